@@ -1,0 +1,1 @@
+"""monai_ctseg: finds metal in CT scans."""

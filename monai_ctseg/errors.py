@@ -1,0 +1,72 @@
+"""Every refusal of monai_ctseg.
+
+CtsegError
+├── ScanError              a scan that cannot be read without guessing
+│   ├── NoScanFound        nothing there is a CT slice or a NIfTI volume
+│   ├── AmbiguousScan      several series or stacks: one has to be named
+│   ├── GeometryError      the slices do not form one regular stack
+│   └── PixelDataError     voxels that are missing, truncated or not numbers
+├── GridMismatch           two volumes that do not lie on one grid
+├── MaskError              a mask with other values than 0 and 1
+├── SaturatedScan          a threshold that no voxel of this scan can exceed
+├── DatasetError           a dataset.json, or a split, that cannot be used
+├── BundleError            a bundle or its weights that cannot be used
+└── OutputError            a place where nothing can be written
+
+Each message is one line: what was found, where, and what to do about it.
+The command line prints that line and exits with 1.
+"""
+
+from __future__ import annotations
+
+
+class CtsegError(Exception):
+    """Base of every refusal."""
+
+
+class ScanError(CtsegError):
+    """A scan that cannot be read without guessing."""
+
+
+class NoScanFound(ScanError):
+    """Nothing in this place is a CT slice or a NIfTI volume."""
+
+
+class AmbiguousScan(ScanError):
+    """Several series or stacks where one is needed; `table` lists them."""
+
+    def __init__(self, message: str, table: str = "") -> None:
+        super().__init__(message)
+        self.table = table
+
+
+class GeometryError(ScanError):
+    """The slices do not form one regular stack in space."""
+
+
+class PixelDataError(ScanError):
+    """Voxels that are missing, truncated or not numbers."""
+
+
+class GridMismatch(CtsegError):
+    """Two volumes that should lie on one grid do not."""
+
+
+class MaskError(CtsegError):
+    """A mask with other values than 0 and 1."""
+
+
+class SaturatedScan(CtsegError):
+    """The scan's ceiling lies at or under the threshold, so nothing can exceed it."""
+
+
+class DatasetError(CtsegError):
+    """A dataset.json, or a split, that cannot be used."""
+
+
+class BundleError(CtsegError):
+    """A bundle or its weights that cannot be used."""
+
+
+class OutputError(CtsegError):
+    """A place where nothing can be written."""
