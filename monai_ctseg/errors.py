@@ -3,6 +3,7 @@
 CtsegError
 ├── ScanError              a scan that cannot be read without guessing
 │   ├── NoScanFound        nothing there is a CT slice or a NIfTI volume
+│   ├── NotCT              images, but not of CT
 │   ├── AmbiguousScan      several series or stacks: one has to be named
 │   ├── GeometryError      the slices do not form one regular stack
 │   └── PixelDataError     voxels that are missing, truncated or not numbers
@@ -30,6 +31,10 @@ class ScanError(CtsegError):
 
 class NoScanFound(ScanError):
     """Nothing in this place is a CT slice or a NIfTI volume."""
+
+
+class NotCT(ScanError):
+    """Images, but of another modality, or localizers and captures only."""
 
 
 class AmbiguousScan(ScanError):

@@ -1,0 +1,133 @@
+"""Files: which of them are images, and their headers without pixels."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from pydicom import Dataset
+from pydicom.errors import InvalidDicomError
+
+from monai_ctseg.dicom.frame import CT_SOP_CLASSES, Frame, frames_of, sop_class_of_meta, why_no_ct_slice
+from monai_ctseg.errors import NoScanFound, NotCT, PixelDataError, ScanError
+
+Progress = Callable[[int, int], None]
+"""Called with (done, of) as work goes on."""
+
+NO_IMAGE = "no DICOM image"
+
+_IMAGE_ELEMENTS = ("Rows", "Columns", "BitsAllocated")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a place holds: the frames of all images, and what was passed over."""
+
+    frames: tuple[Frame, ...]
+    left_out: dict[str, tuple[str, ...]]
+    """Why -> names of the files: "no DICOM image", "localizer", "colour image", "MR" and the like."""
+
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each reason why files were left out."""
+        return tuple(f"left out {_counted(names)}: {why}" for why, names in sorted(self.left_out.items()))
+
+
+def find_frames(place: Path, *, progress: Progress | None = None) -> Found:
+    """All frames of all DICOM images in a folder (and the folders in it), or in one file.
+
+    Raises NoScanFound where there is none, ScanError where a CT file's header cannot be read.
+    """
+    paths = list(_walk(place)) if place.is_dir() else [place]
+    frames: list[Frame] = []
+    left_out: dict[str, list[str]] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's remarks on values that do not matter here
+        for n, path in enumerate(paths):
+            found = _frames_in(path)
+            if isinstance(found, str):
+                left_out.setdefault(found, []).append(path.name)
+            else:
+                frames.extend(found)
+            if progress:
+                progress(n + 1, len(paths))
+    if not frames:
+        raise _nothing_found(place, paths, set(left_out) - {NO_IMAGE})
+    return Found(tuple(frames), {why: tuple(names) for why, names in left_out.items()})
+
+
+def _counted(names: tuple[str, ...]) -> str:
+    listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names)} {'file' if len(names) == 1 else 'files'} ({listed})"
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, in a stable order; hidden ones left out."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(root, name)
+
+
+def _frames_in(path: Path) -> list[Frame] | str:
+    """The CT frames of one file, or why it has none."""
+    header = _read_header(path)
+    if header is None:
+        return NO_IMAGE
+    dataset, offset = header
+    if offset >= 0 and all(dataset.get(name) is not None for name in _IMAGE_ELEMENTS):
+        return why_no_ct_slice(dataset) or list(frames_of(path, dataset, offset))
+    if (dataset.get("SOPClassUID") or sop_class_of_meta(dataset)) in CT_SOP_CLASSES:
+        raise PixelDataError(
+            f"{path.name}: a CT image that breaks off before its pixels; copy or export the file again"
+        )
+    return NO_IMAGE
+
+
+def _read_header(path: Path) -> tuple[Dataset, int] | None:
+    """Header and offset of the pixel data element (-1: none); None where the file is not DICOM."""
+    try:
+        with path.open("rb") as file:
+            if not _looks_like_dicom(file.read(132)):
+                return None
+            file.seek(0)
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+            offset = file.tell()
+            return dataset, offset if file.read(1) else -1
+    except (InvalidDicomError, EOFError, ValueError, KeyError, NotImplementedError, AttributeError, TypeError) as error:
+        logging.getLogger(__name__).debug("%s: %s", path, error)
+        raise ScanError(f"{path.name}: a DICOM file that breaks off or is damaged; copy or export it again") from None
+    except OSError as error:
+        raise ScanError(
+            f"{path.name}: cannot be read ({error.strerror or error}); check the file's permissions"
+        ) from None
+
+
+def _looks_like_dicom(start: bytes) -> bool:
+    """The DICM mark, or, in old files without a preamble, an element of group 2 or 8 at the very start."""
+    return start[128:132] == b"DICM" or (
+        start[:2] in (b"\x02\x00", b"\x08\x00") and len(start) == 132 and start[3] == 0
+    )
+
+
+def _nothing_found(place: Path, paths: list[Path], kinds: set[str]) -> ScanError:
+    if kinds:
+        return NotCT(f"{place}: holds no CT slice, but {', '.join(sorted(kinds))}; name the folder of a CT series")
+    if not paths:
+        return NoScanFound(f"{place}: an empty folder; name the folder that holds the DICOM files")
+    if not place.is_dir():
+        return NoScanFound(f"{place}: not a DICOM image; name a folder of DICOM files, one DICOM file or a .nii.gz")
+    nifti = [path for path in paths if path.name.endswith((".nii", ".nii.gz"))]
+    if nifti:
+        return NoScanFound(f"{place}: no DICOM image, but {nifti[0].name}; name that file to read it")
+    endings = Counter(path.suffix or "no ending" for path in paths)
+    listed = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(3))
+    return NoScanFound(
+        f"{place}: none of its {len(paths)} files is a DICOM image ({listed}); name the folder of the series"
+    )

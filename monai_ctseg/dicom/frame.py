@@ -1,0 +1,202 @@
+"""Frame: what one slice of a file says of itself, checked and with the listed repairs.
+
+A single-frame file is one frame; an enhanced multi-frame file is as many as it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.uid import UID
+
+from monai_ctseg.errors import PixelDataError, ScanError
+
+CT_SOP_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.2": "CT Image Storage",
+    "1.2.840.10008.5.1.4.1.1.2.1": "Enhanced CT Image Storage",
+    "1.2.840.10008.5.1.4.1.1.2.2": "Legacy Converted Enhanced CT Image Storage",
+}
+
+REPAIRS: dict[str, str] = {
+    "Modality": "taken as CT",
+    "SOPClassUID": "taken as CT Image Storage",
+    "PhotometricInterpretation": "taken as MONOCHROME2",
+    "SamplesPerPixel": "taken as 1",
+    "BitsStored": "taken as BitsAllocated",
+    "HighBit": "taken as BitsStored - 1",
+    "RescaleSlope": "taken as 1",
+    "RescaleIntercept": "taken as 0, the pixels being signed",
+}
+"""Elements that a stripped header may lack, and the rule that stands in for each. Nothing else is repaired."""
+
+HU_RESCALE_TYPES = {"", "HU", "HU_MOD", "US"}
+
+
+@dataclass(frozen=True, slots=True)
+class PixelLayout:
+    """How the stored values of a frame are coded."""
+
+    transfer_syntax: str
+    allocated: int
+    stored: int
+    high_bit: int
+    signed: bool
+    offset: int
+    """Byte in the file at which the pixel data element begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One slice before its pixels are read. Lengths in mm, directions as cosines, frame LPS."""
+
+    path: Path
+    number: int
+    header: Dataset
+    series_uid: str
+    rows: int
+    columns: int
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    spacing: tuple[float, ...] | None
+    """Between rows, between columns: DICOM's own order."""
+    slope: float
+    intercept: float
+    layout: PixelLayout
+    missing: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The file's name, with the frame's number where the file holds several."""
+        frames = self.header.get("NumberOfFrames")
+        return f"{self.path.name}[{self.number + 1}]" if frames and int(frames) > 1 else self.path.name
+
+
+def frames_of(path: Path, header: Dataset, offset: int) -> Iterator[Frame]:
+    """The frames of one CT file, from its header without pixels.
+
+    Raises ScanError where an element that nothing can stand in for is missing or not readable.
+    """
+    count = _number(header, "NumberOfFrames", int, path, default=1)
+    shared = _first(header, "SharedFunctionalGroupsSequence")
+    own = header.get("PerFrameFunctionalGroupsSequence") or []
+    common = _common(path, header, offset)
+    for n in range(count):
+        groups = [group for group in (own[n] if n < len(own) else None, shared) if group is not None]
+        yield Frame(path=path, number=n, header=header, **common, **_of_frame(path, header, groups))
+
+
+def _common(path: Path, header: Dataset, offset: int) -> dict[str, Any]:
+    """What all frames of a file share."""
+    missing = [name for name in REPAIRS if name not in header and not name.startswith("Rescale")]
+    signed = _number(header, "PixelRepresentation", int, path)
+    allocated = _number(header, "BitsAllocated", int, path)
+    stored = _number(header, "BitsStored", int, path, default=allocated)
+    high_bit = _number(header, "HighBit", int, path, default=stored - 1)
+    if allocated not in (8, 16, 32) or not 0 < stored <= allocated or not stored - 1 <= high_bit < allocated:
+        raise PixelDataError(
+            f"{path.name}: {allocated} bits allocated, {stored} stored, high bit {high_bit}: not a pixel layout of CT"
+        )
+    syntax = str(header.file_meta.get("TransferSyntaxUID", "")) if hasattr(header, "file_meta") else ""
+    return {
+        "series_uid": str(header.get("SeriesInstanceUID") or ""),
+        "rows": _number(header, "Rows", int, path),
+        "columns": _number(header, "Columns", int, path),
+        "layout": PixelLayout(syntax, allocated, stored, high_bit, bool(signed), offset),
+        "missing": tuple(missing),
+    }
+
+
+def _of_frame(path: Path, header: Dataset, groups: list[Dataset]) -> dict[str, Any]:
+    """What a frame has for itself: in the header, or in the functional groups of an enhanced file."""
+    if not groups:
+        return {**_geometry(path, header, header, header), **_rescale(path, header, header)}
+    position = _group(groups, "PlanePositionSequence")
+    orientation = _group(groups, "PlaneOrientationSequence")
+    measures = _group(groups, "PixelMeasuresSequence")
+    scale = _group(groups, "PixelValueTransformationSequence")
+    return {**_geometry(path, position, orientation, measures), **_rescale(path, scale, header)}
+
+
+def _geometry(path: Path, position: Dataset, orientation: Dataset, measures: Dataset) -> dict[str, Any]:
+    return {
+        "position": _numbers(position, "ImagePositionPatient", 3, path),
+        "orientation": _numbers(orientation, "ImageOrientationPatient", 6, path),
+        "spacing": _numbers(measures, "PixelSpacing", 2, path),
+    }
+
+
+def _rescale(path: Path, scale: Dataset, header: Dataset) -> dict[str, float]:
+    """Slope and intercept to HU; a missing pair is the identity where the pixels are signed, else refused."""
+    if "ModalityLUTSequence" in header:
+        raise PixelDataError(f"{path.name}: HU by a lookup table (ModalityLUTSequence), which CT does not use")
+    kind = str(scale.get("RescaleType") or "")
+    if kind.upper() not in HU_RESCALE_TYPES:
+        raise PixelDataError(f"{path.name}: RescaleType is {kind}, so its values are not HU; choose another series")
+    if "RescaleIntercept" not in scale and not header.get("PixelRepresentation"):
+        raise PixelDataError(
+            f"{path.name}: unsigned pixels without RescaleIntercept, so their HU are unknown; export the series again"
+        )
+    slope = _number(scale, "RescaleSlope", float, path, default=1.0)
+    if slope == 0.0:
+        raise PixelDataError(f"{path.name}: RescaleSlope is 0, so every voxel would be the same; export it again")
+    return {"slope": slope, "intercept": _number(scale, "RescaleIntercept", float, path, default=0.0)}
+
+
+def why_no_ct_slice(header: Dataset) -> str:
+    """Why an image is left out of a CT stack: "localizer", "colour image", or its modality; "" for a CT slice."""
+    modality = str(header.get("Modality") or "")
+    if not modality:
+        uid = header.get("SOPClassUID") or sop_class_of_meta(header)
+        modality = "CT" if not uid or uid in CT_SOP_CLASSES else str(UID(uid).name)
+    if (header.get("SamplesPerPixel") or 1) != 1:
+        return "colour image"
+    if "LOCALIZER" in (header.get("ImageType") or []):
+        return "localizer"
+    return "" if modality == "CT" else modality
+
+
+def sop_class_of_meta(header: Dataset) -> str:
+    """SOP class as the file meta information has it, which survives most strippers; "" where it has none."""
+    return str(header.file_meta.get("MediaStorageSOPClassUID", "")) if hasattr(header, "file_meta") else ""
+
+
+def _first(header: Dataset, name: str) -> Dataset | None:
+    sequence = header.get(name)
+    return sequence[0] if sequence else None
+
+
+def _group(groups: list[Dataset], name: str) -> Dataset:
+    """The first item of a functional group, the frame's own before the shared one; empty where there is none."""
+    return next((item for item in (_first(group, name) for group in groups) if item is not None), Dataset())
+
+
+def _number(header: Dataset, name: str, kind: Callable[[Any], Any], path: Path, *, default: Any = None) -> Any:
+    value = header.get(name)
+    if value is None or value == "":
+        if default is None:
+            raise PixelDataError(f"{path.name}: the header lacks {name}, without which its pixels cannot be read")
+        return default
+    try:
+        return kind(value)
+    except (TypeError, ValueError):
+        raise ScanError(f"{path.name}: {name} is {str(value)[:40]!r}, not a number; export the series again") from None
+
+
+def _numbers(header: Dataset, name: str, count: int, path: Path) -> tuple[float, ...] | None:
+    """A decimal string of several values; parsed here, since pydicom's own decimals take half the reading time."""
+    element = header.get_item(name)
+    if element is None or not element.value:
+        return None
+    value = element.value
+    parts = value.decode("ascii", "replace").strip(" \0").split("\\") if isinstance(value, bytes) else value
+    try:
+        numbers = tuple(map(float, parts))
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != count:
+        raise ScanError(f"{path.name}: {name} is {str(parts)[:60]}, not {count} numbers; export the series again")
+    return numbers

@@ -1,0 +1,198 @@
+"""Pixels: frames in order -> one volume of Hounsfield units.
+
+Uncompressed pixels are read straight from the file; the others go through pydicom's decoders.
+MONOCHROME1 turns the display, not the HU: the rescale comes before it (DICOM PS3.3 C.7.6.3.1.2 and C.11.1),
+so nothing is inverted here.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom import Dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from monai_ctseg.dicom.files import Progress
+from monai_ctseg.dicom.frame import Frame
+from monai_ctseg.errors import PixelDataError
+from monai_ctseg.scan import HUArray
+
+Stored = npt.NDArray[Any]
+
+_INT16 = np.iinfo(np.int16)
+_PLAIN = {ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, ""}
+_OPEN_LENGTH = 0xFFFFFFFF
+_one_at_a_time = Lock()
+
+
+class _DoesNotFitError(Exception):
+    """HU that int16 cannot hold."""
+
+
+def hu_volume(frames: Sequence[Frame], *, progress: Progress | None = None) -> HUArray:
+    """HU of frames in order, [i, j, k]: int16 where every rescale is integral and the values fit, else float32.
+
+    Raises PixelDataError naming the file where pixels are missing, truncated or cannot be decoded.
+    """
+    if all(float(frame.slope).is_integer() and float(frame.intercept).is_integer() for frame in frames):
+        try:
+            return _fill(frames, np.int16, _rescaled_int16, progress)
+        except _DoesNotFitError:
+            pass
+    return _fill(frames, np.float32, _rescaled_float32, progress)
+
+
+def _fill(
+    frames: Sequence[Frame], dtype: type, rescale: Callable[[Stored, Frame], Stored], progress: Progress | None
+) -> HUArray:
+    volume: Stored = np.empty((len(frames), frames[0].rows, frames[0].columns), dtype=dtype)
+
+    def fill(k: int) -> None:
+        volume[k] = rescale(stored_values(frames[k]), frames[k])
+
+    with ThreadPoolExecutor() as pool:  # reading and decoding happen outside the interpreter's lock
+        for k, _ in enumerate(pool.map(fill, range(len(frames)))):
+            if progress:
+                progress(k + 1, len(frames))
+    _whole.cache_clear()
+    return volume.transpose(2, 1, 0)
+
+
+def _rescaled_int16(stored: Stored, frame: Frame) -> Stored:
+    slope, intercept = int(frame.slope), int(frame.intercept)
+    if (slope, intercept) == (1, 0) and stored.dtype.newbyteorder("=") == np.int16:
+        return stored
+    ends = [int(end) * slope + intercept for end in (stored.min(), stored.max())]
+    if min(ends) < _INT16.min or max(ends) > _INT16.max:
+        raise _DoesNotFitError
+    hu: Stored = stored.astype(np.int64 if stored.dtype.itemsize > 2 or abs(slope) > 1 else np.int32)
+    if slope != 1:
+        np.multiply(hu, slope, out=hu)
+    return np.add(hu, intercept, out=hu)
+
+
+def _rescaled_float32(stored: Stored, frame: Frame) -> Stored:
+    return (stored * np.float64(frame.slope) + np.float64(frame.intercept)).astype(np.float32)
+
+
+def stored_values(frame: Frame) -> Stored:
+    """Stored values of one frame, [row, column], unused bits cleared and sign right."""
+    raw = _read_plain(frame) if frame.layout.transfer_syntax in _PLAIN else None
+    if raw is None:
+        raw = _decode(frame)
+    return _significant_bits(raw, frame)
+
+
+def _read_plain(frame: Frame) -> Stored | None:
+    """Uncompressed values straight from the file; None where the element is not as expected."""
+    layout = frame.layout
+    big = layout.transfer_syntax == ExplicitVRBigEndian
+    dtype = np.dtype(f"{'>' if big else '<'}u{layout.allocated // 8}")
+    count = frame.rows * frame.columns
+    with frame.path.open("rb") as file:
+        file.seek(layout.offset)
+        start = _value_start(file.read(12), big)
+        if start is None:
+            return None
+        file.seek(layout.offset + start + frame.number * count * dtype.itemsize)
+        values = np.fromfile(file, dtype=dtype, count=count)
+    if values.size < count:
+        raise _truncated(frame, values.nbytes, count * dtype.itemsize)
+    return values.reshape(frame.rows, frame.columns)
+
+
+def _value_start(head: bytes, big: bool) -> int | None:
+    """Bytes from a PixelData element's start to its value; None unless it is PixelData with a given length."""
+    order = ">" if big else "<"
+    if len(head) < 12 or struct.unpack(f"{order}HH", head[:4]) != (0x7FE0, 0x0010):
+        return None
+    explicit = head[4:6] in (b"OW", b"OB")
+    (length,) = struct.unpack(f"{order}L", head[8:12] if explicit else head[4:8])
+    return None if length == _OPEN_LENGTH else 12 if explicit else 8
+
+
+def _decode(frame: Frame) -> Stored:
+    """Values of a compressed, deflated or unusual frame, by pydicom."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with _one_at_a_time:
+                dataset = _whole(frame.path)
+            if frame.layout.transfer_syntax == DeflatedExplicitVRLittleEndian or "PixelData" not in dataset:
+                return _from_bytes(frame, dataset)
+            decoder = get_decoder(pydicom.uid.UID(frame.layout.transfer_syntax))
+            values, _ = decoder.as_array(dataset, index=frame.number, raw=True)
+    except PixelDataError:
+        raise
+    except Exception as error:  # decoders of five libraries raise what they like
+        reason = " ".join(str(error).split())[:120]
+        raise PixelDataError(
+            f"{frame.label}: its pixels cannot be decoded ({reason}); copy or export it again"
+        ) from None
+    if values.shape != (frame.rows, frame.columns):
+        raise PixelDataError(
+            f"{frame.label}: decodes to {values.shape} pixels, the header says {(frame.rows, frame.columns)}"
+        )
+    return np.asarray(values)
+
+
+@lru_cache(maxsize=1)
+def _whole(path: Path) -> Dataset:
+    """A file with its pixels; kept for the next frame of the same file."""
+    dataset = pydicom.dcmread(path, force=True)
+    standard = {"PhotometricInterpretation": "MONOCHROME2", "SamplesPerPixel": 1, "BitsStored": dataset.BitsAllocated}
+    for name, value in standard.items():
+        if name not in dataset:
+            setattr(dataset, name, value)
+    if "HighBit" not in dataset:
+        dataset.HighBit = dataset.BitsStored - 1
+    return dataset
+
+
+def _from_bytes(frame: Frame, dataset: Dataset) -> Stored:
+    if "PixelData" not in dataset:
+        raise PixelDataError(f"{frame.label}: no pixel data that can be read as CT; copy or export it again")
+    dtype = np.dtype(f"<u{frame.layout.allocated // 8}")
+    count = frame.rows * frame.columns
+    values = np.frombuffer(dataset.PixelData, dtype=dtype)[frame.number * count : (frame.number + 1) * count]
+    if values.size < count:
+        raise _truncated(frame, values.nbytes, count * dtype.itemsize)
+    return values.reshape(frame.rows, frame.columns)
+
+
+def _truncated(frame: Frame, there: int, needed: int) -> PixelDataError:
+    return PixelDataError(f"{frame.label}: truncated, {there:,} of {needed:,} bytes of pixels; copy or export it again")
+
+
+def _significant_bits(raw: Stored, frame: Frame) -> Stored:
+    """The stored bits alone (old scanners kept overlays in the rest), with their sign."""
+    layout = frame.layout
+    size = raw.dtype.itemsize * 8
+    kind = f"{'i' if layout.signed else 'u'}{raw.dtype.itemsize}"
+    values = raw.astype(raw.dtype.newbyteorder("="), copy=False)
+    if layout.stored == size:
+        return values.view(kind)
+    if values.dtype.kind == "i":  # a decoder has already placed the bits and the sign
+        return values
+    if layout.transfer_syntax not in _PLAIN and layout.transfer_syntax != DeflatedExplicitVRLittleEndian:
+        high = layout.stored - 1
+    else:
+        high = layout.high_bit
+    top = (values << np.array(size - 1 - high, values.dtype)).view(kind)
+    return np.asarray(top >> np.array(size - layout.stored, top.dtype))

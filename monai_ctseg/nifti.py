@@ -1,0 +1,139 @@
+"""NIfTI: Scan and Mask <-> .nii and .nii.gz."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from nibabel.filebasedimages import ImageFileError
+
+from monai_ctseg.errors import GeometryError, MaskError, PixelDataError, ScanError
+from monai_ctseg.grid import Grid
+from monai_ctseg.scan import HUArray, Mask, Scan
+
+ENDINGS = (".nii", ".nii.gz")
+_INT16 = np.iinfo(np.int16)
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether the file's name ends like a NIfTI volume's."""
+    return path.name.lower().endswith(ENDINGS)
+
+
+def read_nifti(path: Path) -> Scan:
+    """Read a NIfTI volume of HU; k is its third axis.
+
+    Raises GeometryError where it has no affine (neither sform nor qform) or no three axes,
+    PixelDataError where a voxel is not a finite number or the file breaks off.
+    """
+    image = _load(path)
+    grid = _grid_of(image, path)
+    values = _values(image, path)
+    if values.dtype.kind not in "iuf" or values.ndim != 3:
+        raise PixelDataError(f"{path.name}: voxels of type {values.dtype}; CT needs one number a voxel")
+    if values.dtype.kind == "f":
+        _require_finite(values, path)
+    return Scan(hu=_as_hu(values), grid=grid)
+
+
+def read_mask(path: Path) -> Mask:
+    """Read a NIfTI mask; every voxel must be 0 or 1, else MaskError."""
+    image = _load(path)
+    grid = _grid_of(image, path)
+    values = _values(image, path)
+    if not np.isin(np.unique(values), (0, 1)).all():
+        others = [value for value in np.unique(values).tolist() if value not in (0, 1)][:4]
+        raise MaskError(
+            f"{path.name}: a mask holds 0 and 1, this file also {others}; choose one label and write it as 1"
+        )
+    return Mask(np.asfortranarray(values.astype(np.bool_)), grid)
+
+
+def write_scan(scan: Scan, path: Path) -> None:
+    """Write HU as .nii or .nii.gz, with the grid's affine; the same scan gives the same bytes."""
+    _write(np.asarray(scan.hu), scan.grid, path)
+
+
+def write_mask(mask: Mask, path: Path) -> None:
+    """Write a mask as uint8 0 and 1; the same mask gives the same bytes."""
+    _write(mask.voxels.view(np.uint8), mask.grid, path)
+
+
+def _load(path: Path) -> Any:
+    try:
+        return nib.load(path)
+    except FileNotFoundError:
+        raise ScanError(f"{path}: there is no such file") from None
+    except (ImageFileError, OSError, EOFError, ValueError) as error:
+        raise ScanError(
+            f"{path.name}: not a NIfTI volume that can be read ({_reason(error)}); export it again"
+        ) from None
+
+
+def _grid_of(image: Any, path: Path) -> Grid:
+    shape = tuple(int(n) for n in image.shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) != 3 or min(shape) < 1:
+        raise GeometryError(f"{path.name}: {' x '.join(map(str, shape))} voxels; one volume of three axes is needed")
+    header = image.header
+    if not isinstance(image, nib.Nifti1Image) or (header["sform_code"] == 0 and header["qform_code"] == 0):
+        raise GeometryError(
+            f"{path.name}: no affine (sform and qform are unset), so its place is unknown; export it with one"
+        )
+    try:
+        return Grid.from_ras((shape[0], shape[1], shape[2]), image.affine)
+    except ValueError as error:
+        raise GeometryError(f"{path.name}: its affine cannot be used: {error}; export it again") from None
+
+
+def _values(image: Any, path: Path) -> npt.NDArray[Any]:
+    """Voxels on three axes, scaled, as stored in the file where there is no scaling."""
+    try:
+        values: npt.NDArray[Any] = np.asanyarray(image.dataobj)
+    except (OSError, EOFError, ValueError) as error:
+        raise PixelDataError(f"{path.name}: its voxels break off ({_reason(error)}); copy or export it again") from None
+    return np.reshape(values, values.shape[:3], order="A")
+
+
+def _require_finite(values: npt.NDArray[Any], path: Path) -> None:
+    for k in range(values.shape[2]):
+        bad = ~np.isfinite(values[:, :, k])
+        if bad.any():
+            i, j = (int(n) for n in np.argwhere(bad)[0])
+            raise PixelDataError(
+                f"{path.name}: voxel ({i}, {j}, {k}) is {values[i, j, k]}; write the file again with an HU there"
+            )
+
+
+def _as_hu(values: npt.NDArray[Any]) -> HUArray:
+    if values.dtype.kind in "iu" and values.min() >= _INT16.min and values.max() <= _INT16.max:
+        return np.asfortranarray(values, dtype=np.int16)
+    return np.asfortranarray(values, dtype=np.float32)
+
+
+def _write(values: npt.NDArray[Any], grid: Grid, path: Path) -> None:
+    image = nib.Nifti1Image(values, grid.affine_ras)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(grid.affine_ras, code=1)
+    image.set_qform(grid.affine_ras, code=0 if _sheared(grid) else 1)
+    if path.name.lower().endswith(".gz"):
+        with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=4, fileobj=raw, mtime=0) as file:
+            image.to_stream(file)
+    else:
+        with path.open("wb") as file:
+            image.to_stream(file)
+
+
+def _sheared(grid: Grid) -> bool:
+    """Whether the axes are not at right angles, which a qform cannot say."""
+    axes = grid.index_to_lps[:3, :3] / grid.spacing_mm
+    return bool(np.abs(axes.T @ axes - np.eye(3)).max() > 1e-6)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:100]
