@@ -13,8 +13,16 @@ from pathlib import Path
 import pydicom
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from monai_ctseg.dicom.frame import CT_SOP_CLASSES, Frame, frames_of, sop_class_of_meta, why_no_ct_slice
+from monai_ctseg.dicom.frame import (
+    CT_SOP_CLASSES,
+    Frame,
+    frames_of,
+    sop_class_of_meta,
+    transfer_syntax,
+    why_no_ct_slice,
+)
 from monai_ctseg.errors import NoScanFound, NotCT, PixelDataError, ScanError
 
 Progress = Callable[[int, int], None]
@@ -83,10 +91,8 @@ def _frames_in(path: Path) -> list[Frame] | str:
     dataset, offset = header
     if offset >= 0 and all(dataset.get(name) is not None for name in _IMAGE_ELEMENTS):
         return why_no_ct_slice(dataset) or list(frames_of(path, dataset, offset))
-    if (dataset.get("SOPClassUID") or sop_class_of_meta(dataset)) in CT_SOP_CLASSES:
-        raise PixelDataError(
-            f"{path.name}: a CT image that breaks off before its pixels; copy or export the file again"
-        )
+    if (dataset.get("SOPClassUID") or sop_class_of_meta(dataset) or "none") in {*CT_SOP_CLASSES, "none"}:
+        raise PixelDataError(f"{path.name}: a DICOM file that breaks off before its pixels; copy or export it again")
     return NO_IMAGE
 
 
@@ -99,7 +105,8 @@ def _read_header(path: Path) -> tuple[Dataset, int] | None:
             file.seek(0)
             dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
             offset = file.tell()
-            return dataset, offset if file.read(1) else -1
+            deflated = transfer_syntax(dataset) == DeflatedExplicitVRLittleEndian  # inflated as a whole: no offset
+            return dataset, offset if deflated or file.read(1) else -1
     except (InvalidDicomError, EOFError, ValueError, KeyError, NotImplementedError, AttributeError, TypeError) as error:
         logging.getLogger(__name__).debug("%s: %s", path, error)
         raise ScanError(f"{path.name}: a DICOM file that breaks off or is damaged; copy or export it again") from None

@@ -91,7 +91,6 @@ def frames_of(path: Path, header: Dataset, offset: int) -> Iterator[Frame]:
 
 def _common(path: Path, header: Dataset, offset: int) -> dict[str, Any]:
     """What all frames of a file share."""
-    missing = [name for name in REPAIRS if name not in header and not name.startswith("Rescale")]
     signed = _number(header, "PixelRepresentation", int, path)
     allocated = _number(header, "BitsAllocated", int, path)
     stored = _number(header, "BitsStored", int, path, default=allocated)
@@ -100,25 +99,28 @@ def _common(path: Path, header: Dataset, offset: int) -> dict[str, Any]:
         raise PixelDataError(
             f"{path.name}: {allocated} bits allocated, {stored} stored, high bit {high_bit}: not a pixel layout of CT"
         )
-    syntax = str(header.file_meta.get("TransferSyntaxUID", "")) if hasattr(header, "file_meta") else ""
     return {
         "series_uid": str(header.get("SeriesInstanceUID") or ""),
         "rows": _number(header, "Rows", int, path),
         "columns": _number(header, "Columns", int, path),
-        "layout": PixelLayout(syntax, allocated, stored, high_bit, bool(signed), offset),
-        "missing": tuple(missing),
+        "layout": PixelLayout(transfer_syntax(header), allocated, stored, high_bit, bool(signed), offset),
     }
 
 
 def _of_frame(path: Path, header: Dataset, groups: list[Dataset]) -> dict[str, Any]:
     """What a frame has for itself: in the header, or in the functional groups of an enhanced file."""
     if not groups:
-        return {**_geometry(path, header, header, header), **_rescale(path, header, header)}
+        return {
+            **_geometry(path, header, header, header),
+            **_rescale(path, header, header),
+            "missing": _missing(header),
+        }
     position = _group(groups, "PlanePositionSequence")
     orientation = _group(groups, "PlaneOrientationSequence")
     measures = _group(groups, "PixelMeasuresSequence")
     scale = _group(groups, "PixelValueTransformationSequence")
-    return {**_geometry(path, position, orientation, measures), **_rescale(path, scale, header)}
+    missing = _missing(header, scale)
+    return {**_geometry(path, position, orientation, measures), **_rescale(path, scale, header), "missing": missing}
 
 
 def _geometry(path: Path, position: Dataset, orientation: Dataset, measures: Dataset) -> dict[str, Any]:
@@ -157,6 +159,16 @@ def why_no_ct_slice(header: Dataset) -> str:
     if "LOCALIZER" in (header.get("ImageType") or []):
         return "localizer"
     return "" if modality == "CT" else modality
+
+
+def _missing(*places: Dataset) -> tuple[str, ...]:
+    """The elements of REPAIRS that none of these datasets has."""
+    return tuple(name for name in REPAIRS if not any(name in place for place in places))
+
+
+def transfer_syntax(header: Dataset) -> str:
+    """Transfer syntax UID; "" in old files without meta information, which are little endian."""
+    return str(header.file_meta.get("TransferSyntaxUID", "")) if hasattr(header, "file_meta") else ""
 
 
 def sop_class_of_meta(header: Dataset) -> str:

@@ -22,10 +22,15 @@ import pydicom
 from pydicom import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLETransferSyntaxes,
 )
 
 from monai_ctseg.dicom.files import Progress
@@ -37,6 +42,12 @@ Stored = npt.NDArray[Any]
 
 _INT16 = np.iinfo(np.int16)
 _PLAIN = {ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, ""}
+_STRICT_DECODERS = {
+    **dict.fromkeys(JPEGTransferSyntaxes, "gdcm"),
+    **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),
+    **dict.fromkeys([*JPEG2000TransferSyntaxes, *RLETransferSyntaxes], "pylibjpeg"),
+}
+"""Decoders that refuse a truncated stream; others (pylibjpeg-libjpeg) fill it up and say nothing."""
 _OPEN_LENGTH = 0xFFFFFFFF
 _one_at_a_time = Lock()
 
@@ -136,8 +147,9 @@ def _decode(frame: Frame) -> Stored:
                 dataset = _whole(frame.path)
             if frame.layout.transfer_syntax == DeflatedExplicitVRLittleEndian or "PixelData" not in dataset:
                 return _from_bytes(frame, dataset)
-            decoder = get_decoder(pydicom.uid.UID(frame.layout.transfer_syntax))
-            values, _ = decoder.as_array(dataset, index=frame.number, raw=True)
+            syntax = UID(frame.layout.transfer_syntax)
+            plugin = _STRICT_DECODERS.get(syntax, "")
+            values, _ = get_decoder(syntax).as_array(dataset, index=frame.number, raw=True, decoding_plugin=plugin)
     except PixelDataError:
         raise
     except Exception as error:  # decoders of five libraries raise what they like

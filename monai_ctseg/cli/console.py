@@ -1,0 +1,97 @@
+"""Console: what all commands share on the screen. Facts go to stdout; notes, warnings and progress to stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from monai_ctseg.dicom.files import Progress as Callback
+from monai_ctseg.reading import read_scan
+from monai_ctseg.scan import Scan
+
+_err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+ScanArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SCAN", help="A folder of DICOM files, one DICOM file, or a NIfTI volume.", show_default=False
+    ),
+]
+SeriesOption = Annotated[
+    str | None, typer.Option("--series", help="Which series, as `monai-ctseg series` names it.", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
+OutputOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="The folder to write; it must not hold anything yet.",
+        show_default=False,
+    ),
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run wrote there.")]
+
+
+def options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr what is done.")] = False,
+) -> None:
+    """Options before the command's name."""
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(name)s: %(message)s", force=True)
+    logging.getLogger("pydicom").setLevel(logging.ERROR)
+
+
+def refuse(message: str, *, table: str = "") -> None:
+    """One line of refusal, and the table of choices behind it."""
+    _err.print(f"monai-ctseg: {' '.join(message.split())}", style="red")
+    if table:
+        _err.print(table)
+
+
+def warn(message: str) -> None:
+    """One line that the user should not miss."""
+    _err.print(f"note: {' '.join(message.split())}", style="yellow")
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callback]:
+    """A bar on stderr, where that is a terminal; yields a callback (done, of)."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def load(place: Path, series: str | None) -> Scan:
+    """Read a scan under a progress bar."""
+    with progress("reading") as callback:
+        return read_scan(place, series=series, progress=callback)
+
+
+def print_json(content: Mapping[str, Any] | Sequence[Any]) -> None:
+    """JSON on stdout."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """Aligned lines of name and value; a value of several lines is continued under itself."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        first, *more = value.splitlines() or [""]
+        typer.echo(f"{name:<{width}}  {first}")
+        for line in more:
+            typer.echo(f"{'':<{width}}  {line}")

@@ -1,0 +1,81 @@
+"""`monai-ctseg stats`: what is in a scan."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monai_ctseg.cli.console import (
+    JsonOption,
+    OverwriteOption,
+    ScanArgument,
+    SeriesOption,
+    load,
+    print_facts,
+    print_json,
+)
+from monai_ctseg.outputs import new_file
+from monai_ctseg.stats import ScanStats, scan_stats, write_csv
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example:  monai-ctseg stats ~/scans/hip --plot hip.png --csv hip.csv")(stats)
+
+
+def stats(
+    scan: ScanArgument,
+    series: SeriesOption = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw maximum and mean HU per slice into this PNG, SVG or PDF.", show_default=False),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write index, name, position, maximum and mean per slice.", show_default=False)
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a scan: intensities, centre in scanner coordinates, geometry, saturation, and what was repaired."""
+    facts = scan_stats(load(scan, series))
+    if plot:
+        from monai_ctseg.plots import plot_stats
+
+        with new_file(plot, overwrite=overwrite) as path:
+            plot_stats(facts, path)
+    if csv:
+        with new_file(csv, overwrite=overwrite) as path:
+            write_csv(facts, path)
+    if as_json:
+        print_json(asdict(facts))
+    else:
+        print_facts(describe(facts))
+
+
+def describe(facts: ScanStats) -> dict[str, str]:
+    """The facts as lines to read."""
+    return {
+        "maximum": f"{facts.maximum_hu:g} HU",
+        "minimum": f"{facts.minimum_hu:g} HU",
+        "mean, all voxels": f"{facts.mean_hu!r} HU",
+        "mean, padding left out": _inside(facts),
+        "centre, LPS": _point(facts.center_lps),
+        "centre, RAS": _point(facts.center_ras),
+        "size": f"{' x '.join(map(str, facts.shape))} voxels, {facts.slice_count} slices",
+        "spacing": f"{' x '.join(f'{mm:.6g}' for mm in facts.spacing_mm)} mm",
+        "orientation": f"{facts.orientation} (where i, j and k grow)",
+        "intensity": facts.intensity.describe(),
+        "padding": facts.padding.describe() if facts.padding else "none found",
+        "notes": "\n".join(facts.notes) or "nothing was repaired or left out",
+    }
+
+
+def _inside(facts: ScanStats) -> str:
+    return "no voxel but padding" if facts.mean_inside_hu is None else f"{facts.mean_inside_hu:.4f} HU"
+
+
+def _point(point: tuple[float, float, float]) -> str:
+    return f"({', '.join(f'{mm:.4f}' for mm in point)}) mm"

@@ -1,0 +1,92 @@
+"""Record: run.json, which says how a result came about. It never names the patient or the path of the scan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_ctseg.outputs.place import RECORD
+from monai_ctseg.scan import Scan
+
+_PACKAGES = (
+    "monai_ctseg",
+    "numpy",
+    "pydicom",
+    "nibabel",
+    "connected-components-3d",
+    "torch",
+    "monai",
+    "pytorch-ignite",
+)
+
+
+def write_run(
+    folder: Path,
+    command: str,
+    arguments: Mapping[str, Any],
+    *,
+    scans: Sequence[Scan] = (),
+    seconds: Mapping[str, float] | None = None,
+    **facts: Any,
+) -> None:
+    """Write run.json: versions, arguments, inputs by UID and voxel hash, timings, and every file of the folder."""
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    record = {
+        "tool": "monai_ctseg",
+        "command": command,
+        "arguments": dict(arguments),
+        "inputs": [_input(scan) for scan in scans],
+        **facts,
+        "seconds": {name: round(value, 3) for name, value in (seconds or {}).items()},
+        "versions": _versions(),
+        "files": files,
+    }
+    write_json(folder / RECORD, record)
+
+
+def _input(scan: Scan) -> dict[str, Any]:
+    uid = scan.headers[0].get("SeriesInstanceUID") if scan.headers else None
+    return {
+        "series_instance_uid": str(uid) if uid else None,
+        "shape": list(scan.grid.shape),
+        "spacing_mm": list(scan.grid.spacing_mm),
+        "voxels_sha256": voxels_sha256(scan),
+        "notes": list(scan.notes),
+    }
+
+
+def voxels_sha256(scan: Scan) -> str:
+    """Hash of the HU, slice by slice along k: the same for the same voxels under any name."""
+    digest = hashlib.sha256()
+    for k in range(scan.grid.shape[2]):
+        digest.update(np.ascontiguousarray(scan.hu[:, :, k].T).data)
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file, such as weights."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": f"{sys.platform}-{platform.machine()}"}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Indented UTF-8 JSON with a newline at the end."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")

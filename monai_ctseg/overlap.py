@@ -1,0 +1,95 @@
+"""Overlap: how well one mask agrees with another, by volume and by surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import binary_erosion, find_objects
+from scipy.spatial import KDTree
+
+from monai_ctseg.grid import FloatArray, Grid
+from monai_ctseg.scan import BoolArray, Mask
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Agreement of a predicted mask with the true one; plain numbers, so `dataclasses.asdict` gives JSON.
+
+    volume_difference_percent: predicted minus true volume, in percent of the true one.
+    false_positive_mm3, false_negative_mm3: predicted but not true; true but not predicted.
+    hd95_mm, average_surface_distance_mm: see `compare_masks`.
+    """
+
+    dice: float
+    iou: float
+    voxels_predicted: int
+    voxels_truth: int
+    volume_predicted_mm3: float
+    volume_truth_mm3: float
+    volume_difference_percent: float | None
+    false_positive_mm3: float
+    false_negative_mm3: float
+    hd95_mm: float | None
+    average_surface_distance_mm: float | None
+
+
+def compare_masks(predicted: Mask, truth: Mask) -> Overlap:
+    """Compare two masks [i, j, k] on one grid.
+
+    A surface voxel is one of the mask with a face neighbour (of six) outside the mask or outside the volume.
+    Distances run between the centres of surface voxels, in millimetres; the grid's shear is honoured. With the
+    distances from each predicted surface voxel to the nearest true one, and the other way round:
+
+    hd95_mm: the larger of the two directed 95th percentiles (not the percentile of both together, which some tools
+        give), as in Maier-Hein et al., Metrics reloaded, Nature Methods 21 (2024), and in monai.metrics.
+    average_surface_distance_mm: the mean of both sets taken together (the average symmetric surface distance).
+
+    Empty masks: with both empty, Dice and IoU are 1; with one empty they are 0. In both cases there are no
+    distances (None). Without truth there is no volume difference in percent (None).
+
+    Raises GridMismatch when the masks do not lie on one grid.
+    """
+    predicted.grid.require(truth.grid)
+    voxel_mm3 = truth.grid.voxel_mm3
+    n_predicted, n_truth = predicted.count, truth.count
+    shared = int(np.count_nonzero(predicted.voxels & truth.voxels))
+    hd95_mm, average_mm = _surface_distances(predicted.voxels, truth.voxels, truth.grid)
+    return Overlap(
+        dice=_ratio(2 * shared, n_predicted + n_truth),
+        iou=_ratio(shared, n_predicted + n_truth - shared),
+        voxels_predicted=n_predicted,
+        voxels_truth=n_truth,
+        volume_predicted_mm3=n_predicted * voxel_mm3,
+        volume_truth_mm3=n_truth * voxel_mm3,
+        volume_difference_percent=100.0 * (n_predicted - n_truth) / n_truth if n_truth else None,
+        false_positive_mm3=(n_predicted - shared) * voxel_mm3,
+        false_negative_mm3=(n_truth - shared) * voxel_mm3,
+        hd95_mm=hd95_mm,
+        average_surface_distance_mm=average_mm,
+    )
+
+
+def _ratio(part: int, whole: int) -> float:
+    """1 where there is nothing to agree on: two empty masks are the same."""
+    return part / whole if whole else 1.0
+
+
+def _surface_distances(predicted: BoolArray, truth: BoolArray, grid: Grid) -> tuple[float | None, float | None]:
+    """HD95 and average symmetric surface distance in mm; None where a mask is empty."""
+    a, b = _surface_lps(predicted, grid), _surface_lps(truth, grid)
+    if not len(a) or not len(b):
+        return None, None
+    there, back = KDTree(b).query(a)[0], KDTree(a).query(b)[0]
+    hd95_mm = max(np.percentile(there, 95), np.percentile(back, 95))
+    return float(hd95_mm), float(np.concatenate([there, back]).mean())
+
+
+def _surface_lps(voxels: BoolArray, grid: Grid) -> FloatArray:
+    """Centres of the surface voxels, (n, 3) mm in LPS; eroded in the mask's own box, for speed."""
+    boxes = find_objects(voxels.view(np.uint8), max_label=1)
+    if boxes[0] is None:
+        return np.empty((0, 3))
+    inside = voxels[boxes[0]]
+    surface = np.argwhere(inside & ~binary_erosion(inside))
+    return grid.to_lps(surface + [s.start for s in boxes[0]])

@@ -1,0 +1,200 @@
+"""What is found in a folder, what is left out, and the choice among series."""
+
+from __future__ import annotations
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import JPEG2000Lossless, generate_uid
+
+from monai_ctseg.dicom import find_stacks, read_series, series_rows
+from monai_ctseg.errors import AmbiguousScan, NoScanFound, NotCT, ScanError
+from monai_ctseg.grid import Grid
+from monai_ctseg.reading import read_scan
+from monai_ctseg.scan import Scan
+
+
+def strip(dataset, k):
+    """As on a real scan that other readers refuse."""
+    for name in (
+        "Modality",
+        "SOPClassUID",
+        "SOPInstanceUID",
+        "PhotometricInterpretation",
+        "FrameOfReferenceUID",
+        "ImageType",
+        "PatientID",
+        "PatientName",
+        "Manufacturer",
+    ):
+        delattr(dataset, name)
+
+
+def test_stripped_headers_are_read_by_listed_repairs(make_series, tiny_scan):
+    read = read_series(make_series(strip, enforce_file_format=False))
+    assert np.array_equal(read.hu, tiny_scan.hu)
+    assert [note.split(": ")[1].split()[0] for note in read.notes] == [
+        "Modality",
+        "SOPClassUID",
+        "PhotometricInterpretation",
+    ]
+
+
+def test_other_files_and_hidden_ones_are_passed_over_and_counted(make_series, tiny_scan):
+    folder = make_series()
+    (folder / "readme.txt").write_text("hello")
+    (folder / "notes.dcm").write_text("not DICOM, whatever its name says")
+    (folder / "empty.dcm").touch()
+    (folder / ".DS_Store").write_bytes(b"x")
+    read = read_series(folder)
+    assert np.array_equal(read.hu, tiny_scan.hu)
+    assert read.notes == ("left out 3 files (empty.dcm, notes.dcm, readme.txt): no DICOM image",)
+
+
+@pytest.mark.parametrize("edit", [lambda d, k: setattr(d, "ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"])])
+def test_a_localizer_and_a_colour_capture_are_left_out(make_series, tiny_scan, edit):
+    folder = make_series()
+    localizer = pydicom.dcmread(folder / "slice_0000.dcm")
+    localizer.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+    localizer.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
+    localizer.save_as(folder / "scout.dcm")
+    capture = pydicom.dcmread(folder / "slice_0000.dcm")
+    capture.SamplesPerPixel, capture.PhotometricInterpretation, capture.PlanarConfiguration = 3, "RGB", 0
+    capture.BitsAllocated = capture.BitsStored = 8
+    capture.PixelData = bytes(10 * 12 * 3)
+    capture.save_as(folder / "capture.dcm")
+    read = read_series(folder)
+    assert np.array_equal(read.hu, tiny_scan.hu)
+    assert read.notes == ("left out 1 file (capture.dcm): colour image", "left out 1 file (scout.dcm): localizer")
+
+
+def test_several_series_are_listed_and_one_is_chosen(make_series, tmp_path):
+    make_series(name="a")
+    make_series(name="b")
+    with pytest.raises(AmbiguousScan, match="2 series; name one with --series") as refusal:
+        read_series(tmp_path)
+    stacks, _ = find_stacks(tmp_path)
+    rows = series_rows(stacks)
+    assert [(row.description, row.slices, row.matrix, row.spacing_mm, row.orientation) for row in rows] == [
+        ("a", 6, "12 x 10", "0.5 x 0.75 x 2", "LPS"),
+        ("b", 6, "12 x 10", "0.5 x 0.75 x 2", "LPS"),
+    ]
+    assert all(row.series in refusal.value.table for row in rows)
+    assert read_series(tmp_path, series=rows[1].series).headers[0].SeriesDescription == "b"
+    with pytest.raises(NoScanFound, match=r"no series 1\.2\.3"):
+        read_series(tmp_path, series="1.2.3")
+
+
+def test_another_modality_beside_ct_is_left_out_and_alone_refused(make_series, tmp_path):
+    def magnetic(dataset, k):
+        dataset.Modality = "MR"
+
+    folder = make_series(magnetic, name="mr")
+    with pytest.raises(NotCT, match="no CT slice, but MR"):
+        read_series(folder)
+    make_series(name="ct")
+    assert read_series(tmp_path).notes[0].startswith("left out 6 files")
+
+
+def test_a_missing_modality_is_not_ct_where_the_sop_class_says_otherwise(make_series):
+    def magnetic(dataset, k):
+        del dataset.Modality
+        dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
+
+    with pytest.raises(NotCT, match="MR Image Storage"):
+        read_series(make_series(magnetic))
+
+
+def test_places_without_a_scan(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.dcm").write_text("text")
+    for place, match in [
+        ("none", "no such file"),
+        ("empty", "empty folder"),
+        ("text", "none of its 1 files"),
+        ("text/a.dcm", "not a DICOM"),
+    ]:
+        with pytest.raises(NoScanFound, match=match):
+            read_scan(tmp_path / place)
+
+
+def test_a_header_that_breaks_off_is_refused_by_name(make_series):
+    folder = make_series()
+    path = folder / "slice_0001.dcm"
+    path.write_bytes(path.read_bytes()[:150])
+    with pytest.raises(ScanError, match=r"slice_0001.dcm: .*breaks off"):
+        read_series(folder)
+
+
+def enhanced(folder, scan, *, compress=False):
+    """The slices of a folder as one enhanced multi-frame file, frames in reverse order."""
+    paths = sorted(folder.glob("*.dcm"), reverse=True)
+    first = pydicom.dcmread(paths[0])
+    first.SOPClassUID = first.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2.1"
+    first.SOPInstanceUID = first.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    first.NumberOfFrames = len(paths)
+    shared, measures, orientation = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = first.PixelSpacing, "9"
+    orientation.ImageOrientationPatient = first.ImageOrientationPatient
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = Sequence([measures]), Sequence([orientation])
+    first.SharedFunctionalGroupsSequence = Sequence([shared])
+    frames = []
+    for n, path in enumerate(paths):
+        group, position, scale = Dataset(), Dataset(), Dataset()
+        position.ImagePositionPatient = pydicom.dcmread(path).ImagePositionPatient
+        scale.RescaleSlope, scale.RescaleIntercept, scale.RescaleType = "1", str(-10 * n), "HU"
+        group.PlanePositionSequence, group.PixelValueTransformationSequence = Sequence([position]), Sequence([scale])
+        frames.append(group)
+    first.PerFrameFunctionalGroupsSequence = Sequence(frames)
+    count = len(paths)
+    stored = [scan.hu[:, :, count - 1 - n].T + np.int16(10 * n) for n in range(count)]
+    first.PixelData = np.stack(stored).astype("<i2").tobytes()
+    for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"):
+        delattr(first, name)
+    if compress:
+        first.compress(JPEG2000Lossless, generate_instance_uid=False)
+    for path in paths:
+        path.unlink()
+    first.save_as(folder / "enhanced.dcm")
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_enhanced_multi_frame_ct(make_series, compress):
+    hu = np.random.default_rng(0).integers(-1024, 3071, (64, 48, 6)).astype(np.int16)
+    scan = Scan(hu, Grid((64, 48, 6), np.diag([1.0, 0.5, 2.0, 1.0])))
+    folder = make_series(scan=scan)
+    enhanced(folder, scan, compress=compress)
+    for place in (folder, folder / "enhanced.dcm"):
+        read = read_series(place)
+        assert np.array_equal(read.hu, hu)
+        assert read.grid.matches(scan.grid, tolerance_mm=1e-6)
+        assert len(set(read.names)) == 6
+
+
+def test_names_stay_unique_where_folders_repeat_them(make_series, tiny_scan):
+    folder = make_series()
+    (folder / "sub").mkdir()
+    for k, path in enumerate(sorted(folder.glob("*.dcm"))):
+        path.rename(folder / ("sub" if k % 2 else ".") / f"IM{k // 2}")
+    read = read_series(folder)
+    assert np.array_equal(read.hu, tiny_scan.hu)
+    assert len(set(read.names)) == 6
+
+
+def test_a_file_named_by_its_uid_keeps_the_whole_name(make_series):
+    folder = make_series()
+    for k, path in enumerate(sorted(folder.glob("*.dcm"))):
+        path.rename(folder / f"1.2.840.{k}")
+    assert read_series(folder).names[3] == "1.2.840.3"
+
+
+def test_old_files_without_a_preamble_are_read(make_series, tiny_scan):
+    folder = make_series()
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.save_as(path, enforce_file_format=False)
+        path.write_bytes(path.read_bytes()[132:] if path.read_bytes()[128:132] == b"DICM" else path.read_bytes())
+    assert np.array_equal(read_series(folder).hu, tiny_scan.hu)
