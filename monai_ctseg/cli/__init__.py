@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from monai_ctseg.cli import console, evaluate, labels, phantom, series, stats
+from monai_ctseg.cli import console, demo, evaluate, infer, labels, phantom, series, stats, train
 from monai_ctseg.errors import AmbiguousScan, CtsegError
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.callback()(console.options)
-for command in (series, stats, labels, phantom, evaluate):
+for command in (series, stats, labels, train, infer, evaluate, phantom, demo):
     command.register(app)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from monai_ctseg.dicom.files import Progress as Callback
+from monai_ctseg.dicom.files import Progress as Report
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Scan
 
@@ -63,7 +63,7 @@ def warn(message: str) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callback]:
+def progress(what: str) -> Iterator[Report]:
     """A bar on stderr, where that is a terminal; yields a callback (done, of)."""
     columns = (
         TextColumn("{task.description}"),
@@ -74,6 +74,13 @@ def progress(what: str) -> Iterator[Callback]:
     with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+@contextmanager
+def training_progress() -> Iterator[Callable[[int, int, float], None]]:
+    """A bar on stderr for training; yields a callback (step, of, loss)."""
+    with progress("training") as bar:
+        yield lambda step, of, loss: bar(step, of)
 
 
 def load(place: Path, series: str | None) -> Scan:

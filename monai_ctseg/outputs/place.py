@@ -10,13 +10,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from monai_ctseg.errors import OutputError
+from monai_ctseg.errors import CtsegError, OutputError
 
 RECORD = "run.json"
+TOOL = "monai_ctseg"
 
 
 @contextmanager
@@ -28,8 +29,8 @@ def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow a link to replace
     _require_free(target, overwrite)
     with _os_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+        home = next(folder for folder in target.parents if folder.exists())
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=home))
     try:
         with _os_errors(target):
             partial.chmod(0o777 & ~_umask())
@@ -37,6 +38,33 @@ def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             _replace_folder(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def lasting_folder(target: Path, *, writes: Sequence[str], overwrite: bool = False) -> Iterator[Path]:
+    """A folder for long work that is worth keeping when it is cut off: written in place, gone only if it was refused.
+
+    writes: the files, and folders with a slash behind them, that may be overwritten if the work is cut off.
+    Raises OutputError as `new_folder` does.
+    """
+    target = Path(os.path.abspath(target))  # noqa: PTH100
+    _require_free(target, overwrite)
+    with _os_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        old = _move_aside(target)
+        target.mkdir()
+        (target / RECORD).write_text(json.dumps({"tool": TOOL, "finished": False, "files": list(writes)}) + "\n")
+    try:
+        with _os_errors(target):
+            yield target
+    except CtsegError:
+        shutil.rmtree(target, ignore_errors=True)
+        if old:
+            (old / "old").rename(target)
+        raise
+    finally:
+        if old:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
@@ -68,7 +96,9 @@ def _require_free(target: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise OutputError(f"{target}: holds files already; name another folder or give --overwrite")
-    foreign = sorted(there - _recorded_files(target))
+    recorded = _recorded_files(target)
+    folders = tuple(name for name in recorded if name.endswith("/"))
+    foreign = sorted(name for name in there - recorded if not name.startswith(folders or ("//",)))
     if foreign:
         raise OutputError(
             f"{target}: holds {len(foreign)} files that no earlier run wrote ({foreign[0]}), "
@@ -79,24 +109,32 @@ def _require_free(target: Path, overwrite: bool) -> None:
 def _recorded_files(folder: Path) -> set[str]:
     try:
         record = json.loads((folder / RECORD).read_text("utf-8"))
-        return {*map(str, record["files"]), RECORD} if record["tool"] == "monai_ctseg" else set()
+        return {*map(str, record["files"]), RECORD} if record["tool"] == TOOL else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 
 
 def _replace_folder(partial: Path, target: Path) -> None:
-    if not target.exists():
-        partial.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
-    target.rename(old / "old")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    old = _move_aside(target)
     try:
         partial.rename(target)
     except OSError:
-        (old / "old").rename(target)
+        if old:
+            (old / "old").rename(target)
         raise
     finally:
-        shutil.rmtree(old, ignore_errors=True)
+        if old:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _move_aside(target: Path) -> Path | None:
+    """Rename an existing folder to "old" in a hidden folder beside it, and return that; None where there is none."""
+    if not target.exists():
+        return None
+    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+    target.rename(beside / "old")
+    return beside
 
 
 @contextmanager

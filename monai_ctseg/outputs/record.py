@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from monai_ctseg.outputs.place import RECORD
+from monai_ctseg.outputs.place import RECORD, TOOL
 from monai_ctseg.scan import Scan
 
 _PACKAGES = (
@@ -39,8 +39,10 @@ def write_run(
 ) -> None:
     """Write run.json: versions, arguments, inputs by UID and voxel hash, timings, and every file of the folder."""
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    files = [name for name in files if name != RECORD]
     record = {
-        "tool": "monai_ctseg",
+        "tool": TOOL,
+        "finished": True,
         "command": command,
         "arguments": dict(arguments),
         "inputs": [_input(scan) for scan in scans],

@@ -1,0 +1,38 @@
+# make demo               try the whole path on a phantom (SCAN=folder: on your own series)
+# make test               the whole gate: lint, types, import layers, tests
+# PYTHON=python3.12       another interpreter for .venv
+# PIP_FLAGS="..."         more options for pip, such as an index with another torch
+
+PYTHON ?= python3
+PIP_FLAGS ?=
+OUT ?= demo
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) --constraint constraints.txt
+
+.PHONY: demo test clean
+
+demo: .venv/installed
+	$(BIN)/monai-ctseg demo --output "$(OUT)" --overwrite $(if $(SCAN),"$(SCAN)")
+
+test: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("monai_ctseg needs Python 3.11 or newer: make PYTHON=...") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing into .venv (torch among it: some minutes the first time)"
+	$(PIP) --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(PIP) --editable ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf .venv demo dist .mypy_cache .ruff_cache .pytest_cache

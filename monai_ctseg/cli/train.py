@@ -1,0 +1,131 @@
+"""`monai-ctseg train`: a U-Net from scans and labels."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monai_ctseg.cli.console import (
+    JsonOption,
+    OutputOption,
+    OverwriteOption,
+    SeriesOption,
+    print_facts,
+    print_json,
+    training_progress,
+    warn,
+)
+from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
+from monai_ctseg.outputs import file_sha256, lasting_folder, write_run
+
+if TYPE_CHECKING:
+    from monai_ctseg.training import TrainResult
+
+
+WRITES = ("dataset.json", "model.pt", "last.pt", "overview.png", "validation/", "tensorboard/")
+
+
+class Split(StrEnum):
+    """How slices or scans are held out."""
+
+    blocks = "blocks"
+    interleaved = "interleaved"
+    patients = "patients"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example:  monai-ctseg train ~/scans/hip -o hip_run --split blocks --epochs 12")(train)
+
+
+def train(
+    scans: Annotated[
+        list[Path],
+        typer.Argument(metavar="SCAN...", help="One scan or several, or one dataset.json.", show_default=False),
+    ],
+    output: OutputOption,
+    label: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A NIfTI mask for each scan, in the same order; without it, by threshold.", show_default=False
+        ),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(help="Label what lies strictly above this many HU.")
+    ] = DEFAULT_THRESHOLD_HU,
+    split: Annotated[
+        Split | None,
+        typer.Option(help="Default: blocks with one scan, patients with several.", show_default=False),
+    ] = None,
+    held_out: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="FIRST LAST", help="The block that validates, by slice names or indices.", show_default=False
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: as the bundle says.", show_default=False)] = None,
+    augment: Annotated[bool, typer.Option(help="Turn, shift, shear, zoom and flip at random.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, patches and augmentation.")] = 0,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1. Default: CUDA where it is.", show_default=False)
+    ] = None,
+    bundle: Annotated[str, typer.Option(help="Name or folder of a MONAI bundle.")] = "metal_unet2d",
+    series: SeriesOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a bundle's U-Net and validate it on slices or patients that it never sees.
+
+    Writes model.pt (best), last.pt, dataset.json, overview.png (truth left, prediction right), validation/ (masks),
+    tensorboard/ and run.json. Follow it with `tensorboard --logdir FOLDER`.
+    """
+    from monai_ctseg.training import train as run_training
+
+    options: dict[str, Any] = {
+        "threshold_hu": threshold,
+        "split": split.value if split else None,
+        "held_out": held_out,
+        "max_epochs": epochs,
+        "augment": augment,
+        "seed": seed,
+        "device": device,
+        "series": series,
+    }
+    with lasting_folder(output, writes=WRITES, overwrite=overwrite) as folder:
+        with training_progress() as callback:
+            result = run_training(scans, folder, bundle=bundle, labels=label, progress=callback, **options)
+        write_run(
+            folder,
+            "train",
+            {"bundle": bundle, "labelled": bool(label), **options},
+            dice=result.dice,
+            best_epoch=result.best_epoch,
+            split=result.split,
+            note=result.note,
+            weights_sha256=file_sha256(result.weights),
+            seconds={"all": result.seconds},
+        )
+    if as_json:
+        print_json({name: str(value) if isinstance(value, Path) else value for name, value in asdict(result).items()})
+    else:
+        print_facts(describe(result))
+    if result.split == "interleaved":
+        warn(result.note)
+
+
+def describe(result: TrainResult) -> dict[str, str]:
+    """The result as lines to read."""
+    return {
+        "validation Dice": f"{result.dice:.4f}, epoch {result.best_epoch} of {result.epochs}",
+        "split": result.note,
+        "seed": str(result.seed),
+        "took": f"{result.seconds:.0f} s",
+        "weights": str(result.weights),
+        "picture": f"{result.overview} (truth left, prediction right)",
+        "masks": str(result.masks),
+        "curves": f"tensorboard --logdir {result.tensorboard}",
+    }

@@ -1,0 +1,233 @@
+"""The command line, as a user types it: output, exit codes, one line a refusal, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+from monai_ctseg.cli import app
+from monai_ctseg.nifti import write_mask, write_scan
+from monai_ctseg.scan import Scan
+
+COMMANDS = ("series", "stats", "labels", "train", "infer", "evaluate", "phantom", "demo")
+
+
+def refused(result, *words: str) -> None:
+    """Exit 1, nothing on stdout, one line on stderr that holds these words, and no traceback."""
+    assert (result.code, result.out) == (1, ""), result
+    first, *rest = result.err.strip().splitlines()
+    assert first.startswith("monai-ctseg: ")
+    assert not any("Traceback" in line for line in rest)
+    for word in words:
+        assert word in first
+
+
+def test_every_command_is_there():
+    assert {command.callback.__name__ for command in app.registered_commands} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_a_worked_example(run_cli, command):
+    result = run_cli(command, "--help")
+    assert result.code == 0
+    assert f"Example:  monai-ctseg {command}" in result.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--help", "train --help", "stats {scan}", "labels {scan} -o {out}", "series {scan}", "evaluate {mask} {mask}"],
+)
+def test_these_never_import_torch(words, phantom, phantom_folder, tmp_path):
+    write_mask(phantom.truth, tmp_path / "mask.nii.gz")
+    words = words.format(scan=phantom_folder, out=tmp_path / "out", mask=tmp_path / "mask.nii.gz")
+    code = (
+        "import sys\nfrom monai_ctseg.cli import main\n"
+        f"try:\n    main({words.split()!r})\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "assert not {'torch', 'monai', 'ignite'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "words", [["labels"], ["stats"], ["nonsense"], ["labels", "x"], ["phantom", "-o", "x", "--seed", "a"]]
+)
+def test_wrong_usage_is_2(run_cli, words):
+    result = run_cli(*words)
+    assert result.code == 2
+    assert "Traceback" not in result.err
+
+
+def test_stats(run_cli, phantom, phantom_folder, tmp_path):
+    result = run_cli("stats", phantom_folder, "--plot", tmp_path / "p.png", "--csv", tmp_path / "s.csv", "--json")
+    hu = phantom.scan.hu
+    assert (result.json["maximum_hu"], result.json["minimum_hu"]) == (hu.max(), hu.min())
+    assert result.json["mean_hu"] == pytest.approx(hu.mean(), abs=1e-9)
+    assert result.json["center_lps"] == pytest.approx(phantom.scan.grid.center_lps.tolist())
+    assert Image.open(tmp_path / "p.png").width > 600
+    assert len((tmp_path / "s.csv").read_text().splitlines()) == 31
+    text = run_cli("stats", phantom_folder)
+    assert text.code == 0
+    for name in ("maximum", "centre, LPS", "centre, RAS", "padding", "intensity"):
+        assert name in text.out
+
+
+def test_stats_does_not_replace_files_unasked(run_cli, phantom_folder, tmp_path):
+    (tmp_path / "s.csv").write_text("mine")
+    refused(run_cli("stats", phantom_folder, "--csv", tmp_path / "s.csv"), "s.csv", "--overwrite")
+    assert (tmp_path / "s.csv").read_text() == "mine"
+
+
+def test_labels(run_cli, phantom, phantom_folder, tmp_path):
+    out = tmp_path / "out"
+    result = run_cli("labels", phantom_folder, "-o", out, "--image", "--json")
+    mask = np.asarray(nib.load(out / "mask.nii.gz").dataobj) > 0
+    assert result.json["voxels"] == mask.sum() > 0
+    assert not (mask & phantom.marker.voxels).any()
+    assert [piece["kept"] for piece in result.json["components"]].count(False) == 1
+    assert np.array_equal(np.asarray(nib.load(out / "image.nii.gz").dataobj), phantom.scan.hu)
+    for folder in ("masks", "images"):
+        assert sorted(p.stem for p in (out / folder).iterdir()) == list(phantom.scan.names)
+    run = json.loads((out / "run.json").read_text())
+    assert run["command"] == "labels"
+    assert run["inputs"][0]["series_instance_uid"]
+    refused(run_cli("labels", phantom_folder, "-o", out), "--overwrite")
+    again = run_cli("labels", phantom_folder, "-o", out, "--overwrite", "--anywhere")
+    assert again.code == 0
+    assert "outside" not in again.out
+
+
+def test_no_metal_is_an_answer(run_cli, phantom, tmp_path):
+    write_scan(
+        Scan(np.minimum(phantom.scan.hu, 1500 + phantom.scan.hu // 64), phantom.scan.grid), tmp_path / "scan.nii.gz"
+    )
+    result = run_cli("labels", tmp_path / "scan.nii.gz", "-o", tmp_path / "out")
+    assert result.code == 0
+    assert "no metal was found" in result.err
+    assert not np.asarray(nib.load(tmp_path / "out" / "mask.nii.gz").dataobj).any()
+
+
+def test_a_saturated_scan_names_the_threshold_that_works(run_cli, phantom, tmp_path):
+    write_scan(Scan(np.minimum(phantom.scan.hu, np.int16(2976)), phantom.scan.grid), tmp_path / "scan.nii.gz")
+    result = run_cli("labels", tmp_path / "scan.nii.gz", "-o", tmp_path / "out")
+    refused(result, "saturated at 2976 HU", "2500")
+    assert not (tmp_path / "out").exists()
+    assert "saturated" in run_cli("stats", tmp_path / "scan.nii.gz").out
+    assert run_cli("labels", tmp_path / "scan.nii.gz", "-o", tmp_path / "out", "--threshold", 2500, "--json").json[
+        "voxels"
+    ]
+
+
+def test_series_and_the_choice_among_them(run_cli, make_series, tmp_path):
+    make_series(name="a")
+    make_series(name="b")
+    listed = run_cli("series", tmp_path, "--json").json["series"]
+    assert [row["description"] for row in listed] == ["a", "b"]
+    result = run_cli("stats", tmp_path)
+    refused(result, "2 series", "--series")
+    assert all(row["series"] in result.err for row in listed)
+    assert run_cli("stats", tmp_path, "--series", listed[0]["series"]).code == 0
+
+
+def test_evaluate(run_cli, phantom, tmp_path):
+    write_mask(phantom.truth, tmp_path / "a.nii.gz")
+    write_mask(phantom.marker, tmp_path / "b.nii.gz")
+    assert run_cli("evaluate", tmp_path / "a.nii.gz", tmp_path / "a.nii.gz", "--json").json["dice"] == 1.0
+    assert run_cli("evaluate", tmp_path / "a.nii.gz", tmp_path / "b.nii.gz", "--json").json["dice"] == 0.0
+    assert "Dice" in run_cli("evaluate", tmp_path / "a.nii.gz", tmp_path / "a.nii.gz").out
+
+
+def test_evaluate_refuses_another_grid(run_cli, phantom, tmp_path):
+    write_mask(phantom.truth, tmp_path / "a.nii.gz")
+    image = nib.load(tmp_path / "a.nii.gz")
+    nib.Nifti1Image(np.asarray(image.dataobj), image.affine + np.eye(4) * 0.01).to_filename(tmp_path / "b.nii.gz")
+    refused(run_cli("evaluate", tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"), "grids differ")
+
+
+def test_phantom_is_the_same_for_the_same_seed(run_cli, tmp_path):
+    for name in ("a", "b"):
+        assert run_cli("phantom", "-o", tmp_path / name, "--size", 48, "--slices", 12, "--seed", 3).code == 0
+    a, b = (sorted(p for p in (tmp_path / name).rglob("*") if p.suffix in (".dcm", ".gz")) for name in "ab")
+    assert [p.read_bytes() for p in a] == [p.read_bytes() for p in b]
+    assert len(a) == 13
+
+
+def test_a_patients_name_goes_nowhere(run_cli, make_series, phantom, tmp_path):
+    def name(dataset, k):
+        dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = "Sekret^Person", "ID-4711", "19550101"
+
+    folder = make_series(name, scan=phantom.scan)
+    said = [
+        run_cli("-v", *words)
+        for words in (["series", folder], ["stats", folder, "--json"], ["labels", folder, "-o", tmp_path / "out"])
+    ]
+    path = folder / "slice_0003.dcm"
+    path.write_bytes(path.read_bytes()[:-50])
+    said.append(run_cli("-v", "stats", folder))
+    texts = [result.out + result.err for result in said]
+    texts += [p.read_text("latin-1") for p in (tmp_path / "out").rglob("*") if p.is_file() and p.suffix != ".png"]
+    for text in texts:
+        assert not any(word in text for word in ("Sekret", "4711", "19550101"))
+
+
+@pytest.mark.parametrize("command", ["stats", "labels"])
+def test_bad_scans_are_one_line_and_leave_nothing(run_cli, make_series, tmp_path, command):
+    out = tmp_path / "out"
+    more = ["-o", out] if command == "labels" else []
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.dcm").write_text("text")
+    missing, doubled, truncated, mri = (make_series(name=name) for name in ("missing", "doubled", "truncated", "mri"))
+    (missing / "slice_0003.dcm").unlink()
+    other = pydicom.dcmread(doubled / "slice_0003.dcm")
+    other.PixelData = bytes(len(other.PixelData))
+    other.save_as(doubled / "other.dcm")
+    (truncated / "slice_0003.dcm").write_bytes((truncated / "slice_0003.dcm").read_bytes()[:-10])
+    for path in mri.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.Modality = "MR"
+        dataset.save_as(path)
+    nib.Nifti1Image(np.full((4, 4, 4), np.nan, np.float32), np.eye(4)).to_filename(tmp_path / "nan.nii.gz")
+    nib.Nifti1Image(np.zeros((4, 4, 4), np.int16), None).to_filename(tmp_path / "affine.nii.gz")
+    for place, word in {
+        "none": "no such file",
+        "empty": "empty folder",
+        "text": "none of its 1 files",
+        "missing": "slice is missing",
+        "doubled": "two different slices",
+        "truncated": "truncated",
+        "mri": "MR",
+        "nan.nii.gz": "nan",
+        "affine.nii.gz": "no affine",
+    }.items():
+        refused(run_cli(command, tmp_path / place, *more), word)
+        assert not out.exists()
+        assert not list(tmp_path.glob(".*"))
+
+
+def test_a_bug_is_3_and_shows_its_traceback(run_cli, monkeypatch, phantom_folder):
+    monkeypatch.setattr("monai_ctseg.cli.stats.scan_stats", lambda scan: 1 / 0)
+    result = run_cli("stats", phantom_folder)
+    assert result.code == 3
+    assert "ZeroDivisionError" in result.err
+
+
+def test_the_module_is_the_command_line():
+    done = subprocess.run([sys.executable, "-m", "monai_ctseg", "--help"], capture_output=True, text=True, check=True)
+    assert "Not a medical device" in done.stdout
+
+
+def test_the_front_door():
+    import monai_ctseg
+
+    assert {"read_scan", "scan_stats", "find_metal", "predict"} <= set(monai_ctseg.__all__)
+    with pytest.raises(AttributeError, match="nonsense"):
+        monai_ctseg.nonsense  # noqa: B018
+    assert Path(monai_ctseg.__file__).name == "__init__.py"

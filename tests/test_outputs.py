@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from monai_ctseg.errors import OutputError
+from monai_ctseg.nifti import read_mask
+from monai_ctseg.outputs import lasting_folder, new_file, new_folder, voxels_sha256, write_run, write_segmentation
+from monai_ctseg.scan import Mask, Scan
+
+
+def write_one(folder, text="x"):
+    (folder / "a.txt").write_text(text)
+    write_run(folder, "test", {})
+
+
+def test_a_folder_appears_whole(tmp_path):
+    with new_folder(tmp_path / "deep" / "out") as folder:
+        assert not (tmp_path / "deep" / "out").exists()
+        write_one(folder)
+    assert sorted(p.name for p in (tmp_path / "deep" / "out").iterdir()) == ["a.txt", "run.json"]
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["out"]
+
+
+def test_a_failure_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "out") as folder:
+        write_one(folder)
+        raise RuntimeError
+    with pytest.raises(RuntimeError), new_file(tmp_path / "a.csv") as path:
+        path.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_result_stays_unless_it_may_go(tmp_path):
+    for text, overwrite in [("1", False), ("2", True)]:
+        with new_folder(tmp_path / "out", overwrite=overwrite) as folder:
+            write_one(folder, text)
+    with pytest.raises(OutputError, match="--overwrite"), new_folder(tmp_path / "out"):
+        pass
+    assert (tmp_path / "out" / "a.txt").read_text() == "2"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_long_work_stays_when_cut_off_and_goes_when_refused(tmp_path):
+    with pytest.raises(KeyboardInterrupt), lasting_folder(tmp_path / "out", writes=["a.txt", "b/"]) as folder:
+        (folder / "a.txt").write_text("half")
+        (folder / "b" / "c").mkdir(parents=True)
+        (folder / "b" / "c" / "d.txt").touch()
+        raise KeyboardInterrupt
+    assert (tmp_path / "out" / "a.txt").read_text() == "half"
+    with pytest.raises(OutputError), lasting_folder(tmp_path / "out", writes=[], overwrite=True) as folder:
+        write_one(folder, "other")
+        raise OutputError
+    assert (tmp_path / "out" / "a.txt").read_text() == "half"
+    with pytest.raises(OutputError), lasting_folder(tmp_path / "new", writes=[]) as folder:
+        raise OutputError
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_files_of_others_are_never_lost(tmp_path):
+    with new_folder(tmp_path / "out") as folder:
+        write_one(folder)
+    (tmp_path / "out" / "notes.md").write_text("mine")
+    with pytest.raises(OutputError, match=r"notes.md"), new_folder(tmp_path / "out", overwrite=True):
+        pass
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("mine")
+    with pytest.raises(OutputError, match=r"thesis.tex"), new_folder(tmp_path / "other", overwrite=True):
+        pass
+
+
+def test_an_empty_folder_may_be_filled(tmp_path):
+    (tmp_path / "out").mkdir()
+    with new_folder(tmp_path / "out") as folder:
+        write_one(folder)
+    assert (tmp_path / "out" / "a.txt").exists()
+
+
+def test_a_file_is_not_taken_for_a_folder_nor_a_folder_for_a_file(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="is a file"), new_folder(tmp_path / "file"):
+        pass
+    with pytest.raises(OutputError, match="is a folder"), new_file(tmp_path):
+        pass
+    with pytest.raises(OutputError, match="there already"), new_file(tmp_path / "file"):
+        pass
+    with pytest.raises(OutputError, match="cannot be written"), new_folder(tmp_path / "file" / "out"):
+        pass
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    with pytest.raises(OutputError, match="No space left"), new_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("x")
+        raise OSError(28, os.strerror(28))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_right_to_write_is_one_line(tmp_path):
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(OutputError, match="Permission denied"), new_folder(tmp_path / "out"):
+        pass
+
+
+def test_a_segmentation_as_files(tiny_scan, tmp_path):
+    scan = Scan(tiny_scan.hu * np.int16(10), tiny_scan.grid, names=tuple(f"IM{k}" for k in range(6)))
+    mask = Mask(np.asfortranarray(scan.hu > 2000), scan.grid)
+    with new_folder(tmp_path / "out") as folder:
+        write_segmentation(folder, scan, mask, {"fact": 1}, image=True)
+        write_run(folder, "test", {"threshold_hu": 2000}, scans=[scan], seconds={"all": 1.23456})
+    out = tmp_path / "out"
+    assert np.array_equal(read_mask(out / "mask.nii.gz").voxels, mask.voxels)
+    for k in range(6):
+        drawn = np.array(Image.open(out / "masks" / f"IM{k}.png"))
+        assert drawn.dtype == np.uint8
+        assert np.array_equal(drawn, np.where(mask.voxels[:, :, k].T, 255, 0))
+        shown = np.array(Image.open(out / "images" / f"IM{k}.png")).astype(float) * 5000 / 255 - 1000
+        assert np.abs(shown - np.clip(scan.hu[:, :, k].T, -1000, 4000)).max() < 10
+    run = json.loads((out / "run.json").read_text())
+    assert run["inputs"][0]["voxels_sha256"] == voxels_sha256(scan)
+    assert run["seconds"] == {"all": 1.235}
+    assert set(run["files"]) == {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} - {"run.json"}
+
+
+def test_the_hash_is_of_voxels_in_their_order(tiny_scan):
+    same = Scan(np.ascontiguousarray(tiny_scan.hu), tiny_scan.grid, names=tuple("abcdef"))
+    other = Scan(tiny_scan.hu[::-1], tiny_scan.grid)
+    assert voxels_sha256(same) == voxels_sha256(tiny_scan) != voxels_sha256(other)
