@@ -9,8 +9,13 @@ from typing import Annotated
 
 import typer
 
-from monai_ctseg.cli import evaluate, infer, labels, phantom, stats, train
 from monai_ctseg.cli.console import OutputOption, OverwriteOption
+from monai_ctseg.cli.evaluate import evaluate
+from monai_ctseg.cli.infer import infer
+from monai_ctseg.cli.labels import labels
+from monai_ctseg.cli.phantom import phantom
+from monai_ctseg.cli.stats import stats
+from monai_ctseg.cli.train import train
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
 
 PHANTOM_EPOCHS = 6
@@ -41,29 +46,29 @@ def demo(
     truth = output / "phantom" / "truth.nii.gz"
     if scan is None:
         _announce("a CT of two thighs with a hip screw is drawn", "phantom", "-o", output / "phantom")
-        phantom.phantom(output / "phantom", overwrite=overwrite)
+        phantom(output / "phantom", overwrite=overwrite)
     _announce("what is in it", "stats", place, "--plot", output / "stats.png")
-    stats.stats(place, plot=output / "stats.png", overwrite=overwrite)
+    stats(place, plot=output / "stats.png", overwrite=overwrite)
     at = ("--threshold", f"{threshold:g}") if threshold != DEFAULT_THRESHOLD_HU else ()
     _announce("metal by threshold, in the body", "labels", place, "-o", output / "labels", *at)
-    labels.labels(place, output / "labels", threshold=threshold, overwrite=overwrite)
+    labels(place, output / "labels", threshold=threshold, overwrite=overwrite)
     epochs = PHANTOM_EPOCHS if scan is None else SCAN_EPOCHS
     _announce(
         "a 2D U-Net learns these labels on some slices and is tried on others",
         *("train", place, "-o", output / "training", "--epochs", epochs, *at),
     )
-    train.train([place], output / "training", threshold=threshold, epochs=epochs, overwrite=overwrite)
+    train([place], output / "training", threshold=threshold, epochs=epochs, overwrite=overwrite)
     weights = output / "training" / "model.pt"
     _announce("it segments the whole scan", "infer", place, "-o", output / "predicted", "--weights", weights)
-    infer.infer(place, output / "predicted", weights=weights, overwrite=overwrite)
+    infer(place, output / "predicted", weights=weights, overwrite=overwrite)
     predicted, labelled = output / "predicted" / "mask.nii.gz", output / "labels" / "mask.nii.gz"
     _announce("the network against its labels", "evaluate", predicted, labelled)
-    evaluate.evaluate(predicted, labelled)
+    evaluate(predicted, labelled)
     if scan is None:
         _announce("the network against the known truth", "evaluate", predicted, truth)
-        evaluate.evaluate(predicted, truth)
+        evaluate(predicted, truth)
         _announce("the threshold against the known truth", "evaluate", labelled, truth)
-        evaluate.evaluate(labelled, truth)
+        evaluate(labelled, truth)
         typer.echo(
             "\nThe network does not beat its labels: metal blooms, a threshold of 3000 HU draws it too large,"
             "\nand a network trained on that threshold learns just that."

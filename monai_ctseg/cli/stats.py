@@ -61,7 +61,7 @@ def describe(facts: ScanStats) -> dict[str, str]:
         "maximum": f"{facts.maximum_hu:g} HU",
         "minimum": f"{facts.minimum_hu:g} HU",
         "mean, all voxels": f"{facts.mean_hu!r} HU",
-        "mean, padding left out": _inside(facts),
+        "mean, inside": _inside(facts),
         "centre, LPS": _point(facts.center_lps),
         "centre, RAS": _point(facts.center_ras),
         "size": f"{' x '.join(map(str, facts.shape))} voxels, {facts.slice_count} slices",
@@ -74,7 +74,8 @@ def describe(facts: ScanStats) -> dict[str, str]:
 
 
 def _inside(facts: ScanStats) -> str:
-    return "no voxel but padding" if facts.mean_inside_hu is None else f"{facts.mean_inside_hu:.4f} HU"
+    value = "no voxel but padding" if facts.mean_inside_hu is None else f"{facts.mean_inside_hu:.4f} HU"
+    return f"{value}, {facts.inside}"
 
 
 def _point(point: tuple[float, float, float]) -> str:

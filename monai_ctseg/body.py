@@ -1,0 +1,189 @@
+"""Where the patient's body is: skin to skin, without the table.
+
+Method: the volume is averaged to blocks of about 4 mm; blocks over -400 HU are matter. An opening by a ball of 7 mm
+takes away what is thin (table tops, blankets, wires, masks) and parts the table from the skin that rests on it; of the
+pieces left, those of tissue density and of some size are body: trunk, legs, arms. Air that matter encloses within their
+convex hull belongs to them, with its wall: lungs under a thin chest wall, but not the hollow of a table. A closing by
+15 mm mends the cuts of dark streaks and bridges an open mouth; the holes left are filled slice by slice.
+
+Limits: the surface is good to about one block. Parts thinner than 15 mm (fingers, ears) are not body. A solid object
+of tissue density that touches the patient (a calibration phantom under the back) is body. Gaps narrower than 30 mm
+between body parts are body. Where two of the volume's sides are under 150 mm (a finger, a jaw), all these lengths
+shrink in proportion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import cc3d
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
+
+from monai_ctseg.grid import FloatArray
+from monai_ctseg.scan import BoolArray, Mask, Scan
+
+BLOCK_MM = 4.0
+OPENING_MM = 7.0
+CLOSING_MM = 15.0
+HULL_SHARE = 0.9
+WALL_MM = 15.0
+SMALL_FIELD_MM = 150.0
+MATTER_HU = -400.0
+TISSUE_HU = -160.0
+"""The median of a body part lies above: fat reads -110, carbon and foam -200 to -900."""
+SMALLEST_PART_ML = 30.0
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A body mask in blocks.
+
+    blocks: bool [a, b, c], the scan's axes in coarser steps.
+    block_of: for each axis, the block of every voxel index.
+    spacing_mm: mean size of a block along each axis.
+    """
+
+    blocks: BoolArray
+    block_of: tuple[IntArray, IntArray, IntArray]
+    spacing_mm: tuple[float, float, float]
+
+    def at(self, values: npt.NDArray[Any], ij: tuple[IntArray, IntArray], k: int) -> npt.NDArray[Any]:
+        """What an array of blocks holds at the voxels (i, j) of slice k."""
+        return np.asarray(values[self.block_of[0][ij[0]], self.block_of[1][ij[1]], self.block_of[2][k]])
+
+    @cached_property
+    def depth_mm(self) -> FloatArray:
+        """Signed distance in blocks: how deep under the surface (positive) or how far outside (negative)."""
+        inside = _distance(self.blocks, self.spacing_mm)
+        outside = _distance(~self.blocks, self.spacing_mm)
+        return np.where(self.blocks, inside, -outside) - np.where(self.blocks, 0.5, -0.5) * min(self.spacing_mm)
+
+
+def find_body(scan: Scan) -> Mask:
+    """The patient's body, filled, on the scan's grid; the module's docstring gives the method and its limits."""
+    body = locate_body(scan)
+    voxels = np.empty(scan.grid.shape, dtype=bool, order="F")
+    rows, columns, slices = body.block_of
+    for k in range(scan.grid.shape[2]):
+        voxels[:, :, k] = body.blocks[:, :, slices[k]][np.ix_(rows, columns)]
+    return Mask(voxels, scan.grid)
+
+
+def locate_body(scan: Scan) -> Body:
+    """The patient's body in blocks; empty where the scan shows none. Turning or flipping the axes changes nothing."""
+    extents = [n * mm for n, mm in zip(scan.hu.shape, scan.grid.spacing_mm, strict=True)]
+    scale = min(1.0, sorted(extents)[1] / SMALL_FIELD_MM)
+    edges = [block_edges(n, scale * BLOCK_MM / mm) for n, mm in zip(scan.hu.shape, scan.grid.spacing_mm, strict=True)]
+    i, j, k = (mm * e[-1] / (len(e) - 1) for mm, e in zip(scan.grid.spacing_mm, edges, strict=True))
+    means = _block_means(scan, edges)
+    matter = means > MATTER_HU
+    blocks = _parts(means, matter, (i, j, k), scale)
+    if blocks.any():
+        blocks |= _hollows(matter, blocks, (i, j, k), scale)
+        blocks = _fill(_close(blocks, scale * CLOSING_MM, (i, j, k)))
+    a, b, c = (np.repeat(np.arange(len(e) - 1), np.diff(e)) for e in edges)
+    return Body(blocks, (a, b, c), (i, j, k))
+
+
+def block_edges(voxels: int, step: float) -> IntArray:
+    """Edges of blocks of about `step` voxels, the same seen from either end.
+
+    >>> block_edges(7, 2.0).tolist()
+    [0, 2, 5, 7]
+    """
+    count = max(1, round(voxels / max(round(step), 1)))
+    if voxels % 2 and count % 2 == 0:
+        count -= 1  # an odd row has no middle edge
+    half = np.arange(count // 2 + 1) * voxels // count
+    return np.unique(np.concatenate([half, voxels - half]))
+
+
+def _block_means(scan: Scan, edges: list[IntArray]) -> npt.NDArray[np.float32]:
+    """Mean HU of each block, cut to -1000 ... 200 so that neither padding, streaks nor metal outweigh their block."""
+    a, b, c = edges
+    means = np.empty((len(a) - 1, len(b) - 1, len(c) - 1), dtype=np.float32)
+    area = np.outer(np.diff(a), np.diff(b)).astype(np.float32)
+    for n in range(means.shape[2]):
+        total = np.zeros(scan.hu.shape[:2], dtype=np.float32, order="F")
+        for k in range(c[n], c[n + 1]):
+            total += np.clip(scan.hu[:, :, k], -1000, 200)
+        rows = np.add.reduceat(total, a[:-1], axis=0)
+        means[:, :, n] = np.add.reduceat(rows, b[:-1], axis=1) / (area * (c[n + 1] - c[n]))
+    return means
+
+
+def _parts(
+    means: npt.NDArray[np.float32], matter: BoolArray, spacing_mm: tuple[float, float, float], scale: float
+) -> BoolArray:
+    """The pieces of opened matter that are body."""
+    core = _distance(matter, spacing_mm) > scale * OPENING_MM
+    opened = _distance(~core, spacing_mm) <= scale * OPENING_MM
+    labels, count = cc3d.connected_components(opened, connectivity=6, return_N=True)
+    if not count:
+        return opened
+    voxels = np.bincount(labels.ravel(), minlength=count + 1)
+    median = ndimage.median(means, labels, np.arange(count + 1))
+    tissue = median > TISSUE_HU
+    tissue[0] = False
+    large = voxels * np.prod(spacing_mm) / 1000 >= SMALLEST_PART_ML * scale**3
+    return np.asarray((tissue & large)[labels])
+
+
+def _hollows(matter: BoolArray, parts: BoolArray, spacing_mm: tuple[float, float, float], scale: float) -> BoolArray:
+    """Enclosed air that lies in the convex hull of the body's parts in its slice, and the matter that walls it in."""
+    hollows = np.zeros_like(matter)
+    for k in np.flatnonzero(parts.any(axis=(0, 1))):
+        labels, count = ndimage.label(ndimage.binary_fill_holes(matter[:, :, k]) & ~matter[:, :, k])
+        if count:
+            share = ndimage.mean(_hull(parts[:, :, k]), labels, np.arange(count + 1))
+            share[0] = 0.0
+            hollows[:, :, k] = (share > HULL_SHARE)[labels]
+    if not hollows.any():
+        return hollows
+    walls = matter & (_distance(~hollows, spacing_mm) <= scale * WALL_MM)
+    return np.asarray(hollows | walls)
+
+
+def _hull(plane: BoolArray) -> BoolArray:
+    """The convex hull of the pixels set."""
+    points = np.argwhere(plane)
+    try:
+        sides = ConvexHull(points).equations
+    except QhullError:  # fewer than three points, or all in a line
+        return plane
+    low, high = points.min(axis=0), points.max(axis=0) + 1
+    i, j = np.ogrid[low[0] : high[0], low[1] : high[1]]
+    inside = np.ones((high[0] - low[0], high[1] - low[1]), dtype=bool)
+    for a, b, c in sides:
+        inside &= a * i + b * j + c <= 1e-9
+    hull = np.zeros_like(plane)
+    hull[low[0] : high[0], low[1] : high[1]] = inside
+    return hull
+
+
+def _close(blocks: BoolArray, radius_mm: float, spacing_mm: tuple[float, float, float]) -> BoolArray:
+    """Closing by a ball; the body goes on beyond the volume's faces as it stands there."""
+    width = [(n, n) for n in (int(np.ceil(radius_mm / mm)) + 1 for mm in spacing_mm)]
+    grown = _distance(~np.pad(blocks, width, mode="edge"), spacing_mm) <= radius_mm
+    closed = _distance(grown, spacing_mm) > radius_mm
+    (i, _), (j, _), (k, _) = width
+    return np.asarray(closed[i:-i, j:-j, k:-k] | blocks)
+
+
+def _fill(blocks: BoolArray) -> BoolArray:
+    """Holes filled, slice by slice."""
+    return np.stack([ndimage.binary_fill_holes(blocks[:, :, k]) for k in range(blocks.shape[2])], axis=2)
+
+
+def _distance(inside: BoolArray, spacing_mm: tuple[float, float, float]) -> FloatArray:
+    """Distance of each block inside to the nearest one outside, mm; beyond the volume nothing is outside."""
+    if inside.all():
+        return np.full(inside.shape, np.inf)
+    return np.asarray(ndimage.distance_transform_edt(inside, sampling=spacing_mm))

@@ -1,0 +1,218 @@
+"""Scan -> metal mask, with an account of every piece that was kept or dropped.
+
+Metal is what lies strictly above a threshold, in one piece where voxels touch (26 neighbours), and in the patient's
+body. A piece is judged whole: it is kept when at least a quarter of it lies in the body, so that an implant that
+comes out through the skin is not cut. What a threshold cannot tell from metal stays in: dense contrast medium in a
+vein, a marker that lies on the skin within the few millimetres to which the body's surface is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from monai_ctseg.body import Body, find_body, locate_body
+from monai_ctseg.errors import SaturatedScan
+from monai_ctseg.intensity import IntensityVerdict, equals, find_padding, judge_intensity
+from monai_ctseg.pieces import Pieces
+from monai_ctseg.scan import BoolArray, Mask, Scan
+
+__all__ = ["Component", "Metal", "Sensitivity", "Unlisted", "account_for", "find_body", "find_metal"]
+
+DEFAULT_THRESHOLD_HU = 3000.0
+SENSITIVITY_HU = (2000.0, 2500.0, 3000.0, 3500.0, 4000.0)
+LISTED_COMPONENTS = 200
+SMALLEST_SHARE = 0.25
+SURFACE_MM = 5.0
+BONE_HU = 2500.0
+"""The densest bone and enamel of 26 real scans stay under it."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One piece: `label` 1 is the largest. share_in_body is None where the body was not asked for."""
+
+    label: int
+    voxels: int
+    volume_mm3: float
+    centroid_lps: tuple[float, float, float]
+    max_hu: float
+    share_in_body: float | None
+    kept: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unlisted:
+    """The pieces smaller than the listed ones, summed."""
+
+    kept_components: int
+    kept_voxels: int
+    dropped_components: int
+    dropped_voxels: int
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What another threshold would have kept, by the same rule and in the same body."""
+
+    threshold_hu: float
+    voxels: int
+    volume_mm3: float
+
+
+@dataclass(frozen=True, eq=False)
+class Metal:
+    """The mask and the account of how it came about.
+
+    threshold_hu: None where no threshold was used (`account_for`).
+    components: the largest pieces, largest first, at most 200; `unlisted` sums up the others.
+    """
+
+    mask: Mask
+    threshold_hu: float | None
+    anywhere: bool
+    intensity: IntensityVerdict
+    components: tuple[Component, ...]
+    unlisted: Unlisted
+    sensitivity: tuple[Sensitivity, ...]
+
+    def audit(self) -> dict[str, Any]:
+        """Everything but the voxels, as plain JSON values."""
+        return {
+            "threshold_hu": self.threshold_hu,
+            "anywhere": self.anywhere,
+            "voxels": self.mask.count,
+            "volume_mm3": self.mask.volume_mm3,
+            "slices_with_metal": int(np.count_nonzero(self.mask.voxels.any(axis=(0, 1)))),
+            "intensity": asdict(self.intensity),
+            "components": [asdict(c) for c in self.components],
+            "unlisted": asdict(self.unlisted),
+            "sensitivity": [asdict(s) for s in self.sensitivity],
+        }
+
+
+def find_metal(scan: Scan, *, threshold_hu: float = DEFAULT_THRESHOLD_HU, anywhere: bool = False) -> Metal:
+    """Voxels strictly above `threshold_hu` in the patient's body, or `anywhere`; burned-in values never.
+
+    An empty mask is the answer for a scan without metal. Raises SaturatedScan where the scan's ceiling lies at or
+    under the threshold, so that metal could not show.
+    """
+    intensity = _intensity(scan)
+    _require_headroom(intensity, threshold_hu)
+    body = None if anywhere else locate_body(scan)
+    pieces = _pieces_above(scan, threshold_hu, intensity)
+    kept = _judge(pieces, body)
+    return Metal(
+        mask=Mask(pieces.paint(kept, scan.grid.shape), scan.grid),
+        threshold_hu=threshold_hu,
+        anywhere=anywhere,
+        intensity=intensity,
+        components=_list(pieces, kept, scan, body),
+        unlisted=_sum_up(pieces, kept),
+        sensitivity=_try_others(scan, body, intensity),
+    )
+
+
+def account_for(scan: Scan, mask: Mask) -> Metal:
+    """The account of a mask that was found in another way: its pieces, and where in the body they lie.
+
+    Nothing is dropped and no threshold was used, so `threshold_hu` is None and `sensitivity` is empty.
+    Raises GridMismatch where the mask lies on another grid than the scan.
+    """
+    scan.grid.require(mask.grid)
+    pieces = Pieces.of(mask.voxels)
+    kept = _judge(pieces, None)
+    listed = _list(pieces, kept, scan, locate_body(scan))
+    return Metal(
+        mask=mask,
+        threshold_hu=None,
+        anywhere=True,
+        intensity=_intensity(scan),
+        components=tuple(replace(c, reason=f"predicted {c.reason}") for c in listed),
+        unlisted=_sum_up(pieces, kept),
+        sensitivity=(),
+    )
+
+
+def _intensity(scan: Scan) -> IntensityVerdict:
+    padding = find_padding(scan.hu, named_hu=scan.padding_hu)
+    return judge_intensity(scan.hu, padding_hu=padding.hu if padding else None)
+
+
+def _require_headroom(intensity: IntensityVerdict, threshold_hu: float) -> None:
+    if not intensity.saturated or intensity.ceiling_hu > threshold_hu:
+        return
+    ceiling = intensity.ceiling_hu
+    advice = f"use a threshold of {BONE_HU:g} HU"
+    if ceiling <= BONE_HU:
+        advice = f"only a threshold of {ceiling - 1:g} HU finds anything, and dense bone may reach that too"
+    raise SaturatedScan(
+        f"nothing can exceed the threshold of {threshold_hu:g} HU: the scan is saturated at {ceiling:g} HU, "
+        f"where {intensity.ceiling_voxels:,} voxels stand; {advice}"
+    )
+
+
+def _pieces_above(scan: Scan, threshold_hu: float, intensity: IntensityVerdict) -> Pieces:
+    above = np.asarray(scan.hu > threshold_hu)
+    for sentinel in intensity.sentinels:
+        if sentinel.hu > threshold_hu:
+            above &= ~equals(scan.hu, sentinel.hu)
+    return Pieces.of(above)
+
+
+def _judge(pieces: Pieces, body: Body | None) -> BoolArray:
+    """Whether each piece is kept, by label; without a body all are."""
+    kept = np.ones(len(pieces.voxels), dtype=bool) if body is None else pieces.shares(body) >= SMALLEST_SHARE
+    kept[0] = False
+    return np.asarray(kept)
+
+
+def _list(pieces: Pieces, kept: BoolArray, scan: Scan, body: Body | None) -> tuple[Component, ...]:
+    """The largest pieces, measured."""
+    largest = pieces.by_size[:LISTED_COMPONENTS]
+    if not len(largest):
+        return ()
+    highest, centroids = pieces.highest_hu(scan.hu), pieces.centroids_lps(scan.grid)
+    shares = None if body is None else pieces.shares(body)
+    deepest = None if body is None else pieces.deepest_mm(body)
+    return tuple(
+        Component(
+            label=rank,
+            voxels=int(pieces.voxels[n]),
+            volume_mm3=float(pieces.voxels[n] * scan.grid.voxel_mm3),
+            centroid_lps=(float(centroids[n, 0]), float(centroids[n, 1]), float(centroids[n, 2])),
+            max_hu=float(highest[n]),
+            share_in_body=None if shares is None else float(shares[n]),
+            kept=bool(kept[n]),
+            reason="kept wherever it lies" if shares is None or deepest is None else _reason(shares[n], deepest[n]),
+        )
+        for rank, n in enumerate(largest, start=1)
+    )
+
+
+def _reason(share: float, deepest_mm: float) -> str:
+    if np.isneginf(deepest_mm):
+        return "outside: no body was found"
+    if share < SMALLEST_SHARE:
+        return "outside the body" + (f" but for {share:.0%} of it" if share else f", {-deepest_mm:.0f} mm away")
+    if deepest_mm <= SURFACE_MM:
+        return f"at the body's surface, at most {deepest_mm:.0f} mm deep: it may lie on the skin"
+    return "in the body" if share > 0.99 else f"in the body, with {share:.0%} of its voxels"
+
+
+def _sum_up(pieces: Pieces, kept: BoolArray) -> Unlisted:
+    rest = pieces.by_size[LISTED_COMPONENTS:]
+    stay, go = rest[kept[rest]], rest[~kept[rest]]
+    return Unlisted(len(stay), int(pieces.voxels[stay].sum()), len(go), int(pieces.voxels[go].sum()))
+
+
+def _try_others(scan: Scan, body: Body | None, intensity: IntensityVerdict) -> tuple[Sensitivity, ...]:
+    found = []
+    for threshold_hu in SENSITIVITY_HU:
+        pieces = _pieces_above(scan, threshold_hu, intensity)
+        voxels = int(pieces.voxels[_judge(pieces, body)].sum())
+        found.append(Sensitivity(threshold_hu, voxels, voxels * scan.grid.voxel_mm3))
+    return tuple(found)

@@ -1,0 +1,132 @@
+"""Pictures: a scan's intensities slice by slice, and a sheet of truth beside prediction.
+
+matplotlib draws without a display and is imported on use: it takes most of a second.
+No picture shows a name or a header of the patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from monai_ctseg.scan import BoolArray
+from monai_ctseg.stats import ScanStats
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+METAL_HU = 3000.0
+WINDOW_HU = (-200.0, 1500.0)
+"""Overviews show this window: soft tissue stays visible and bone stays darker than metal."""
+TRUTH_COLOR = "#00c853"
+PREDICTED_COLOR = "#ff6d00"
+
+
+def plot_stats(stats: ScanStats, path: str | Path) -> None:
+    """Draw the maximum and the mean intensity of each slice over its position, with the 3000 HU line.
+
+    Two panels, because the maximum of metal would flatten the mean. Raises OSError where `path` cannot be written,
+    ValueError where its ending names no picture format.
+    """
+    figure = _figure(9.0, 6.5)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    position = [s.position_mm for s in stats.slices]
+    upper.plot(position, [s.maximum_hu for s in stats.slices], color="#1565c0", **_markers(len(position)))
+    lower.plot(position, [s.mean_hu for s in stats.slices], color="#00695c", **_markers(len(position)))
+    upper.axhline(METAL_HU, color="#c62828", linestyle="--", linewidth=1.2)
+    upper.annotate(
+        f"{METAL_HU:.0f} HU, the threshold for metal", (1.0, METAL_HU), xycoords=("axes fraction", "data"),
+        xytext=(0, 4), textcoords="offset points", color="#c62828", ha="right", va="bottom", fontsize=9,
+    )  # fmt: skip
+    upper.set_title(f"Intensity per slice ({stats.slice_count} slices)", loc="left")
+    upper.set_ylabel("maximum (HU)")
+    lower.set_ylabel("mean, padding included (HU)")
+    lower.set_xlabel(f"position along the slice normal (mm); slice 0 at {position[0]:.1f} mm")
+    for axes in (upper, lower):
+        axes.grid(color="#e0e0e0", linewidth=0.7)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.align_ylabels([upper, lower])
+    figure.savefig(path, dpi=130)
+
+
+def plot_overview(
+    hu: Sequence[npt.NDArray[Any]] | npt.NDArray[Any],
+    truth: Sequence[npt.NDArray[Any]] | npt.NDArray[Any],
+    predicted: Sequence[npt.NDArray[Any]] | npt.NDArray[Any],
+    names: Sequence[str],
+    path: str | Path,
+) -> None:
+    """Draw each CT slice twice, cut to the surroundings of the masks: truth at left, prediction at right.
+
+    hu: n slices [row, column] in HU, of one shape; truth and predicted: their masks, bool; names: their titles.
+    Each pair shows the number of voxels in the masks and their Dice (1 where both are empty).
+    Raises ValueError for lists of different length and OSError where `path` cannot be written.
+    """
+    if not len(hu) == len(truth) == len(predicted) == len(names) or not len(hu):
+        raise ValueError(f"{len(hu)} slices, {len(truth)} truths, {len(predicted)} predictions, {len(names)} names")
+    pairs = 2 if len(hu) > 3 else 1  # pairs side by side
+    rows = -(-len(hu) // pairs)
+    truth, predicted = ([np.asarray(mask, dtype=bool) for mask in masks] for masks in (truth, predicted))
+    cut = _surroundings([*truth, *predicted])
+    figure = _figure(6.4 * pairs, 3.45 * rows + 0.5)
+    grid = figure.subplots(rows, 2 * pairs, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for n, (image, left, right, name) in enumerate(zip(hu, truth, predicted, names, strict=True)):
+        axes = grid[n // pairs, 2 * (n % pairs) : 2 * (n % pairs) + 2]
+        short = name if len(name) <= 20 else f"...{name[-17:]}"
+        _draw(axes[0], image[cut], left[cut], TRUTH_COLOR, f"{short}: truth, {np.count_nonzero(left):,} px")
+        title = f"prediction, {np.count_nonzero(right):,} px, Dice {_dice(left, right):.3f}"
+        _draw(axes[1], image[cut], right[cut], PREDICTED_COLOR, title)
+    low, high = WINDOW_HU
+    figure.suptitle(f"Truth at left, prediction at right; CT window {low:.0f} to {high:.0f} HU", fontsize=11)
+    figure.savefig(path, dpi=110)
+
+
+def _figure(width: float, height: float) -> Figure:
+    """A figure that belongs to no display and that nobody has to close."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _markers(points: int) -> dict[str, Any]:
+    """A line; dots too where there are so few slices that a line would not show."""
+    return {"linewidth": 1.5, "marker": "o" if points < 40 else None, "markersize": 4}
+
+
+def _surroundings(masks: Sequence[BoolArray]) -> tuple[slice, slice]:
+    """The rows and columns around all masks, at least two fifths of the picture; all of it without a mask."""
+    union = np.logical_or.reduce(masks)
+    if not union.any():
+        return slice(None), slice(None)
+    return _span(union.any(axis=1)), _span(union.any(axis=0))
+
+
+def _span(line: BoolArray) -> slice:
+    first, last = np.flatnonzero(line)[[0, -1]]
+    half = int(max((last - first) * 0.65, len(line) * 0.2)) + 1
+    middle = (int(first) + int(last)) // 2
+    return slice(max(0, middle - half), middle + half + 1)
+
+
+def _draw(axes: Axes, image: npt.NDArray[Any], mask: BoolArray, color: str, title: str) -> None:
+    low, high = WINDOW_HU
+    axes.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    tint = np.zeros((*mask.shape, 4))
+    tint[mask] = (*(int(color[n : n + 2], 16) / 255 for n in (1, 3, 5)), 0.75)
+    axes.imshow(tint, interpolation="nearest")
+    axes.set_title(title, fontsize=8.5)
+
+
+def _dice(a: BoolArray, b: BoolArray) -> float:
+    total = np.count_nonzero(a) + np.count_nonzero(b)
+    return 2 * np.count_nonzero(a & b) / total if total else 1.0

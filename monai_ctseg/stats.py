@@ -1,0 +1,131 @@
+"""Scan -> ScanStats: what `monai-ctseg stats` prints, draws and writes."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from monai_ctseg.grid import FloatArray, Grid
+from monai_ctseg.intensity import IntensityVerdict, Padding, find_padding, judge_intensity
+from monai_ctseg.scan import HUArray, Scan
+
+
+@dataclass(frozen=True)
+class SliceStats:
+    """One slice: its index k, its name, where it lies along the slice normal, and its intensities."""
+
+    index: int
+    name: str
+    position_mm: float
+    maximum_hu: float
+    mean_hu: float
+
+
+@dataclass(frozen=True)
+class ScanStats:
+    """Measures of a scan; plain numbers and strings, so that `dataclasses.asdict` is JSON.
+
+    shape: voxels along i, j, k. orientation: the letters of `Grid.orientation`.
+    maximum_hu, minimum_hu, mean_hu: over all voxels, padding and burned-in values included; whole numbers for int16.
+    mean_inside_hu: over all voxels but the padding; equals mean_hu where there is none, None where all is padding.
+    center_lps, center_ras: the volume's centre, voxel index (N - 1) / 2, in millimetres.
+    notes: what was repaired on reading.
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    orientation: str
+    slice_count: int
+    center_lps: tuple[float, float, float]
+    center_ras: tuple[float, float, float]
+    maximum_hu: float
+    minimum_hu: float
+    mean_hu: float
+    mean_inside_hu: float | None
+    padding: Padding | None
+    intensity: IntensityVerdict
+    notes: tuple[str, ...]
+    slices: tuple[SliceStats, ...]
+
+    @property
+    def inside(self) -> str:
+        """What `mean_inside_hu` is the mean of."""
+        if self.padding is None:
+            return "all voxels: no padding was found"
+        return {"circle": "inside the reconstruction circle", "background": "without the constant background"}[
+            self.padding.kind
+        ]
+
+
+def scan_stats(scan: Scan) -> ScanStats:
+    """Measure a scan. Sums of int16 voxels are exact; float32 voxels are summed in float64."""
+    grid = scan.grid
+    padding = find_padding(scan.hu, named_hu=scan.padding_hu)
+    total = [_sum(scan.hu[:, :, k]) for k in range(grid.shape[2])]
+    return ScanStats(
+        shape=grid.shape,
+        spacing_mm=grid.spacing_mm,
+        orientation=grid.orientation,
+        slice_count=grid.shape[2],
+        center_lps=_triple(grid.center_lps),
+        center_ras=_triple(grid.center_ras),
+        maximum_hu=scan.hu.max().item(),
+        minimum_hu=scan.hu.min().item(),
+        mean_hu=sum(total) / scan.hu.size,
+        mean_inside_hu=_mean_inside(sum(total), scan.hu.size, padding),
+        padding=padding,
+        intensity=judge_intensity(scan.hu, padding_hu=padding.hu if padding else None),
+        notes=scan.notes,
+        slices=_slices(scan, total),
+    )
+
+
+def write_csv(stats: ScanStats, path: str | Path) -> None:
+    """Write one row a slice: index, name, position along the slice normal (mm), maximum and mean (HU).
+
+    Raises OSError where the file cannot be written.
+    """
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["index", "name", "position_mm", "maximum_hu", "mean_hu"])
+        for s in stats.slices:
+            writer.writerow([s.index, s.name, f"{s.position_mm:.3f}", f"{s.maximum_hu:g}", f"{s.mean_hu:.3f}"])
+
+
+def _slices(scan: Scan, total: list[float]) -> tuple[SliceStats, ...]:
+    positions = _positions_mm(scan.grid)
+    area = scan.grid.shape[0] * scan.grid.shape[1]
+    return tuple(
+        SliceStats(k, scan.names[k], positions[k], scan.hu[:, :, k].max().item(), total[k] / area)
+        for k in range(scan.grid.shape[2])
+    )
+
+
+def _positions_mm(grid: Grid) -> list[float]:
+    """Where each slice lies along the normal (row direction x column direction): z on an axial scan."""
+    normal = np.cross(grid.index_to_lps[:3, 0], grid.index_to_lps[:3, 1])
+    normal /= np.linalg.norm(normal)
+    indices = np.zeros((grid.shape[2], 3))
+    indices[:, 2] = np.arange(grid.shape[2])
+    return [float(mm) for mm in grid.to_lps(indices) @ normal]
+
+
+def _sum(plane: HUArray) -> float:
+    if plane.dtype == np.int16:
+        return int(plane.sum(dtype=np.int64))
+    return float(plane.sum(dtype=np.float64))
+
+
+def _mean_inside(total: float, voxels: int, padding: Padding | None) -> float | None:
+    if padding is None:
+        return total / voxels
+    inside = voxels - padding.voxels
+    return (total - padding.hu * padding.voxels) / inside if inside else None
+
+
+def _triple(point: FloatArray) -> tuple[float, float, float]:
+    x, y, z = (float(mm) for mm in point)
+    return x, y, z

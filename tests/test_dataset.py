@@ -1,0 +1,168 @@
+"""Splits that leak nothing in silence, and dataset.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monai_ctseg.dataset import (
+    Case,
+    Dataset,
+    Facts,
+    build_dataset,
+    open_dataset,
+    read_dataset,
+    split_blocks,
+    split_interleaved,
+    split_patients,
+    write_dataset,
+)
+from monai_ctseg.errors import DatasetError, GridMismatch
+from monai_ctseg.grid import Grid
+from monai_ctseg.nifti import write_mask, write_scan
+from monai_ctseg.phantom import Phantom
+from monai_ctseg.scan import Mask
+
+CASE = Case(Path("scan"))
+
+
+def facts(metal: list[int], *, spacing_mm: float = 1.6, keys: str = "a") -> Facts:
+    return Facts(tuple(f"IM{k:03d}" for k in range(len(metal))), spacing_mm, tuple(metal), frozenset(keys))
+
+
+def slices(dataset: Dataset) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    train, held = dataset.training[0].slices, dataset.validation[0].slices
+    assert train is not None
+    assert held is not None
+    return train, held
+
+
+def test_interleaved_holds_out_every_fifth_slice_and_says_that_it_leaks() -> None:
+    dataset = split_interleaved(CASE, facts([1] * 12))
+    assert slices(dataset) == ((1, 2, 3, 4, 6, 7, 8, 9, 11), (0, 5, 10))
+    assert "training slices on both sides" in dataset.note
+
+
+def test_a_named_block_leaves_a_gap_of_5_mm_on_each_side() -> None:
+    train, held = slices(split_blocks(CASE, facts([1] * 40), held_out=("IM019", "IM010")))
+    assert held == tuple(range(10, 20))
+    assert set(range(40)) - set(train) - set(held) == {6, 7, 8, 9, 20, 21, 22, 23}
+
+
+@given(
+    st.lists(st.integers(0, 50), min_size=2, max_size=60).filter(lambda metal: sum(m > 0 for m in metal) > 1),
+    st.floats(0.4, 9),
+)
+def test_a_chosen_block_is_apart_from_training_and_both_show_metal(metal: list[int], spacing_mm: float) -> None:
+    try:
+        train, held = slices(split_blocks(CASE, facts(metal, spacing_mm=spacing_mm), held_out=None))
+    except DatasetError:
+        return
+    assert held == tuple(range(held[0], held[-1] + 1))
+    assert min(abs(a - b) for a in train for b in held) * spacing_mm > 5
+    assert any(metal[k] for k in train)
+    assert any(metal[k] for k in held)
+
+
+def test_metal_on_part_of_the_slices_still_gives_a_block_with_a_fifth_of_it() -> None:
+    metal = [0] * 100 + [10] * 50
+    _, held = slices(split_blocks(CASE, facts(metal), held_out=None))
+    assert sum(metal[k] for k in held) == 100
+
+
+def test_scans_of_one_patient_stay_together() -> None:
+    cases = [Case(Path(f"scan{n}")) for n in range(6)]
+    same = [facts([1], keys=keys) for keys in ("ab", "bc", "cd", "x", "y", "z")]
+    for seed in range(8):
+        dataset = split_patients(cases, same, seed=seed)
+        sides = [case in dataset.training for case in cases[:3]]
+        assert len(set(sides)) == 1
+        assert len(dataset.training) + len(dataset.validation) == 6
+        assert dataset == split_patients(cases, same, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("metal", "held_out", "words"),
+    [
+        ([9], None, "one slice"),
+        ([0] * 9, None, "no metal"),
+        ([1] * 9, ("IM003", "IM999"), "no slice 'IM999'"),
+        ([1] * 9, (0, 8), "0 slices for training"),
+        ([0] * 5 + [1] * 5, (0, 1), "no metal"),
+        ([0, 0, 1, 0, 0], None, "interleaved"),
+        ([1] * 9, (3,), "first and a last"),
+    ],
+)
+def test_splits_that_cannot_be_are_refused_in_one_line(metal: list[int], held_out: tuple[int], words: str) -> None:
+    with pytest.raises(DatasetError, match=words) as refusal:
+        split_blocks(CASE, facts(metal), held_out=held_out)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_single_patient_is_refused() -> None:
+    with pytest.raises(DatasetError, match="2 scans are of 1 patients"):
+        split_patients([CASE, CASE], [facts([1]), facts([1])])
+
+
+def test_facts_come_from_the_scan_and_its_mask(phantom: Phantom, tmp_path: Path) -> None:
+    write_scan(phantom.scan, tmp_path / "scan.nii.gz")
+    write_mask(phantom.truth, tmp_path / "mask.nii.gz")
+    case = Case(tmp_path / "scan.nii.gz", label=tmp_path / "mask.nii.gz")
+    _, held = slices(build_dataset([case]))
+    assert phantom.truth.voxels[:, :, list(held)].any()
+    with pytest.raises(DatasetError, match="is for one scan"):
+        build_dataset([case, case], split="blocks")
+    with pytest.raises(DatasetError, match="1 patients"):
+        build_dataset([case, case])
+
+
+def test_a_mask_on_another_grid_is_refused(phantom: Phantom, tmp_path: Path) -> None:
+    write_scan(phantom.scan, tmp_path / "scan.nii.gz")
+    moved = Grid(phantom.truth.grid.shape, phantom.truth.grid.index_to_lps + np.eye(4, k=3))
+    write_mask(Mask(phantom.truth.voxels, moved), tmp_path / "mask.nii.gz")
+    with pytest.raises(GridMismatch):
+        build_dataset([Case(tmp_path / "scan.nii.gz", label=tmp_path / "mask.nii.gz")])
+
+
+def test_dataset_json_survives_writing_and_moving(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here / "scans").mkdir(parents=True)
+    (here / "scans" / "a.nii").touch()
+    outside = tmp_path / "b.nii"
+    outside.touch()
+    dataset = Dataset(
+        training=(Case(here / "scans" / "a.nii", label=outside, series="1.2", slices=(0, 2)),),
+        validation=(Case(outside),),
+        split="blocks",
+        note="why",
+    )
+    write_dataset(dataset, here / "dataset.json")
+    assert open_dataset(here) == dataset
+    here.rename(there)
+    assert open_dataset(there).training[0].image == there / "scans" / "a.nii"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "no JSON object"),
+        ({"training": [], "validation": [{"image": "a"}]}, "no scan under 'training'"),
+        ({"training": [{"label": "a"}], "validation": [{"image": "a"}]}, r"training\[0\] has no 'image'"),
+        ({"training": [{"image": "../a"}], "validation": [{"image": "a"}]}, "climbs out"),
+        ({"training": [{"image": "gone.nii"}], "validation": [{"image": "a"}]}, "not there: .*gone.nii"),
+        ({"training": [{"image": "a", "slices": ["0"]}], "validation": [{"image": "a"}]}, "slice indices"),
+    ],
+)
+def test_a_bad_dataset_json_is_refused_in_one_line(content: object, words: str, tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    file = tmp_path / "dataset.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(DatasetError, match=words) as refusal:
+        read_dataset(file)
+    assert "\n" not in str(refusal.value)

@@ -1,0 +1,56 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from monai_ctseg.grid import Grid
+from monai_ctseg.plots import plot_overview, plot_stats
+from monai_ctseg.scan import Scan
+from monai_ctseg.stats import scan_stats
+
+
+def has_color(path, rgb, tolerance=40):
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    return (np.abs(pixels - rgb).max(axis=-1) <= tolerance).any()
+
+
+@pytest.mark.parametrize("slices", [1, 60])
+def test_stats_are_drawn_with_the_metal_line(tmp_path, slices):
+    hu = np.random.default_rng(0).integers(-1000, 9000, (8, 8, slices)).astype(np.int16)
+    path = tmp_path / "stats.png"
+    plot_stats(scan_stats(Scan(hu, Grid(hu.shape, np.eye(4)))), path)
+    assert min(Image.open(path).size) > 500
+    assert has_color(path, (0xC6, 0x28, 0x28))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_overview_shows_truth_left_and_prediction_right(tmp_path, count):
+    hu = np.full((count, 40, 50), 40.0)
+    truth, predicted = np.zeros((2, count, 40, 50), dtype=bool)
+    truth[0, 10:20, 10:20] = True
+    predicted[0, 12:22, 10:20] = True
+    path = tmp_path / "overview.png"
+    plot_overview(hu, truth, predicted, [f"slice_{n}" for n in range(count)], path)
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    green = np.argwhere((pixels[..., 1] > 150) & (pixels[..., 0] < 80))
+    orange = np.argwhere((pixels[..., 0] > 180) & (pixels[..., 2] < 80))
+    assert 0 < green[:, 1].max() < orange[:, 1].min()
+
+
+def test_overview_without_any_mask(tmp_path):
+    empty = np.zeros((1, 9, 9), dtype=bool)
+    plot_overview(np.zeros((1, 9, 9)), empty, empty, ["a"], tmp_path / "empty.png")
+    assert (tmp_path / "empty.png").stat().st_size > 0
+
+
+def test_overview_wants_lists_of_one_length(tmp_path):
+    empty = np.zeros((1, 9, 9), dtype=bool)
+    with pytest.raises(ValueError, match="2 names"):
+        plot_overview(np.zeros((1, 9, 9)), empty, empty, ["a", "b"], tmp_path / "x.png")
+
+
+def test_matplotlib_is_loaded_on_use():
+    code = "import sys, monai_ctseg.plots; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,123 @@
+"""A short training from end to end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from monai_ctseg.errors import BundleError, DatasetError, OutputError
+from monai_ctseg.grid import Grid
+from monai_ctseg.inference import predict
+from monai_ctseg.nifti import write_mask, write_scan
+from monai_ctseg.phantom import Phantom
+from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.training import TrainResult, train
+
+SHORT = {"steps_per_epoch": 2, "val_interval": 1, "patch": 32}
+
+
+@pytest.fixture(scope="module")
+def folder(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The phantom and its truth as NIfTI: a mask file spares the search for the body."""
+    folder = tmp_path_factory.mktemp("data")
+    write_scan(phantom.scan, folder / "scan.nii.gz")
+    write_mask(phantom.truth, folder / "mask.nii.gz")
+    return folder
+
+
+Run = Callable[[str], TrainResult]
+told: list[tuple[int, int, float]] = []
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Run:
+    def run(name: str) -> TrainResult:
+        told.clear()
+        return train(
+            [folder / "scan.nii.gz"],
+            folder / name,
+            labels=[folder / "mask.nii.gz"],
+            max_epochs=2,
+            device="cpu",
+            overrides=SHORT,
+            progress=lambda *facts: told.append(facts),
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def result(run: Run) -> TrainResult:
+    return run("first")
+
+
+def test_it_leaves_weights_masks_pictures_and_the_split(result: TrainResult) -> None:
+    assert 0 < result.dice < 1
+    assert result.split == "blocks"
+    held = json.loads(result.dataset.read_text())["validation"][0]["slices"]
+    for epoch in (1, 2):
+        assert len(list((result.masks / f"epoch_{epoch:03d}").glob("*.png"))) == len(held)
+    assert any(result.tensorboard.iterdir())
+    with Image.open(result.overview) as picture:
+        assert picture.width > 100
+    weights = torch.load(result.weights, weights_only=True)
+    assert all(isinstance(value, torch.Tensor) for value in weights.values())
+    assert set(torch.load(result.last, weights_only=True)) == {"model", "optimizer", "scheduler"}
+    assert told[-1][:2] == (4, 4)
+
+
+def test_the_weights_predict_on_the_scans_own_grid(result: TrainResult, phantom: Phantom) -> None:
+    mask = predict(phantom.scan, weights=result.weights, device="cpu")
+    assert mask.grid.matches(phantom.scan.grid)
+
+
+def test_the_same_seed_gives_the_same_weights(result: TrainResult, run: Run) -> None:
+    one = torch.load(result.weights, weights_only=True)
+    two = torch.load(run("second").weights, weights_only=True)
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_nothing_is_printed(run: Run, result: TrainResult, capfd: pytest.CaptureFixture[str]) -> None:
+    capfd.readouterr()
+    train([result.dataset.parent], result.dataset.parent.parent / "third", max_epochs=1, device="cpu", overrides=SHORT)
+    assert capfd.readouterr() == ("", "")
+
+
+def write_plain(path: Path, *, slices: int, metal: bool) -> Path:
+    hu = np.full((40, 40, slices), 40, dtype=np.int16)
+    if metal:
+        hu[18:22, 18:22] = 9000
+    write_scan(Scan(hu, Grid(hu.shape, np.diag([1.0, 1.0, 2.0, 1.0]))), path)
+    return path
+
+
+@pytest.mark.parametrize(("slices", "metal", "words"), [(1, True, "one slice"), (8, False, "no metal")])
+def test_scans_that_teach_nothing_are_refused(slices: int, metal: bool, words: str, tmp_path: Path) -> None:
+    scan = write_plain(tmp_path / "scan.nii.gz", slices=slices, metal=metal)
+    with pytest.raises(DatasetError, match=words):
+        train([scan], tmp_path / "out", device="cpu")
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_settings_are_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
+    scan, mask = folder / "scan.nii.gz", folder / "mask.nii.gz"
+    with pytest.raises(BundleError, match="no 'epochs'"):
+        train([scan], tmp_path / "out", labels=[mask], overrides={"epochs": 3})
+    with pytest.raises(DatasetError, match="1 masks for 2 scans"):
+        train([scan, scan], tmp_path / "out", labels=[mask])
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        train([scan], tmp_path / "file" / "out", labels=[mask])
+
+
+def test_a_mask_of_another_scan_is_refused(folder: Path, tmp_path: Path) -> None:
+    grid = Grid((96, 96, 30), np.diag([9.0, 9.0, 9.0, 1.0]))
+    write_mask(Mask(np.ones(grid.shape, dtype=np.bool_), grid), tmp_path / "other.nii.gz")
+    with pytest.raises(Exception, match="grids differ"):
+        train([folder / "scan.nii.gz"], tmp_path / "out", labels=[tmp_path / "other.nii.gz"])
