@@ -19,7 +19,7 @@ from monai_ctseg.intensity import IntensityVerdict, equals, find_padding, judge_
 from monai_ctseg.pieces import Pieces
 from monai_ctseg.scan import BoolArray, Mask, Scan
 
-__all__ = ["Component", "Metal", "Sensitivity", "Unlisted", "account_for", "find_body", "find_metal"]
+__all__ = ["Component", "Metal", "Sensitivity", "Unlisted", "find_body", "find_metal", "judge_mask"]
 
 DEFAULT_THRESHOLD_HU = 3000.0
 SENSITIVITY_HU = (2000.0, 2500.0, 3000.0, 3500.0, 4000.0)
@@ -67,7 +67,7 @@ class Sensitivity:
 class Metal:
     """The mask and the account of how it came about.
 
-    threshold_hu: None where no threshold was used (`account_for`).
+    threshold_hu: None where no threshold was used (`judge_mask`).
     components: the largest pieces, largest first, at most 200; `unlisted` sums up the others.
     """
 
@@ -116,22 +116,22 @@ def find_metal(scan: Scan, *, threshold_hu: float = DEFAULT_THRESHOLD_HU, anywhe
     )
 
 
-def account_for(scan: Scan, mask: Mask) -> Metal:
-    """The account of a mask that was found in another way: its pieces, and where in the body they lie.
+def judge_mask(scan: Scan, mask: Mask, *, anywhere: bool = False) -> Metal:
+    """What `find_metal` does with a mask that was found in another way, by a network for instance.
 
-    Nothing is dropped and no threshold was used, so `threshold_hu` is None and `sensitivity` is empty.
+    Pieces outside the body are dropped, unless `anywhere`. There is no threshold (None) and no `sensitivity`.
     Raises GridMismatch where the mask lies on another grid than the scan.
     """
     scan.grid.require(mask.grid)
+    body = None if anywhere else locate_body(scan)
     pieces = Pieces.of(mask.voxels)
-    kept = _judge(pieces, None)
-    listed = _list(pieces, kept, scan, locate_body(scan))
+    kept = _judge(pieces, body)
     return Metal(
-        mask=mask,
+        mask=Mask(pieces.paint(kept, scan.grid.shape), scan.grid),
         threshold_hu=None,
-        anywhere=True,
+        anywhere=anywhere,
         intensity=_intensity(scan),
-        components=tuple(replace(c, reason=f"predicted {c.reason}") for c in listed),
+        components=_list(pieces, kept, scan, body),
         unlisted=_sum_up(pieces, kept),
         sensitivity=(),
     )

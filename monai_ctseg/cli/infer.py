@@ -18,7 +18,7 @@ from monai_ctseg.cli.console import (
     progress,
 )
 from monai_ctseg.cli.labels import report
-from monai_ctseg.metal import account_for
+from monai_ctseg.metal import judge_mask
 from monai_ctseg.outputs import file_sha256, new_folder, write_run, write_segmentation
 
 
@@ -34,6 +34,9 @@ def infer(
         Path | None, typer.Option(help="A model.pt from `train`. Default: the bundle's own.", show_default=False)
     ] = None,
     bundle: Annotated[str, typer.Option(help="Name or folder of a MONAI bundle.")] = "metal_unet2d",
+    anywhere: Annotated[
+        bool, typer.Option("--anywhere", help="Keep what lies outside the patient's body, too.")
+    ] = False,
     image: Annotated[bool, typer.Option("--image", help="Write the scan as image.nii.gz beside the mask.")] = False,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1. Default: CUDA where it is.", show_default=False)
@@ -42,7 +45,7 @@ def infer(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Segment a whole scan by a bundle's network, and write what `labels` writes.
+    """Segment a whole scan by a bundle's network, inside the body, and write what `labels` writes.
 
     Writes mask.nii.gz, masks/ and images/ (an 8-bit PNG a slice), audit.json and run.json.
     """
@@ -56,13 +59,13 @@ def infer(
         with progress("segmenting") as callback:
             mask = predictor(loaded, progress=callback)
         predicted = perf_counter()
-        found = account_for(loaded, mask)
+        found = judge_mask(loaded, mask, anywhere=anywhere)
         with progress("writing") as callback:
-            write_segmentation(folder, loaded, mask, found.audit(), image=image, progress=callback)
+            write_segmentation(folder, loaded, found.mask, found.audit(), image=image, progress=callback)
         write_run(
             folder,
             "infer",
-            {"bundle": bundle, "image": image, "series": series, "device": str(predictor.device)},
+            {"bundle": bundle, "anywhere": anywhere, "image": image, "series": series, "device": str(predictor.device)},
             scans=[loaded],
             weights_sha256=file_sha256(predictor.weights),
             seconds={"load": read - start, "predict": predicted - read, "write": perf_counter() - predicted},

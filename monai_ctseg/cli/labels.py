@@ -86,16 +86,16 @@ def describe(audit: dict[str, Any], intensity: str) -> dict[str, str]:
         for piece in audit["components"]
     ]
     shown = pieces[:10] + ([f"... {len(pieces) - 10} more in audit.json"] if len(pieces) > 10 else [])
+    where = "anywhere" if audit["anywhere"] else "in the body"
     facts = {
         "metal": f"{audit['voxels']:,} voxels, {audit['volume_mm3']:,.0f} mm3, on {audit['slices_with_metal']} slices",
+        "found": ("by the network" if audit["threshold_hu"] is None else f"above {audit['threshold_hu']:g} HU")
+        + f", {where}",
         "intensity": intensity,
         "pieces": "\n".join(shown) or "none",
     }
-    if audit["threshold_hu"] is None:
-        return facts
-    others = "\n".join(
+    others = [
         f"{row['threshold_hu']:g} HU: {row['voxels']:,} voxels, {row['volume_mm3']:,.0f} mm3"
         for row in audit["sensitivity"]
-    )
-    where = ", anywhere" if audit["anywhere"] else ", in the body"
-    return {**facts, "threshold": f"above {audit['threshold_hu']:g} HU{where}", "other thresholds": others}
+    ]
+    return {**facts, "other thresholds": "\n".join(others)} if others else facts

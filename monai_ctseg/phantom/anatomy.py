@@ -66,8 +66,8 @@ def hip_screw(patient: Patient, random: np.random.Generator) -> list[Solid]:
 
 def table_marker(patient: Patient, random: np.random.Generator) -> Solid:
     """A rod on the table, beside the body, in the table frame."""
-    x, z = random.uniform(140, 150) * -patient.side, random.uniform(-60, 0)
-    return rod((x, TABLE_TOP_Y_MM - 5, z), (x + 4, TABLE_TOP_Y_MM - 5, z + 60), 3.0)
+    x, z = random.uniform(140, 150) * -patient.side, random.uniform(-80, -50)
+    return rod((x, TABLE_TOP_Y_MM - 5, z), (x + 4, TABLE_TOP_Y_MM - 5, z + 120), 3.0)
 
 
 def skin(at: Points, patient: Patient) -> Floats:
