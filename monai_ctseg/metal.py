@@ -8,7 +8,7 @@ vein, a marker that lies on the skin within the few millimetres to which the bod
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
