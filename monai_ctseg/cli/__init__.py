@@ -11,7 +11,15 @@ from collections.abc import Sequence
 
 import typer
 
-from monai_ctseg.cli import console, demo, evaluate, infer, labels, phantom, series, stats, train
+from monai_ctseg.cli.console import options, refuse
+from monai_ctseg.cli.demo import register as register_demo
+from monai_ctseg.cli.evaluate import register as register_evaluate
+from monai_ctseg.cli.infer import register as register_infer
+from monai_ctseg.cli.labels import register as register_labels
+from monai_ctseg.cli.phantom import register as register_phantom
+from monai_ctseg.cli.series import register as register_series
+from monai_ctseg.cli.stats import register as register_stats
+from monai_ctseg.cli.train import register as register_train
 from monai_ctseg.errors import AmbiguousScan, CtsegError
 
 app = typer.Typer(
@@ -22,9 +30,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.callback()(console.options)
-for command in (series, stats, labels, train, infer, evaluate, phantom, demo):
-    command.register(app)
+app.callback()(options)
+for register in (
+    register_series,
+    register_stats,
+    register_labels,
+    register_train,
+    register_infer,
+    register_evaluate,
+    register_phantom,
+    register_demo,
+):
+    register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,18 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments)
     except CtsegError as error:
-        console.refuse(str(error), table=error.table if isinstance(error, AmbiguousScan) else "")
+        refuse(str(error), table=error.table if isinstance(error, AmbiguousScan) else "")
         sys.exit(1)
     except KeyboardInterrupt:
-        console.refuse("stopped; nothing was left half-written")
+        refuse("stopped; nothing was left half-written")
         sys.exit(130)
     except MemoryError:
-        console.refuse("not enough memory for this scan; close other programs, or use a machine with more")
+        refuse("not enough memory for this scan; close other programs, or use a machine with more")
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     except Exception:
         traceback.print_exc()
-        console.refuse("this is a fault of monai-ctseg itself; please report the lines above, without patient data")
+        refuse("this is a fault of monai-ctseg itself; please report the lines above, without patient data")
         sys.exit(3)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.uid import UID
 
 from monai_ctseg.errors import PixelDataError, ScanError
@@ -187,7 +189,7 @@ def _group(groups: list[Dataset], name: str) -> Dataset:
 
 
 def _number(header: Dataset, name: str, kind: Callable[[Any], Any], path: Path, *, default: Any = None) -> Any:
-    value = header.get(name)
+    value = _raw(header, name)
     if value is None or value == "":
         if default is None:
             raise PixelDataError(f"{path.name}: the header lacks {name}, without which its pixels cannot be read")
@@ -198,13 +200,24 @@ def _number(header: Dataset, name: str, kind: Callable[[Any], Any], path: Path, 
         raise ScanError(f"{path.name}: {name} is {str(value)[:40]!r}, not a number; export the series again") from None
 
 
-def _numbers(header: Dataset, name: str, count: int, path: Path) -> tuple[float, ...] | None:
-    """A decimal string of several values; parsed here, since pydicom's own decimals take half the reading time."""
-    element = header.get_item(name)
-    if element is None or not element.value:
+def _raw(header: Dataset, name: str) -> Any:
+    """A value without pydicom's conversion, where it is a plain number or decimal string: half the reading time."""
+    element = header.get_item(tag_for_keyword(name) or 0)
+    if element is None:
         return None
-    value = element.value
-    parts = value.decode("ascii", "replace").strip(" \0").split("\\") if isinstance(value, bytes) else value
+    if not isinstance(element, RawDataElement) or not element.value or element.VR not in ("US", "DS", "IS"):
+        return header.get(name)
+    if element.VR == "US":
+        return int.from_bytes(element.value[:2], "little" if element.is_little_endian else "big")
+    return element.value.decode("ascii", "replace").strip(" \0")
+
+
+def _numbers(header: Dataset, name: str, count: int, path: Path) -> tuple[float, ...] | None:
+    """A decimal string of several values."""
+    value = _raw(header, name)
+    if value is None or value == "":
+        return None
+    parts = value.split("\\") if isinstance(value, str) else value
     try:
         numbers = tuple(map(float, parts))
     except (TypeError, ValueError):

@@ -75,7 +75,10 @@ def _fill(
     volume: Stored = np.empty((len(frames), frames[0].rows, frames[0].columns), dtype=dtype)
 
     def fill(k: int) -> None:
-        volume[k] = rescale(stored_values(frames[k]), frames[k])
+        into = volume[k] if dtype is np.int16 else None
+        values = rescale(stored_values(frames[k], into=into), frames[k])
+        if into is None or not np.may_share_memory(values, into):
+            volume[k] = values
 
     with ThreadPoolExecutor() as pool:  # reading and decoding happen outside the interpreter's lock
         for k, _ in enumerate(pool.map(fill, range(len(frames)))):
@@ -102,30 +105,35 @@ def _rescaled_float32(stored: Stored, frame: Frame) -> Stored:
     return (stored * np.float64(frame.slope) + np.float64(frame.intercept)).astype(np.float32)
 
 
-def stored_values(frame: Frame) -> Stored:
-    """Stored values of one frame, [row, column], unused bits cleared and sign right."""
-    raw = _read_plain(frame) if frame.layout.transfer_syntax in _PLAIN else None
+def stored_values(frame: Frame, *, into: Stored | None = None) -> Stored:
+    """Stored values of one frame, [row, column], unused bits cleared and sign right.
+
+    into: int16 [row, column] to read 16-bit values into, which spares a copy; what is returned may be a view of it.
+    """
+    raw = _read_plain(frame, into) if frame.layout.transfer_syntax in _PLAIN else None
     if raw is None:
         raw = _decode(frame)
     return _significant_bits(raw, frame)
 
 
-def _read_plain(frame: Frame) -> Stored | None:
+def _read_plain(frame: Frame, into: Stored | None) -> Stored | None:
     """Uncompressed values straight from the file; None where the element is not as expected."""
     layout = frame.layout
     big = layout.transfer_syntax == ExplicitVRBigEndian
     dtype = np.dtype(f"{'>' if big else '<'}u{layout.allocated // 8}")
     count = frame.rows * frame.columns
-    with frame.path.open("rb") as file:
+    if into is None or dtype.itemsize != into.dtype.itemsize:
+        into = np.empty((frame.rows, frame.columns), dtype=dtype)
+    with frame.path.open("rb", buffering=0) as file:
         file.seek(layout.offset)
         start = _value_start(file.read(12), big)
         if start is None:
             return None
         file.seek(layout.offset + start + frame.number * count * dtype.itemsize)
-        values = np.fromfile(file, dtype=dtype, count=count)
-    if values.size < count:
-        raise _truncated(frame, values.nbytes, count * dtype.itemsize)
-    return values.reshape(frame.rows, frame.columns)
+        there = file.readinto(into.data.cast("B"))
+    if there < into.nbytes:
+        raise _truncated(frame, there, into.nbytes)
+    return into.view(dtype)
 
 
 def _value_start(head: bytes, big: bool) -> int | None:
