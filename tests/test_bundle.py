@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ComponentLocator, ConfigWorkflow
 
 from monai_ctseg.bundle import (
     config_errors,
@@ -172,3 +173,11 @@ def test_quiet_puts_everything_back() -> None:
         with quiet():
             warnings.warn("ours", UserWarning, stacklevel=1)
     assert len(seen) == 1
+
+
+def test_short_names_in_the_configs_mean_monais_own_classes(bundle: Path) -> None:
+    """MONAI looks a short name up in every module whose name starts with "monai": ours do too."""
+    text = "".join((bundle / "configs" / f"{name}.yaml").read_text() for name in ("inference", "train"))
+    locator = ComponentLocator()
+    for name in set(re.findall(r"_target_: (\w+)$", text, flags=re.MULTILINE)):
+        assert locator.get_component_module_name(name).split(".")[0] == "monai", name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from monai_ctseg.dataset import (
     Case,
-    Dataset,
+    DataSplit,
     Facts,
     build_dataset,
     open_dataset,
@@ -26,6 +27,7 @@ from monai_ctseg.errors import DatasetError, GridMismatch
 from monai_ctseg.grid import Grid
 from monai_ctseg.nifti import write_mask, write_scan
 from monai_ctseg.phantom import Phantom
+from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask
 
 CASE = Case(Path("scan"))
@@ -35,7 +37,7 @@ def facts(metal: list[int], *, spacing_mm: float = 1.6, keys: str = "a") -> Fact
     return Facts(tuple(f"IM{k:03d}" for k in range(len(metal))), spacing_mm, tuple(metal), frozenset(keys))
 
 
-def slices(dataset: Dataset) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def slices(dataset: DataSplit) -> tuple[tuple[int, ...], tuple[int, ...]]:
     train, held = dataset.training[0].slices, dataset.validation[0].slices
     assert train is not None
     assert held is not None
@@ -44,8 +46,15 @@ def slices(dataset: Dataset) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def test_interleaved_holds_out_every_fifth_slice_and_says_that_it_leaks() -> None:
     dataset = split_interleaved(CASE, facts([1] * 12))
-    assert slices(dataset) == ((1, 2, 3, 4, 6, 7, 8, 9, 11), (0, 5, 10))
+    assert slices(dataset) == ((0, 1, 2, 3, 5, 6, 7, 8, 10, 11), (4, 9))
     assert "training slices on both sides" in dataset.note
+
+
+def test_interleaved_counts_by_the_numbers_in_the_names_or_by_position() -> None:
+    falling = replace(facts([1] * 12), names=tuple(f"IM{300 - k}" for k in range(12)))
+    assert slices(split_interleaved(CASE, falling))[1] == (2, 7)
+    unnumbered = replace(facts([1] * 12), names=tuple(f"1.{k}.{9 - k % 3}" for k in range(12)))
+    assert slices(split_interleaved(CASE, unnumbered))[1] == (4, 9)
 
 
 def test_a_named_block_leaves_a_gap_of_5_mm_on_each_side() -> None:
@@ -135,7 +144,7 @@ def test_dataset_json_survives_writing_and_moving(tmp_path: Path) -> None:
     (here / "scans" / "a.nii").touch()
     outside = tmp_path / "b.nii"
     outside.touch()
-    dataset = Dataset(
+    dataset = DataSplit(
         training=(Case(here / "scans" / "a.nii", label=outside, series="1.2", slices=(0, 2)),),
         validation=(Case(outside),),
         split="blocks",
@@ -166,3 +175,11 @@ def test_a_bad_dataset_json_is_refused_in_one_line(content: object, words: str, 
     with pytest.raises(DatasetError, match=words) as refusal:
         read_dataset(file)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.realdata
+def test_the_users_split_of_the_hip_screw(data_dir: Path) -> None:
+    dataset = build_dataset([Case(data_dir / "hip-screw-ct" / "dicom")], split="interleaved")
+    names = read_scan(data_dir / "hip-screw-ct" / "dicom").names
+    _, held = slices(dataset)
+    assert sorted(names[k] for k in held) == [f"IM{n:05d}" for n in range(304, 500, 5)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monai_ctseg.bundle import find_bundle, read_config
+from monai_ctseg.bundle import device_override, find_bundle, open_workflow, quiet, read_config
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
 from monai_ctseg.inference import Predictor, load_predictor, predict
-from monai_ctseg.nifti import write_scan
+from monai_ctseg.nifti import read_mask, write_scan
 from monai_ctseg.scan import Scan
 
 
@@ -86,8 +87,6 @@ def test_a_read_only_scan_stays_as_it_was(thresholder: Predictor) -> None:
 
 
 def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(find_bundle(), copy)
     (copy / "models" / "model.pt").unlink(missing_ok=True)
@@ -95,3 +94,17 @@ def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
         predict(noise((8, 8, 1)), bundle=copy)
     with pytest.raises(BundleError, match="cannot be read"):
         predict(noise((8, 8, 1)), weights=tmp_path / "gone.pt")
+
+
+def test_monais_own_run_writes_the_same_mask(weights: Path, tmp_path: Path) -> None:
+    scan = noise((33, 18, 5))
+    write_scan(scan, tmp_path / "scan.nii.gz")
+    settings = {"dataset_dir": tmp_path / "scan.nii.gz", "output_dir": tmp_path / "out", "checkpoint": weights}
+    overrides = {**{key: str(value) for key, value in settings.items()}, **device_override("cpu")}
+    with quiet():
+        open_workflow(find_bundle(), "inference", overrides=overrides).run()
+    written = read_mask(tmp_path / "out" / "scan_metal.nii.gz")
+    predicted = predict(scan, weights=weights, device="cpu")
+    assert written.grid.matches(scan.grid)
+    assert 0 < predicted.count < predicted.voxels.size
+    np.testing.assert_array_equal(written.voxels, predicted.voxels)

@@ -116,6 +116,15 @@ def test_bad_settings_are_refused_in_one_line(folder: Path, tmp_path: Path) -> N
         train([scan], tmp_path / "file" / "out", labels=[mask])
 
 
+def test_validation_without_metal_judges_nothing(tmp_path: Path) -> None:
+    scan = write_plain(tmp_path / "scan.nii.gz", slices=4, metal=True)
+    empty = write_plain(tmp_path / "empty.nii.gz", slices=4, metal=False)
+    split = {"training": [{"image": scan.name}], "validation": [{"image": empty.name}]}
+    (tmp_path / "dataset.json").write_text(json.dumps(split))
+    with pytest.raises(DatasetError, match="no epoch found any metal"):
+        train([tmp_path], tmp_path / "out", max_epochs=1, device="cpu", overrides=SHORT)
+
+
 def test_a_mask_of_another_scan_is_refused(folder: Path, tmp_path: Path) -> None:
     grid = Grid((96, 96, 30), np.diag([9.0, 9.0, 9.0, 1.0]))
     write_mask(Mask(np.ones(grid.shape, dtype=np.bool_), grid), tmp_path / "other.nii.gz")

@@ -84,16 +84,25 @@ def test_slices_that_are_not_there_are_refused(tiny_scan: Scan, chosen: list[int
         SelectSlicesd("image")(LoadScand("image")({"image": tiny_scan, "slices": chosen}))
 
 
-def test_patch_centres_lie_in_metal_and_in_tissue(phantom: Phantom) -> None:
+def test_patch_centres_lie_in_metal_and_in_dense_tissue_of_all_slices_alike(phantom: Phantom) -> None:
     item = LabelMetald("image")(LoadScand("image")({"image": phantom.scan}))
-    item = PatchCentersd("label", tissue_hu=-200, limit=500)(item)
+    item = PatchCentersd("label", dense_hu=-200, limit=500)(item)
     metal, hu = item["label"][0].numpy().ravel() > 0, np.ascontiguousarray(phantom.scan.hu).ravel()
     inside, outside = item["label_fg_indices"], item["label_bg_indices"]
     assert metal[inside].all()
-    assert set(inside) == set(np.flatnonzero(metal)) or len(inside) >= 500
+    assert set(inside % 30) == set(np.flatnonzero(metal) % 30)
     assert not metal[outside].any()
     assert (hu[outside] > -200).all()
-    assert 500 <= len(outside) <= 500 + phantom.scan.grid.shape[2]
+    assert np.bincount(outside % 30).tolist() == [17] * 30
+    assert len(set(outside)) == 17 * 30
+
+
+def test_without_anything_dense_any_background_will_do(tiny_scan: Scan) -> None:
+    item = LoadScand("image")({"image": tiny_scan})
+    item["label"] = item["image"] * 0
+    item = PatchCentersd("label", dense_hu=9000)(item)
+    assert item["label_fg_indices"].size == 0
+    assert item["label_bg_indices"].size == tiny_scan.hu.size
 
 
 def test_names_survive_a_data_loader(tiny_scan: Scan) -> None:

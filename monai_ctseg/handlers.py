@@ -1,0 +1,156 @@
+"""Ignite handlers: validation masks as PNG, pictures for TensorBoard, the overview, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ignite.engine import Engine, Events
+
+from monai_ctseg.outputs import write_png
+from monai_ctseg.plots import plot_overview
+from monai_ctseg.transforms import slice_names
+
+Progress = Callable[[int, int, float], None]
+"""Called after each step with the step (from 1), the number of steps, and the loss."""
+
+
+@dataclass(frozen=True)
+class Validated:
+    """One validated scan, or its validation slices: all [i, j, k]."""
+
+    hu: npt.NDArray[np.float32]
+    truth: npt.NDArray[np.bool_]
+    predicted: npt.NDArray[np.bool_]
+    names: tuple[str, ...]
+
+
+class ProgressReport:
+    """Calls `report(step, steps, loss)` after each training step."""
+
+    def __init__(self, report: Progress) -> None:
+        self.report = report
+
+    def attach(self, engine: Engine) -> None:
+        """To a trainer."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Ignite's event."""
+        state = engine.state
+        self.report(state.iteration, state.max_epochs * state.epoch_length, float(state.output[0]["loss"]))
+
+
+class MaskWriter:
+    """Writes each predicted slice as an 8-bit PNG, 0 or 255: folder/epoch_NNN/<slice name>.png.
+
+    Several scans get a folder each, and only the first `scans` of them are written: a cohort would fill the disk.
+    """
+
+    def __init__(self, folder: str, *, scans: int = 4) -> None:
+        self.folder = Path(folder)
+        self.scans = scans
+
+    def attach(self, engine: Engine) -> None:
+        """To an evaluator."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Ignite's event."""
+        number = (engine.state.iteration - 1) % engine.state.epoch_length
+        if number >= self.scans:
+            return
+        folder = self.folder / f"epoch_{engine.state.epoch:03d}"
+        if engine.state.epoch_length > 1:
+            folder /= f"scan_{number:02d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for item in engine.state.output:
+            mask = _volume(item["pred"]) > 0
+            for k, name in enumerate(slice_names(item["image"])):
+                write_png(mask[:, :, k].T.astype(np.uint8) * 255, folder / f"{name}.png")
+
+
+class Pictures:
+    """image | truth | prediction of some validation slices in TensorBoard; the best epoch also as an overview PNG.
+
+    hu_min, hu_max: the window that the image was scaled by. count: slices shown, spread over those with metal.
+    """
+
+    def __init__(self, writer: Any, *, overview: str, hu_min: float, hu_max: float, count: int = 8) -> None:
+        self.writer = writer
+        self.overview = Path(overview)
+        self.hu_min = hu_min
+        self.hu_max = hu_max
+        self.count = count
+        self._shown: Validated | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """To an evaluator."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self.forget)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.draw)
+
+    def forget(self, _: Engine) -> None:
+        """Ignite's event: a new validation starts."""
+        self._shown = None
+
+    def collect(self, engine: Engine) -> None:
+        """Ignite's event: keep slices of the first scan that shows metal."""
+        for item in engine.state.output:
+            if self._shown is None or not self._shown.truth.any():
+                self._shown = choose_slices(self._validated(item), count=self.count)
+
+    def draw(self, engine: Engine) -> None:
+        """Ignite's event: a validation is complete."""
+        if self._shown is None:
+            return
+        sheet = draw_sheet(self._shown, hu_min=self.hu_min, hu_max=self.hu_max)
+        self.writer.add_image("image | truth | prediction", sheet, engine.state.epoch, dataformats="HW")
+        if engine.state.best_metric_epoch == engine.state.epoch:
+            hu, truth, predicted = (
+                volume.transpose(2, 1, 0) for volume in (self._shown.hu, self._shown.truth, self._shown.predicted)
+            )
+            plot_overview(hu, truth, predicted, self._shown.names, self.overview)
+
+    def _validated(self, item: Any) -> Validated:
+        truth = _volume(item["label"]) > 0
+        image = _volume(item["image"])[: truth.shape[0], : truth.shape[1]]  # padded at the end
+        return Validated(
+            hu=(image * (self.hu_max - self.hu_min) + self.hu_min).astype(np.float32),
+            truth=truth,
+            predicted=_volume(item["pred"]) > 0,
+            names=slice_names(item["image"]),
+        )
+
+
+def choose_slices(shown: Validated, *, count: int) -> Validated:
+    """At most `count` slices, evenly spread over those with metal in either mask; over all where none has any."""
+    metal = np.flatnonzero((shown.truth | shown.predicted).any(axis=(0, 1)))
+    slices = metal if metal.size else np.arange(len(shown.names))
+    ks = slices[np.unique(np.linspace(0, slices.size - 1, min(count, slices.size)).round().astype(int))]
+    return Validated(
+        hu=shown.hu[:, :, ks],
+        truth=shown.truth[:, :, ks],
+        predicted=shown.predicted[:, :, ks],
+        names=tuple(shown.names[k] for k in ks),
+    )
+
+
+def draw_sheet(shown: Validated, *, hu_min: float, hu_max: float) -> npt.NDArray[np.uint8]:
+    """One grey picture [row, column] uint8: a row a slice; image, truth and prediction side by side."""
+    grey = np.clip((shown.hu - hu_min) / (hu_max - hu_min), 0.0, 1.0)
+    rows = [
+        np.concatenate([grey[:, :, k].T, shown.truth[:, :, k].T, shown.predicted[:, :, k].T], axis=1)
+        for k in range(len(shown.names))
+    ]
+    return (np.concatenate(rows) * 255).astype(np.uint8)
+
+
+def _volume(tensor: Any) -> npt.NDArray[Any]:
+    """(1, i, j, k) on any device -> numpy [i, j, k]."""
+    array: npt.NDArray[Any] = tensor.detach().cpu().numpy()[0]
+    return array

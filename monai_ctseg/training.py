@@ -1,0 +1,156 @@
+"""Scans -> dataset.json -> a bundle's training workflow -> weights, with their validation Dice."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+
+from monai_ctseg.bundle import (
+    DEFAULT_BUNDLE,
+    config_errors,
+    device_override,
+    find_bundle,
+    open_workflow,
+    own_errors,
+    quiet,
+    writing_errors,
+)
+from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, SplitKind, build_dataset, open_dataset, write_dataset
+from monai_ctseg.errors import DatasetError
+from monai_ctseg.handlers import Progress, ProgressReport
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training gave.
+
+    dice: validation Dice of the best epoch, over all voxels of a scan's validation slices, then the mean of the scans.
+    weights: the best epoch's; last: the last epoch's with the optimizer's state.
+    """
+
+    dice: float
+    best_epoch: int
+    epochs: int
+    seed: int
+    split: str
+    note: str
+    weights: Path
+    last: Path
+    dataset: Path
+    overview: Path
+    masks: Path
+    tensorboard: Path
+    seconds: float
+
+
+def train(
+    scans: Sequence[str | Path],
+    output_dir: str | Path,
+    *,
+    bundle: str | Path = DEFAULT_BUNDLE,
+    labels: Sequence[str | Path] | None = None,
+    series: str | None = None,
+    split: SplitKind | None = None,
+    held_out: Sequence[int | str] | None = None,
+    threshold_hu: float = 3000.0,
+    max_epochs: int | None = None,
+    augment: bool = True,
+    seed: int = 0,
+    device: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train the bundle's network on scans, and leave everything in `output_dir`.
+
+    scans: DICOM folders, files or NIfTI volumes; or one dataset.json (or its folder), which says what validates.
+    labels: a NIfTI mask for each scan; without them the metal above `threshold_hu` is the label.
+    split: "blocks" (one scan; the default there), "interleaved" (one scan), "patients" (several; the default there).
+    held_out: first and last slice that validate, as names or indices k.
+    overrides: values for other ids of the bundle's configs. On one machine's CPU the same seed gives the same weights.
+    Raises what `read_scan` raises, DatasetError, BundleError, OutputError.
+    """
+    start = time.monotonic()
+    folder = find_bundle(bundle)
+    if _is_dataset(scans):
+        if labels or split or held_out:
+            raise DatasetError(f"{scans[0]} says itself what validates; leave labels, split and held-out slices out")
+        dataset = open_dataset(scans[0])
+    else:
+        cases = _cases(scans, labels, series)
+        dataset = build_dataset(cases, split=split, held_out=held_out, threshold_hu=threshold_hu, seed=seed)
+    logger.info("seed %d; %s", seed, dataset.note)
+    output = Path(output_dir)
+    epochs = {} if max_epochs is None else {"max_epochs": max_epochs}
+    settings = {
+        "dataset_dir": str(output),
+        "output_dir": str(output),
+        "threshold_hu": threshold_hu,
+        "augment": augment,
+        "seed": seed,
+        **epochs,
+        **device_override(device),
+        **(overrides or {}),
+    }
+    with writing_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+        write_dataset(dataset, output / FILE_NAME)
+        dice, best, ran = _run(folder, settings, progress)
+    return _result(output, dataset, dice=dice, best_epoch=best, epochs=ran, seed=seed, seconds=time.monotonic() - start)
+
+
+def _is_dataset(scans: Sequence[str | Path]) -> bool:
+    return len(scans) == 1 and (Path(scans[0]).suffix == ".json" or (Path(scans[0]) / FILE_NAME).is_file())
+
+
+def _cases(scans: Sequence[str | Path], labels: Sequence[str | Path] | None, series: str | None) -> list[Case]:
+    if labels is not None and len(labels) != len(scans):
+        raise DatasetError(f"{len(labels)} masks for {len(scans)} scans; give one for each, in the same order")
+    masks = [None] * len(scans) if labels is None else [Path(label) for label in labels]
+    return [Case(Path(scan), label=mask, series=series) for scan, mask in zip(scans, masks, strict=True)]
+
+
+def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -> tuple[float, int, int]:
+    """Run the workflow; best Dice, its epoch, and the epochs run."""
+    with quiet():
+        workflow = open_workflow(bundle, "inference", "train", overrides=settings)
+        with config_errors(bundle):
+            trainer, evaluator = workflow.trainer, workflow.evaluator
+        evaluator.add_event_handler(Events.COMPLETED, _log_dice)
+        if progress is not None:
+            ProgressReport(progress).attach(trainer)
+        with own_errors():
+            workflow.run()
+            workflow.finalize()
+    state = evaluator.state
+    if not state.best_metric > 0:
+        raise DatasetError(
+            "no epoch found any metal on the validation slices (Dice 0): let slices with metal validate or train longer"
+        )
+    return float(state.best_metric), int(state.best_metric_epoch), int(trainer.state.epoch)
+
+
+def _log_dice(evaluator: Engine) -> None:
+    dice = evaluator.state.metrics[evaluator.state.key_metric_name]
+    logger.info("epoch %d: validation Dice %.4f", evaluator.state.epoch, dice)
+
+
+def _result(output: Path, dataset: DataSplit, **figures: Any) -> TrainResult:
+    return TrainResult(
+        split=dataset.split,
+        note=dataset.note,
+        weights=output / "model.pt",
+        last=output / "last.pt",
+        dataset=output / FILE_NAME,
+        overview=output / "overview.png",
+        masks=output / "validation",
+        tensorboard=output / "tensorboard",
+        **figures,
+    )

@@ -1,0 +1,201 @@
+"""Dictionary transforms: the one door into MONAI.
+
+LoadScand is no MONAI ImageReader on purpose: LoadImage goes on to other readers when one refuses a scan.
+Everything after these is MONAI's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+
+from monai_ctseg.dataset import read_label
+from monai_ctseg.errors import DatasetError
+from monai_ctseg.grid import Grid
+from monai_ctseg.metal import find_metal
+from monai_ctseg.reading import read_scan
+from monai_ctseg.scan import Scan
+
+Item = dict[Hashable, Any]
+
+
+class LoadScand(MapTransform):  # type: ignore[misc]
+    """Path or Scan (or what this made of one) -> MetaTensor (1, i, j, k) of HU, int16 or float32, with the RAS affine.
+
+    series_key: where the item holds a SeriesInstanceUID, for folders with several series.
+    The metadata hold the slice names and no word of the patient.
+    """
+
+    def __init__(self, keys: KeysCollection, *, series_key: str = "series", allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.series_key = series_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Item:
+        """Raises what `read_scan` raises."""
+        item = dict(data)
+        series = item.pop(self.series_key, None)
+        for key in self.key_iterator(item):
+            source = item[key]
+            if isinstance(source, MetaTensor):
+                continue  # loaded already
+            if isinstance(source, Scan):
+                item[key] = scan_to_tensor(source)
+            else:
+                item[key] = scan_to_tensor(read_scan(source, series=series), name=_file_stem(source))
+        return item
+
+
+class LabelMetald(MapTransform):  # type: ignore[misc]
+    """Adds the label (1, i, j, k) uint8: the mask file named under `label_key`, or the metal in the image.
+
+    keys: the loaded image (one). A mask file has to lie on the image's grid and to hold 0 and 1 only.
+    """
+
+    def __init__(self, keys: KeysCollection, *, label_key: str = "label", threshold_hu: float = 3000.0) -> None:
+        super().__init__(keys)
+        self.label_key = label_key
+        self.threshold_hu = float(threshold_hu)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Item:
+        """Raises GridMismatch, MaskError, and what `find_metal` raises."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            scan = tensor_to_scan(item[key])
+            path = item.get(self.label_key)
+            if path is None:
+                mask = find_metal(scan, threshold_hu=self.threshold_hu).mask
+            else:
+                mask = read_label(scan, Path(path), threshold_hu=self.threshold_hu)
+            voxels = torch.from_numpy(mask.voxels.astype(np.uint8))[None]
+            item[self.label_key] = MetaTensor(voxels, affine=item[key].affine)
+        return item
+
+
+class SelectSlicesd(MapTransform):  # type: ignore[misc]
+    """Keeps the slices k listed under `slices_key`, in that order; without that key, all of them.
+
+    The affine moves to the first slice kept; its step along k is right where the slices are evenly spaced.
+    """
+
+    def __init__(self, keys: KeysCollection, *, slices_key: str = "slices") -> None:
+        super().__init__(keys)
+        self.slices_key = slices_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Item:
+        """Raises DatasetError for a slice that the scan does not have."""
+        item = dict(data)
+        slices = item.pop(self.slices_key, None)
+        if slices is not None:
+            for key in self.key_iterator(item):
+                item[key] = select_slices(item[key], [int(k) for k in slices])
+        return item
+
+
+class PatchCentersd(MapTransform):  # type: ignore[misc]
+    """Lists voxels that patches may be centred on, for RandCropByPosNegLabeld: `<label>_fg_indices` and `_bg_indices`.
+
+    keys: the label (one). Background is taken above `dense_hu` in `image_key`, where any is: what looks like metal
+    teaches most, air nothing. Each list is a random sample of about `limit` voxels at most, because the cropper copies
+    them for every patch, and each slice has an equal part in it.
+    """
+
+    def __init__(self, keys: KeysCollection, *, image_key: str = "image", dense_hu: float, limit: int = 50_000) -> None:
+        super().__init__(keys)
+        self.image_key = image_key
+        self.dense_hu = dense_hu
+        self.limit = limit
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Item:
+        """Flat indices into [i, j, k], int64."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            label, image = _plain(item[key])[0] > 0, _plain(item[self.image_key])[0]
+            item[f"{key}_fg_indices"] = sample_indices(label, limit=self.limit)
+            dense = (image > self.dense_hu) & ~label
+            item[f"{key}_bg_indices"] = sample_indices(dense if dense.any() else ~label, limit=self.limit)
+        return item
+
+
+def scan_to_tensor(scan: Scan, *, name: str = "scan") -> MetaTensor:
+    """Scan -> MetaTensor (1, i, j, k), voxels not copied, affine in RAS."""
+    hu = scan.hu if scan.hu.flags.writeable else scan.hu.copy(order="K")
+    # One string of names: MONAI's collate would transpose a tuple.
+    meta = {"filename_or_obj": name, "names": "\n".join(scan.names), "padding_hu": _padding(scan.padding_hu)}
+    return MetaTensor(torch.from_numpy(hu)[None], affine=torch.from_numpy(scan.grid.affine_ras.copy()), meta=meta)
+
+
+def tensor_to_scan(image: MetaTensor) -> Scan:
+    """The way back, without the headers."""
+    hu = _plain(image)[0]
+    padding = image.meta.get("padding_hu", np.nan)
+    return Scan(
+        hu=hu,
+        grid=Grid.from_ras(hu.shape, image.affine.numpy()),
+        names=slice_names(image),
+        padding_hu=None if np.isnan(padding) else float(padding),
+    )
+
+
+def slice_names(image: MetaTensor) -> tuple[str, ...]:
+    """Names of the slices, [k], of a loaded image."""
+    return tuple(str(image.meta["names"]).split("\n"))
+
+
+def select_slices(image: MetaTensor, slices: list[int]) -> MetaTensor:
+    """(1, i, j, k) -> (1, i, j, len(slices))."""
+    count = image.shape[-1]
+    wrong = [k for k in slices if not 0 <= k < count]
+    if wrong or not slices or sorted(set(slices)) != slices:
+        raise DatasetError(
+            f"slices {(wrong or slices)[:5]} are wanted of a scan with slices 0 to {count - 1}, "
+            "each once and in order; write dataset.json anew"
+        )
+    affine = image.affine.clone()
+    affine[:3, 3] += affine[:3, 2] * slices[0]
+    if len(slices) > 1:
+        affine[:3, 2] *= slices[1] - slices[0]
+    meta = {key: value for key, value in image.meta.items() if key != "affine"}
+    if "names" in meta:
+        names = slice_names(image)
+        meta["names"] = "\n".join(names[k] for k in slices)
+    voxels = image.as_tensor()
+    run = slices == list(range(slices[0], slices[0] + len(slices)))
+    chosen = voxels[..., slices[0] : slices[0] + len(slices)] if run else voxels[..., slices]
+    return MetaTensor(chosen, affine=affine, meta=meta)
+
+
+def sample_indices(chosen: npt.NDArray[np.bool_], *, limit: int, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Flat C-order indices of set voxels, sorted: of each slice at most its equal part of `limit`, drawn at random."""
+    slices = np.flatnonzero(chosen.any(axis=(0, 1)))
+    quota = math.ceil(limit / max(1, slices.size))
+    rng = np.random.default_rng(seed)
+    found = []
+    for k in slices:
+        flat = np.flatnonzero(chosen[:, :, k])
+        flat = flat if flat.size <= quota else rng.choice(flat, quota, replace=False)
+        found.append(flat * chosen.shape[2] + k)
+    return np.sort(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+
+
+def _plain(tensor: Any) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = (tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor).numpy()
+    return array
+
+
+def _padding(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _file_stem(source: object) -> str:
+    """Folder or file name without its ending."""
+    name = Path(str(source)).resolve().name
+    return name.removesuffix(".gz").removesuffix(".nii").removesuffix(".dcm") or "scan"
