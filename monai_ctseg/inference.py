@@ -26,6 +26,7 @@ from monai_ctseg.bundle import (
     read_config,
 )
 from monai_ctseg.errors import BundleError
+from monai_ctseg.metal import judge_mask
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import BoolArray, Mask, Scan
 from monai_ctseg.transforms import scan_to_tensor
@@ -45,11 +46,14 @@ class Predictor:
     device: torch.device
     network: torch.nn.Module
     inferer: Any
-    preprocessing: Any
+    to_input: Any
     to_mask: Any
 
-    def __call__(self, scan: Scan | str | Path, *, progress: Progress | None = None) -> Mask:
-        """The mask of a scan, or of what `read_scan` finds at a path; it raises what `read_scan` raises."""
+    def __call__(self, scan: Scan | str | Path, *, anywhere: bool = False, progress: Progress | None = None) -> Mask:
+        """The mask of a scan, or of what `read_scan` finds at a path; it raises what `read_scan` raises.
+
+        What the network marks outside the body is dropped, unless `anywhere`.
+        """
         source = scan if isinstance(scan, Scan) else read_scan(scan)
         image = scan_to_tensor(source)
         count = source.grid.shape[2]
@@ -59,11 +63,12 @@ class Predictor:
             voxels[:, :, first : slices[-1] + 1] = self._predict_slices(image, slices)
             if progress is not None:
                 progress(slices[-1] + 1, count)
-        return Mask(voxels, source.grid)
+        drawn = Mask(voxels, source.grid)
+        return drawn if anywhere else judge_mask(source, drawn).mask
 
     def _predict_slices(self, image: Any, slices: list[int]) -> BoolArray:
         with quiet(), torch.inference_mode():
-            item = self.preprocessing({"image": image, "slices": slices})
+            item = self.to_input({"image": image, "slices": slices})
             batch = item["image"].as_tensor()[None].to(self.device)
             with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
                 item["pred"] = MetaTensor(self.inferer(batch, self.network)[0].float())
@@ -97,7 +102,7 @@ def load_predictor(
             device=parser.get_parsed_content("device"),
             network=network.eval(),
             inferer=parser.get_parsed_content("inferer"),
-            preprocessing=parser.get_parsed_content("preprocessing"),
+            to_input=parser.get_parsed_content("slices_to_input"),
             to_mask=parser.get_parsed_content("to_mask"),
         )
 
@@ -108,7 +113,11 @@ def predict(
     bundle: str | Path = DEFAULT_BUNDLE,
     weights: str | Path | None = None,
     device: str | None = None,
+    anywhere: bool = False,
     progress: Progress | None = None,
 ) -> Mask:
-    """The metal that the bundle's network sees in one scan, on the scan's own grid; options as in `load_predictor`."""
-    return load_predictor(bundle, weights=weights, device=device)(scan, progress=progress)
+    """The metal that the bundle's network sees in one scan, on the scan's own grid; options as in `load_predictor`.
+
+    anywhere: keep what it sees outside the body, too.
+    """
+    return load_predictor(bundle, weights=weights, device=device)(scan, anywhere=anywhere, progress=progress)

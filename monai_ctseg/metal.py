@@ -19,7 +19,7 @@ from monai_ctseg.intensity import IntensityVerdict, equals, find_padding, judge_
 from monai_ctseg.pieces import Pieces
 from monai_ctseg.scan import BoolArray, Mask, Scan
 
-__all__ = ["Component", "Metal", "Sensitivity", "Unlisted", "find_body", "find_metal", "judge_mask"]
+__all__ = ["Component", "Metal", "Sensitivity", "Unlisted", "find_body", "find_metal", "judge_mask", "keep_in_body"]
 
 DEFAULT_THRESHOLD_HU = 3000.0
 SENSITIVITY_HU = (2000.0, 2500.0, 3000.0, 3500.0, 4000.0)
@@ -135,6 +135,14 @@ def judge_mask(scan: Scan, mask: Mask, *, anywhere: bool = False) -> Metal:
         unlisted=_sum_up(pieces, kept),
         sensitivity=(),
     )
+
+
+def keep_in_body(voxels: BoolArray, body: BoolArray) -> BoolArray:
+    """The pieces of a mask [i, j, k] that lie in the body by a quarter or more, as `find_metal` keeps them."""
+    pieces = Pieces.of(voxels)
+    kept = pieces.shares_of(body) >= SMALLEST_SHARE
+    kept[0] = False
+    return pieces.paint(kept, (voxels.shape[0], voxels.shape[1], voxels.shape[2]))
 
 
 def _intensity(scan: Scan) -> IntensityVerdict:

@@ -64,6 +64,13 @@ class Pieces:
             inside += np.bincount(labels, weights=body.at(body.blocks, ij, k), minlength=len(inside))
         return inside / np.maximum(self.voxels, 1)
 
+    def shares_of(self, mask: BoolArray) -> FloatArray:
+        """Which share of each piece lies in `mask` [i, j, k], by label."""
+        inside = np.zeros(len(self.voxels))
+        for k, ij, labels in self._slices():
+            inside += np.bincount(labels, weights=mask[:, :, k][ij], minlength=len(inside))
+        return inside / np.maximum(self.voxels, 1)
+
     def deepest_mm(self, body: Body) -> FloatArray:
         """Depth under the body's surface of each piece's deepest voxel, by label; negative outside."""
         deepest = np.full(len(self.voxels), -np.inf)

@@ -21,9 +21,10 @@ from monai_ctseg.bundle import (
     quiet,
     writing_errors,
 )
-from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, SplitKind, build_dataset, open_dataset, write_dataset
+from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, write_dataset
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.handlers import Progress, ProgressReport
+from monai_ctseg.split import SplitKind, build_dataset, open_dataset
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +81,10 @@ def train(
     start = time.monotonic()
     folder = find_bundle(bundle)
     if _is_dataset(scans):
-        if labels or split or held_out:
-            raise DatasetError(f"{scans[0]} says itself what validates; leave labels, split and held-out slices out")
+        if labels or series or split or held_out:
+            raise DatasetError(
+                f"{scans[0]} says itself what validates; leave labels, series, split and held-out slices out"
+            )
         dataset = open_dataset(scans[0])
     else:
         cases = _cases(scans, labels, series)

@@ -21,7 +21,7 @@ from monai.transforms import MapTransform
 from monai_ctseg.dataset import read_label
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.grid import Grid
-from monai_ctseg.metal import find_metal
+from monai_ctseg.metal import find_body, find_metal, keep_in_body
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Scan
 
@@ -80,14 +80,47 @@ class LabelMetald(MapTransform):  # type: ignore[misc]
         return item
 
 
+class FindBodyd(MapTransform):  # type: ignore[misc]
+    """Adds the patient's body (1, i, j, k) uint8 under `body_key`, for KeepInBodyd. keys: the image (one), in HU."""
+
+    def __init__(self, keys: KeysCollection, *, body_key: str = "body") -> None:
+        super().__init__(keys)
+        self.body_key = body_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Item:
+        """On the image's grid."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            body = find_body(tensor_to_scan(item[key])).voxels
+            item[self.body_key] = MetaTensor(torch.from_numpy(body.view(np.uint8))[None], affine=item[key].affine)
+        return item
+
+
+class KeepInBodyd(MapTransform):  # type: ignore[misc]
+    """Drops the pieces of a mask (1, i, j, k) that do not lie in the body, by the rule of `find_metal`."""
+
+    def __init__(self, keys: KeysCollection, *, body_key: str = "body") -> None:
+        super().__init__(keys)
+        self.body_key = body_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Item:
+        """The mask keeps its type, device and metadata."""
+        item = dict(data)
+        body = _plain(item[self.body_key])[0] > 0
+        for key in self.key_iterator(item):
+            kept = keep_in_body(_plain(item[key])[0] > 0, body)
+            item[key] = item[key] * torch.from_numpy(kept)[None].to(item[key].device)
+        return item
+
+
 class SelectSlicesd(MapTransform):  # type: ignore[misc]
     """Keeps the slices k listed under `slices_key`, in that order; without that key, all of them.
 
     The affine moves to the first slice kept; its step along k is right where the slices are evenly spaced.
     """
 
-    def __init__(self, keys: KeysCollection, *, slices_key: str = "slices") -> None:
-        super().__init__(keys)
+    def __init__(self, keys: KeysCollection, *, slices_key: str = "slices", allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
         self.slices_key = slices_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Item:
@@ -187,7 +220,7 @@ def sample_indices(chosen: npt.NDArray[np.bool_], *, limit: int, seed: int = 0) 
 
 
 def _plain(tensor: Any) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = (tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor).numpy()
+    array: npt.NDArray[Any] = (tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor).cpu().numpy()
     return array
 
 

@@ -11,24 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monai_ctseg.dataset import (
-    Case,
-    DataSplit,
-    Facts,
-    build_dataset,
-    open_dataset,
-    read_dataset,
-    split_blocks,
-    split_interleaved,
-    split_patients,
-    write_dataset,
-)
+from monai_ctseg.dataset import Case, DataSplit, read_dataset, write_dataset
 from monai_ctseg.errors import DatasetError, GridMismatch
 from monai_ctseg.grid import Grid
 from monai_ctseg.nifti import write_mask, write_scan
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask
+from monai_ctseg.split import (
+    Facts,
+    build_dataset,
+    open_dataset,
+    split_blocks,
+    split_interleaved,
+    split_patients,
+)
 
 CASE = Case(Path("scan"))
 

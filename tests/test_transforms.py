@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from monai.data import DataLoader, Dataset
+import torch
+from monai.data import DataLoader, Dataset, MetaTensor
 from monai.transforms import Compose
 
 from monai_ctseg.errors import DatasetError, GridMismatch, MaskError
@@ -15,7 +16,17 @@ from monai_ctseg.metal import find_metal
 from monai_ctseg.nifti import write_mask
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.transforms import LabelMetald, LoadScand, PatchCentersd, SelectSlicesd, slice_names, tensor_to_scan
+from monai_ctseg.transforms import (
+    FindBodyd,
+    KeepInBodyd,
+    LabelMetald,
+    LoadScand,
+    PatchCentersd,
+    SelectSlicesd,
+    scan_to_tensor,
+    slice_names,
+    tensor_to_scan,
+)
 
 
 def test_a_scan_comes_through_with_voxels_grid_and_names(tiny_scan: Scan) -> None:
@@ -108,3 +119,19 @@ def test_without_anything_dense_any_background_will_do(tiny_scan: Scan) -> None:
 def test_names_survive_a_data_loader(tiny_scan: Scan) -> None:
     batch = next(iter(DataLoader(Dataset([{"image": tiny_scan}], LoadScand("image")), batch_size=1)))
     assert batch["image"].meta["names"][0].split("\n") == list(tiny_scan.names)
+
+
+def test_a_mask_is_kept_where_the_body_is(phantom: Phantom) -> None:
+    item = FindBodyd("image")({"image": scan_to_tensor(phantom.scan)})
+    drawn = phantom.truth.voxels | phantom.marker.voxels
+    item["pred"] = MetaTensor(torch.from_numpy(drawn.astype(np.float32))[None])
+    kept = KeepInBodyd("pred")(item)["pred"]
+    assert kept.dtype == torch.float32
+    assert np.array_equal(kept[0].numpy() > 0, phantom.truth.voxels)
+
+
+def test_the_body_is_selected_with_the_slices(phantom: Phantom) -> None:
+    item = FindBodyd("image")({"image": scan_to_tensor(phantom.scan), "slices": [3, 5]})
+    chosen = SelectSlicesd(["image", "body", "label"], allow_missing_keys=True)(item)
+    assert chosen["body"].shape == chosen["image"].shape == (1, 96, 96, 2)
+    assert torch.equal(chosen["body"][..., 1], item["body"][..., 5])

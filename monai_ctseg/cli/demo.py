@@ -18,8 +18,8 @@ from monai_ctseg.cli.stats import stats
 from monai_ctseg.cli.train import train
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
 
-PHANTOM_EPOCHS = 6
-SCAN_EPOCHS = 6
+EPOCHS = 6
+STEPS = 100
 
 
 def register(app: typer.Typer) -> None:
@@ -52,12 +52,12 @@ def demo(
     at = ("--threshold", f"{threshold:g}") if threshold != DEFAULT_THRESHOLD_HU else ()
     _announce("metal by threshold, in the body", "labels", place, "-o", output / "labels", *at)
     labels(place, output / "labels", threshold=threshold, overwrite=overwrite)
-    epochs = PHANTOM_EPOCHS if scan is None else SCAN_EPOCHS
+    short = ("--epochs", str(EPOCHS), "--set", f"steps_per_epoch={STEPS}")
     _announce(
         "a 2D U-Net learns these labels on some slices and is tried on others",
-        *("train", place, "-o", output / "training", "--epochs", epochs, *at),
+        *("train", place, "-o", output / "training", *short, *at),
     )
-    train([place], output / "training", threshold=threshold, epochs=epochs, overwrite=overwrite)
+    train([place], output / "training", threshold=threshold, epochs=EPOCHS, set_=[short[-1]], overwrite=overwrite)
     weights = output / "training" / "model.pt"
     _announce("it segments the whole scan", "infer", place, "-o", output / "predicted", "--weights", weights)
     infer(place, output / "predicted", weights=weights, overwrite=overwrite)

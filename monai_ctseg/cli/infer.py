@@ -57,7 +57,7 @@ def infer(
         loaded = load(scan, series)
         read = perf_counter()
         with progress("segmenting") as callback:
-            mask = predictor(loaded, progress=callback)
+            mask = predictor(loaded, anywhere=True, progress=callback)
         predicted = perf_counter()
         found = judge_mask(loaded, mask, anywhere=anywhere)
         with progress("writing") as callback:

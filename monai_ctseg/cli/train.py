@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -73,6 +74,10 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1. Default: CUDA where it is.", show_default=False)
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="ID=VALUE", help="Change a value of the bundle's config.", show_default=False),
+    ] = None,
     bundle: Annotated[str, typer.Option(help="Name or folder of a MONAI bundle.")] = "metal_unet2d",
     series: SeriesOption = None,
     overwrite: OverwriteOption = False,
@@ -94,6 +99,7 @@ def train(
         "seed": seed,
         "device": device,
         "series": series,
+        "overrides": parse_settings(set_ or []),
     }
     with lasting_folder(output, writes=WRITES, overwrite=overwrite) as folder:
         with training_progress() as callback:
@@ -115,6 +121,19 @@ def train(
         print_facts(describe(result))
     if result.split == "interleaved":
         warn(result.note)
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, Any]:
+    """["patch=64", "split=blocks"] -> {"patch": 64, "split": "blocks"}; values are YAML."""
+    import yaml
+
+    parsed = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            raise typer.BadParameter(f"{word!r} is not ID=VALUE", param_hint="--set")
+        parsed[name] = yaml.safe_load(value)
+    return parsed
 
 
 def describe(result: TrainResult) -> dict[str, str]:

@@ -1,0 +1,127 @@
+"""train, infer and demo on the command line, with trainings of a few steps."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+SHORT = ("--epochs", 2, "--set", "steps_per_epoch=3", "--set", "patch=48", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(phantom_folder, tmp_path_factory):
+    """A folder as `train` leaves it."""
+    from monai_ctseg.cli import main
+
+    out = tmp_path_factory.mktemp("trained") / "run"
+    with pytest.raises(SystemExit) as end:
+        main(["train", str(phantom_folder), "-o", str(out), *map(str, SHORT)])
+    assert not end.value.code
+    return out
+
+
+def refused(result, *words):
+    assert (result.code, result.out) == (1, ""), result
+    last = result.err.strip().splitlines()[-1]
+    assert last.startswith("monai-ctseg: ")
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in last
+
+
+def test_train_leaves_what_it_says(trained):
+    run = json.loads((trained / "run.json").read_text())
+    assert run["finished"]
+    assert (run["arguments"]["seed"], run["split"]) == (0, "blocks")
+    assert len(run["weights_sha256"]) == 64
+    assert Image.open(trained / "overview.png").width > 500
+    assert sorted(p.name for p in (trained / "validation").iterdir()) == ["epoch_002"]
+    assert any((trained / "tensorboard").iterdir())
+    split = json.loads((trained / "dataset.json").read_text())
+    used = {name: set(split[name][0]["slices"]) for name in ("training", "validation")}
+    assert used["training"].isdisjoint(used["validation"])
+
+
+def test_infer_writes_what_labels_writes(run_cli, trained, phantom, phantom_folder, tmp_path):
+    out = tmp_path / "out"
+    result = run_cli("infer", phantom_folder, "-o", out, "--weights", trained / "model.pt", "--json")
+    assert result.code == 0
+    assert sorted(p.name for p in out.iterdir()) == ["audit.json", "images", "mask.nii.gz", "masks", "run.json"]
+    image = nib.load(out / "mask.nii.gz")
+    assert np.asarray(image.dataobj).sum() == result.json["voxels"]
+    assert np.allclose(image.affine, phantom.scan.grid.affine_ras)
+    assert len(list((out / "masks").iterdir())) == 30
+    assert json.loads((out / "run.json").read_text())["weights_sha256"]
+
+
+def test_training_goes_again_over_its_own_folder(run_cli, trained, phantom_folder):
+    before = (trained / "model.pt").read_bytes()
+    refused(run_cli("train", phantom_folder, "-o", trained, *SHORT), "--overwrite")
+    assert run_cli("train", phantom_folder, "-o", trained, *SHORT, "--overwrite", "--json").json["seed"] == 0
+    assert torch.load(trained / "model.pt", weights_only=True).keys()
+    assert len(before) == (trained / "model.pt").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--held-out", "slice_0000", "slice_0001"], ["no metal"]),
+        (["--held-out", "a", "b"], ["no slice 'a'"]),
+        (["--split", "patients"], ["patients"]),
+        (["--device", "nonsense"], ["no device 'nonsense'"]),
+        (["--bundle", "nonsense"], ["nonsense is no bundle", "metal_unet2d"]),
+        (["--set", "pach=3"], ["no 'pach'", "patch"]),
+        (["--threshold", "30000"], ["no metal"]),
+    ],
+)
+def test_training_that_cannot_be_is_refused_and_leaves_nothing(run_cli, phantom_folder, tmp_path, more, words):
+    refused(run_cli("train", phantom_folder, "-o", tmp_path / "out", *more), *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dataset_json_that_names_missing_files(run_cli, tmp_path):
+    content = {"training": [{"image": "gone"}], "validation": [{"image": "gone too"}]}
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    refused(run_cli("train", tmp_path / "dataset.json", "-o", tmp_path / "out"), "not there", "gone")
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_settings_are_wrong_usage(run_cli, phantom_folder, tmp_path):
+    result = run_cli("train", phantom_folder, "-o", tmp_path / "out", "--set", "patch")
+    assert result.code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_infer_refuses_weights_that_are_not_its_own(run_cli, phantom_folder, tmp_path):
+    torch.save({"a": torch.zeros(3)}, tmp_path / "other.pt")
+    torch.save(["no", "tensors"], tmp_path / "list.pt")
+    (tmp_path / "text.pt").write_text("text")
+    for name, word in {
+        "other.pt": "another network",
+        "list.pt": "no weights",
+        "text.pt": "no file of network weights",
+        "none.pt": "cannot be read",
+    }.items():
+        refused(run_cli("infer", phantom_folder, "-o", tmp_path / "out", "--weights", tmp_path / name), word)
+        assert not (tmp_path / "out").exists()
+
+
+def test_infer_without_weights_says_how_to_get_them(run_cli, phantom_folder, tmp_path):
+    refused(run_cli("infer", phantom_folder, "-o", tmp_path / "out"), "train", "--weights")
+
+
+def test_demo_runs_from_a_phantom_to_its_truth(run_cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("monai_ctseg.cli.demo.EPOCHS", 2)
+    monkeypatch.setattr("monai_ctseg.cli.demo.STEPS", 2)
+    result = run_cli("demo", "-o", tmp_path / "demo")
+    assert result.code == 0, result.err
+    assert result.out.count("\nDice ") == 3
+    for command in ("phantom", "stats", "labels", "train", "infer", "evaluate"):
+        assert f"$ monai-ctseg {command} " in result.out
+    again = run_cli("demo", "-o", tmp_path / "demo", "--overwrite")
+    assert again.code == 0, again.err
