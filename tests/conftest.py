@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,14 @@ from monai_ctseg.phantom import Phantom, make_phantom
 from monai_ctseg.scan import Scan
 
 Edit = Callable[[pydicom.Dataset, int], None]
+
+
+@pytest.fixture(autouse=True)
+def quiet_log():
+    """Takes away the log to stderr that a command of an earlier test set up."""
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if type(handler) is logging.StreamHandler]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.valuerep import format_number_as_ds
 
 from monai_ctseg.scan import Scan
 
@@ -74,5 +75,5 @@ def _add_pixels(dataset: Dataset, scan: Scan, k: int) -> None:
 
 
 def _decimal(value: float) -> str:
-    """A decimal string of at most 16 characters, to a millionth of a millimetre or better."""
-    return f"{float(value):.10g}"
+    """A decimal string of at most 16 characters, as exact as that allows."""
+    return format_number_as_ds(float(value))
