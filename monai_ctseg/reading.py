@@ -18,7 +18,7 @@ def read_scan(source: str | Path, *, series: str | None = None, progress: Progre
     progress: called with (slices done, slices in all).
     Raises ScanError (see monai_ctseg.errors) where the scan cannot be read without guessing.
     """
-    place = Path(source)
+    place = Path(source).expanduser()
     if not place.exists():
         raise NoScanFound(f"{place}: there is no such file or folder")
     if is_nifti(place) and place.is_file():
