@@ -64,7 +64,7 @@ def warn(message: str) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Report]:
-    """A bar on stderr, where that is a terminal; yields a callback (done, of)."""
+    """A bar on stderr, where that is a terminal; yields a callback (done, of). It pulses until the first call."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

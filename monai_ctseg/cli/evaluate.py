@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from monai_ctseg.cli.console import JsonOption, print_facts, print_json
+from monai_ctseg.cli.console import JsonOption, print_facts, print_json, progress
 from monai_ctseg.nifti import read_mask
 from monai_ctseg.overlap import Overlap, compare_masks
 
@@ -24,7 +24,8 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Compare two masks on one grid: Dice, IoU, volumes, false volume, surface distances."""
-    overlap = compare_masks(read_mask(predicted), read_mask(truth))
+    with progress("comparing"):
+        overlap = compare_masks(read_mask(predicted), read_mask(truth))
     if as_json:
         print_json(asdict(overlap))
     else:

@@ -59,7 +59,8 @@ def infer(
         with progress("segmenting") as callback:
             mask = predictor(loaded, anywhere=True, progress=callback)
         predicted = perf_counter()
-        found = judge_mask(loaded, mask, anywhere=anywhere)
+        with progress("finding the body"):
+            found = judge_mask(loaded, mask, anywhere=anywhere)
         with progress("writing") as callback:
             write_segmentation(folder, loaded, found.mask, found.audit(), image=image, progress=callback)
         write_run(

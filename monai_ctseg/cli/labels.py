@@ -52,7 +52,8 @@ def labels(
     with new_folder(output, overwrite=overwrite) as folder:
         loaded = load(scan, series)
         read = perf_counter()
-        metal = find_metal(loaded, threshold_hu=threshold, anywhere=anywhere)
+        with progress("finding metal"):
+            metal = find_metal(loaded, threshold_hu=threshold, anywhere=anywhere)
         found = perf_counter()
         with progress("writing") as callback:
             write_segmentation(folder, loaded, metal.mask, metal.audit(), image=image, progress=callback)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from monai_ctseg.cli.console import JsonOption, OutputOption, OverwriteOption, print_facts, print_json
+from monai_ctseg.cli.console import JsonOption, OutputOption, OverwriteOption, print_facts, print_json, progress
 from monai_ctseg.dicom import write_series
 from monai_ctseg.nifti import write_mask
 from monai_ctseg.outputs import new_folder, write_run
@@ -30,7 +30,8 @@ def phantom(
 
     Writes dicom/ (a CT file a slice), truth.nii.gz and run.json.
     """
-    made = make_phantom(shape=(size, size, slices), seed=seed)
+    with progress("drawing"):
+        made = make_phantom(shape=(size, size, slices), seed=seed)
     with new_folder(output, overwrite=overwrite) as folder:
         (folder / "dicom").mkdir()
         write_series(made.scan, folder / "dicom", seed=seed)

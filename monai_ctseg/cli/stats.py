@@ -16,6 +16,7 @@ from monai_ctseg.cli.console import (
     load,
     print_facts,
     print_json,
+    progress,
 )
 from monai_ctseg.outputs import new_file
 from monai_ctseg.stats import ScanStats, scan_stats, write_csv
@@ -40,7 +41,9 @@ def stats(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a scan: intensities, centre in scanner coordinates, geometry, saturation, and what was repaired."""
-    facts = scan_stats(load(scan, series))
+    loaded = load(scan, series)
+    with progress("measuring"):
+        facts = scan_stats(loaded)
     if plot:
         from monai_ctseg.plots import plot_stats
 
