@@ -77,7 +77,9 @@ def find_body(scan: Scan) -> Mask:
 
 
 def locate_body(scan: Scan) -> Body:
-    """The patient's body in blocks; empty where the scan shows none. Turning or flipping the axes changes nothing."""
+    """The patient's body in blocks; empty where the scan shows none. Flipping the axes changes nothing;
+    turning another axis into k changes little, as hollows and holes are filled slice by slice.
+    """
     extents = [n * mm for n, mm in zip(scan.hu.shape, scan.grid.spacing_mm, strict=True)]
     scale = min(1.0, sorted(extents)[1] / SMALL_FIELD_MM)
     edges = [block_edges(n, scale * BLOCK_MM / mm) for n, mm in zip(scan.hu.shape, scan.grid.spacing_mm, strict=True)]

@@ -156,7 +156,7 @@ def writing_errors(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the chatter and the advice of MONAI, Ignite and torch; their errors stay. All is put back at the end."""
+    """Without the log and warnings of MONAI, Ignite and torch; what they raise still comes. All is put back."""
     names = [
         *_NOISY,
         *(name for name in logging.root.manager.loggerDict if name.startswith(tuple(f"{n}." for n in _NOISY))),
@@ -166,7 +166,7 @@ def quiet() -> Iterator[None]:
     root = logging.root
     root_state = root.level, root.propagate
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"(monai|ignite|torch)(\.|$)")

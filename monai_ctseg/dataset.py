@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -45,12 +45,16 @@ class Case:
 
 @dataclass(frozen=True)
 class DataSplit:
-    """What trains and what validates, how that was decided, and what it means for the figures."""
+    """What trains and what validates, how that was decided, and what it means for the figures.
+
+    sources: the `provenance` of each scan, where the scans were read to split them.
+    """
 
     training: tuple[Case, ...]
     validation: tuple[Case, ...]
     split: str = "given"
     note: str = ""
+    sources: tuple[Mapping[str, Any], ...] = ()
 
     def items(self, section: Literal["training", "validation"]) -> list[dict[str, Any]]:
         """The section as MONAI takes it, a dictionary a case."""
@@ -93,9 +97,15 @@ def read_dataset(path: Path) -> DataSplit:
         raise DatasetError(f"{path} cannot be read as a dataset.json: {error}") from error
     if not isinstance(content, dict):
         raise DatasetError(f"{path} holds no JSON object; it needs the lists 'training' and 'validation'")
-    sections = {name: _read_section(content.get(name), name, path) for name in ("training", "validation")}
-    _require_files([case for cases in sections.values() for case in cases], path)
-    return DataSplit(**sections, split=str(content.get("split", "given")), note=str(content.get("note", "")))
+    training, validation = (_read_section(content.get(name), name, path) for name in ("training", "validation"))
+    _require_apart(training, validation, path)
+    _require_files([*training, *validation], path)
+    return DataSplit(
+        training,
+        validation,
+        split=str(content.get("split", "given")),
+        note=str(content.get("note") or "as given by dataset.json"),
+    )
 
 
 def _read_section(items: Any, name: str, path: Path) -> tuple[Case, ...]:
@@ -128,6 +138,15 @@ def _resolve(text: str, folder: Path, where: str) -> Path:
     if ".." in path.parts:
         raise DatasetError(f"{where}: '{text}' climbs out of the folder of dataset.json; write the whole path")
     return folder / path
+
+
+def _require_apart(training: Sequence[Case], validation: Sequence[Case], path: Path) -> None:
+    """No slice of a scan on both sides."""
+    for a in training:
+        for b in validation:
+            same = (a.image.resolve(), a.series) == (b.image.resolve(), b.series)
+            if same and (a.slices is None or b.slices is None or set(a.slices) & set(b.slices)):
+                raise DatasetError(f"{path} trains and validates on the same slices of {b.image.name}; hold some out")
 
 
 def _require_files(cases: Sequence[Case], path: Path) -> None:

@@ -86,7 +86,7 @@ def load_predictor(
     Raises BundleError where there are no weights, or they do not fit.
     """
     folder = find_bundle(bundle)
-    file = folder / WEIGHTS if weights is None else Path(weights)
+    file = folder / WEIGHTS if weights is None else Path(weights).expanduser()
     if weights is None and not file.is_file():
         raise BundleError(
             f"the bundle {folder.name} has no weights of its own ({file}); "

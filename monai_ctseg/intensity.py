@@ -27,6 +27,8 @@ PLATEAU_EXCESS = 5
 SENTINEL_HU = 30_000
 """From here up, and from its negative down, a value may be the end of the 16-bit scale, written in on purpose."""
 METAL_HU = 3000
+BONE_HU = 2500.0
+"""The densest bone and enamel of 26 real scans stay under it."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,17 @@ class IntensityVerdict:
         """Whether denser matter than `ceiling_hu` would not show."""
         return self.kind == "saturated"
 
+    def advise(self) -> str:
+        """The threshold that finds metal where the scan is saturated."""
+        if self.ceiling_hu > BONE_HU:
+            return f"use a threshold of {BONE_HU:g} HU"
+        return f"only a threshold of {self.ceiling_hu - 1:g} HU finds anything, and dense bone may reach that too"
+
     def describe(self) -> str:
         """One line for people."""
         at = f"{self.ceiling_voxels:,} voxel{'' if self.ceiling_voxels == 1 else 's'} at {self.ceiling_hu:g} HU"
         text = {
-            "saturated": f"saturated: {at}, and nothing above",
+            "saturated": f"saturated: {at}, and nothing above; for metal {self.advise()}",
             "extended": f"extended scale: up to {self.ceiling_hu:g} HU, no ceiling",
             "ordinary": f"not saturated: the highest value is {self.ceiling_hu:g} HU",
         }[self.kind]

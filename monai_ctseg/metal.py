@@ -26,8 +26,6 @@ SENSITIVITY_HU = (2000.0, 2500.0, 3000.0, 3500.0, 4000.0)
 LISTED_COMPONENTS = 200
 SMALLEST_SHARE = 0.25
 SURFACE_MM = 5.0
-BONE_HU = 2500.0
-"""The densest bone and enamel of 26 real scans stay under it."""
 
 
 @dataclass(frozen=True)
@@ -124,13 +122,14 @@ def judge_mask(scan: Scan, mask: Mask, *, anywhere: bool = False) -> Metal:
     """
     scan.grid.require(mask.grid)
     body = None if anywhere else locate_body(scan)
-    pieces = Pieces.of(mask.voxels)
+    intensity = _intensity(scan)
+    pieces = Pieces.of(_without_sentinels(mask.voxels, scan, intensity))
     kept = _judge(pieces, body)
     return Metal(
         mask=Mask(pieces.paint(kept, scan.grid.shape), scan.grid),
         threshold_hu=None,
         anywhere=anywhere,
-        intensity=_intensity(scan),
+        intensity=intensity,
         components=_list(pieces, kept, scan, body),
         unlisted=_sum_up(pieces, kept),
         sensitivity=(),
@@ -153,21 +152,21 @@ def _intensity(scan: Scan) -> IntensityVerdict:
 def _require_headroom(intensity: IntensityVerdict, threshold_hu: float) -> None:
     if not intensity.saturated or intensity.ceiling_hu > threshold_hu:
         return
-    ceiling = intensity.ceiling_hu
-    advice = f"use a threshold of {BONE_HU:g} HU"
-    if ceiling <= BONE_HU:
-        advice = f"only a threshold of {ceiling - 1:g} HU finds anything, and dense bone may reach that too"
     raise SaturatedScan(
-        f"nothing can exceed the threshold of {threshold_hu:g} HU: the scan is saturated at {ceiling:g} HU, "
-        f"where {intensity.ceiling_voxels:,} voxels stand; {advice}"
+        f"nothing can exceed the threshold of {threshold_hu:g} HU: the scan is saturated at "
+        f"{intensity.ceiling_hu:g} HU, where {intensity.ceiling_voxels:,} voxels stand; {intensity.advise()}"
     )
 
 
-def _pieces_above(scan: Scan, threshold_hu: float, intensity: IntensityVerdict) -> Pieces:
-    above = np.asarray(scan.hu > threshold_hu)
+def _without_sentinels(mask: BoolArray, scan: Scan, intensity: IntensityVerdict) -> BoolArray:
+    """The mask without burned-in values, which are no metal."""
     for sentinel in intensity.sentinels:
-        if sentinel.hu > threshold_hu:
-            above &= ~equals(scan.hu, sentinel.hu)
+        mask = mask & ~equals(scan.hu, sentinel.hu)
+    return mask
+
+
+def _pieces_above(scan: Scan, threshold_hu: float, intensity: IntensityVerdict) -> Pieces:
+    above = _without_sentinels(np.asarray(scan.hu > threshold_hu), scan, intensity)
     return Pieces.of(above)
 
 

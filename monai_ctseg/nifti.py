@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 
 from monai_ctseg.errors import GeometryError, MaskError, PixelDataError, ScanError
 from monai_ctseg.grid import Grid
@@ -17,6 +19,7 @@ from monai_ctseg.scan import HUArray, Mask, Scan
 
 ENDINGS = (".nii", ".nii.gz")
 _INT16 = np.iinfo(np.int16)
+_UNREADABLE = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error)
 
 
 def is_nifti(path: Path) -> bool:
@@ -45,6 +48,8 @@ def read_mask(path: Path) -> Mask:
     image = _load(path)
     grid = _grid_of(image, path)
     values = _values(image, path)
+    if values.dtype.kind not in "biuf":
+        raise MaskError(f"{path.name}: voxels of type {values.dtype}; a mask holds 0 and 1")
     if not np.isin(np.unique(values), (0, 1)).all():
         others = [value for value in np.unique(values).tolist() if value not in (0, 1)][:4]
         raise MaskError(
@@ -68,7 +73,7 @@ def _load(path: Path) -> Any:
         return nib.load(path)
     except FileNotFoundError:
         raise ScanError(f"{path}: there is no such file") from None
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
+    except _UNREADABLE as error:
         raise ScanError(
             f"{path.name}: not a NIfTI volume that can be read ({_reason(error)}); export it again"
         ) from None
@@ -94,10 +99,28 @@ def _grid_of(image: Any, path: Path) -> Grid:
 def _values(image: Any, path: Path) -> npt.NDArray[Any]:
     """Voxels on three axes, scaled, as stored in the file where there is no scaling."""
     try:
-        values: npt.NDArray[Any] = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError) as error:
+        values: npt.NDArray[Any] = _scaled(image.dataobj)
+        _require_sound(path)
+    except _UNREADABLE as error:
         raise PixelDataError(f"{path.name}: its voxels break off ({_reason(error)}); copy or export it again") from None
     return np.reshape(values, values.shape[:3], order="A")
+
+
+def _scaled(stored: Any) -> npt.NDArray[Any]:
+    """Integers where stored values, slope and intercept are integers; nibabel itself makes float64 of any scaling."""
+    slope, intercept = float(stored.slope), float(stored.inter)
+    if stored.dtype.kind not in "iu" or not (slope.is_integer() and intercept.is_integer()):
+        return np.asarray(stored)
+    values: npt.NDArray[Any] = np.asanyarray(stored.get_unscaled())
+    return values if (slope, intercept) == (1, 0) else values.astype(np.int64) * int(slope) + int(intercept)
+
+
+def _require_sound(path: Path) -> None:
+    """Read a .gz to its end, where its checksum stands; nibabel stops before."""
+    if path.name.lower().endswith(".gz"):
+        with gzip.open(path) as file:
+            while file.read(1 << 24):
+                pass
 
 
 def _require_finite(values: npt.NDArray[Any], path: Path) -> None:

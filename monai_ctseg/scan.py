@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -68,3 +69,23 @@ class Mask:
     def volume_mm3(self) -> float:
         """Volume of the voxels set, in cubic millimetres."""
         return self.count * self.grid.voxel_mm3
+
+
+def voxels_sha256(scan: Scan) -> str:
+    """Hash of the HU, slice by slice along k: the same for the same voxels under any name."""
+    digest = hashlib.sha256()
+    for k in range(scan.grid.shape[2]):
+        digest.update(np.ascontiguousarray(scan.hu[:, :, k].T).data)
+    return digest.hexdigest()
+
+
+def provenance(scan: Scan) -> dict[str, Any]:
+    """What identifies a scan in a record, and no word of the patient: series UID, size, voxel hash, notes."""
+    uid = scan.headers[0].get("SeriesInstanceUID") if scan.headers else None
+    return {
+        "series_instance_uid": str(uid) if uid else None,
+        "shape": list(scan.grid.shape),
+        "spacing_mm": list(scan.grid.spacing_mm),
+        "voxels_sha256": voxels_sha256(scan),
+        "notes": list(scan.notes),
+    }

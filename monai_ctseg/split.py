@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, read_dataset, read_label
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.reading import read_scan
-from monai_ctseg.scan import BoolArray, Scan
+from monai_ctseg.scan import BoolArray, Scan, provenance
 
 SHARE = 0.2
 """Share of the slices, or of the patients, that validates."""
@@ -29,12 +29,14 @@ class Facts:
     """What a split needs to know of a scan; nothing in it names the patient.
 
     metal: voxels of metal in each slice, [k]. keys: hashes; two scans that share one are of one patient.
+    source: see `provenance`.
     """
 
     names: tuple[str, ...]
     spacing_mm: float
     metal: tuple[int, ...]
     keys: frozenset[str]
+    source: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build_dataset(
@@ -56,6 +58,19 @@ def build_dataset(
         raise DatasetError("no scan was given to train on; name at least one")
     kind = split or ("blocks" if len(cases) == 1 else "patients")
     facts = [read_facts(case, threshold_hu=threshold_hu) for case in cases]
+    chosen = _split(cases, facts, kind, held_out=held_out, gap_mm=gap_mm, seed=seed)
+    return replace(chosen, sources=tuple(fact.source for fact in facts))
+
+
+def _split(
+    cases: Sequence[Case],
+    facts: Sequence[Facts],
+    kind: SplitKind,
+    *,
+    held_out: Sequence[int | str] | None,
+    gap_mm: float,
+    seed: int,
+) -> DataSplit:
     if kind == "patients":
         if held_out is not None:
             raise DatasetError("held-out slices belong to one scan; give one scan, or leave them out")
@@ -75,11 +90,13 @@ def read_facts(case: Case, *, threshold_hu: float = 3000.0) -> Facts:
     """Read the scan and its label, and keep what a split needs."""
     scan = read_scan(case.image, series=case.series)
     mask = read_label(scan, case.label, threshold_hu=threshold_hu)
+    source = provenance(scan)
     return Facts(
         names=scan.names,
         spacing_mm=scan.grid.spacing_mm[2],
         metal=tuple(int(n) for n in mask.voxels.sum(axis=(0, 1))),
-        keys=_patient_keys(scan),
+        keys=_patient_keys(scan, source["voxels_sha256"]),
+        source=source,
     )
 
 
@@ -129,7 +146,7 @@ def split_patients(cases: Sequence[Case], facts: Sequence[Facts], *, seed: int =
     if len(with_metal) < 2:
         raise DatasetError(
             f"{len(cases)} scans are of {len(groups)} patients, {len(with_metal)} of them with metal; "
-            "a split by patients needs two with metal, or give one scan and split it in blocks"
+            "a split by patients needs two with metal; give more, or split one scan in blocks, or write a dataset.json"
         )
     rng = np.random.default_rng(seed)
     held: set[int] = set()
@@ -145,15 +162,9 @@ def split_patients(cases: Sequence[Case], facts: Sequence[Facts], *, seed: int =
     )
 
 
-def _patient_keys(scan: Scan) -> frozenset[str]:
-    voxels = hashlib.blake2b(str(scan.hu.shape).encode())
-    for k in range(scan.hu.shape[2]):
-        voxels.update(np.ascontiguousarray(scan.hu[:, :, k].T).tobytes())
-    keys = {voxels.hexdigest()}
-    patient = str(scan.headers[0].get("PatientID", "")).strip() if scan.headers else ""
-    if patient:
-        keys.add(hashlib.blake2b(patient.encode()).hexdigest())
-    return frozenset(keys)
+def _patient_keys(scan: Scan, voxels: str) -> frozenset[str]:
+    patient = str(scan.headers[0].get("PatientID") or "").strip() if scan.headers else ""
+    return frozenset([voxels, *([hashlib.sha256(patient.encode()).hexdigest()] if patient else [])])
 
 
 def _group_patients(keys: Sequence[frozenset[str]]) -> list[list[int]]:

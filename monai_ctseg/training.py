@@ -22,8 +22,10 @@ from monai_ctseg.bundle import (
     writing_errors,
 )
 from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, write_dataset
-from monai_ctseg.errors import DatasetError
+from monai_ctseg.errors import BundleError, DatasetError
 from monai_ctseg.handlers import Progress, ProgressReport
+from monai_ctseg.reading import read_scan
+from monai_ctseg.scan import provenance
 from monai_ctseg.split import SplitKind, build_dataset, open_dataset
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ logger = logging.getLogger(__name__)
 class TrainResult:
     """What a training gave.
 
-    dice: validation Dice of the best epoch, over all voxels of a scan's validation slices, then the mean of the scans.
+    dice: of the best epoch, over all voxels of a scan's validation slices, then the mean of the scans with metal.
     weights: the best epoch's; last: the last epoch's with the optimizer's state.
     """
 
@@ -50,6 +52,7 @@ class TrainResult:
     masks: Path
     tensorboard: Path
     seconds: float
+    inputs: tuple[Mapping[str, Any], ...] = ()
 
 
 def train(
@@ -80,6 +83,11 @@ def train(
     """
     start = time.monotonic()
     folder = find_bundle(bundle)
+    own = {"bundle_root", "dataset_dir", "output_dir"} & set(overrides or {})
+    if own:
+        raise BundleError(
+            f"{min(own)} is set by the scan, the bundle and the output folder that are named; leave it out"
+        )
     if _is_dataset(scans):
         if labels or series or split or held_out:
             raise DatasetError(
@@ -135,7 +143,7 @@ def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -
     state = evaluator.state
     if not state.best_metric > 0:
         raise DatasetError(
-            "no epoch found any metal on the validation slices (Dice 0): let slices with metal validate or train longer"
+            "no epoch found any metal on the validation slices (Dice 0); train longer, or let metal validate"
         )
     return float(state.best_metric), int(state.best_metric_epoch), int(trainer.state.epoch)
 
@@ -145,10 +153,17 @@ def _log_dice(evaluator: Engine) -> None:
     logger.info("epoch %d: validation Dice %.4f", evaluator.state.epoch, dice)
 
 
+def _sources(dataset: DataSplit) -> tuple[Mapping[str, Any], ...]:
+    """The provenance of the scans that a dataset.json names."""
+    scans = dict.fromkeys((case.image, case.series) for case in (*dataset.training, *dataset.validation))
+    return tuple(provenance(read_scan(image, series=series)) for image, series in scans)
+
+
 def _result(output: Path, dataset: DataSplit, **figures: Any) -> TrainResult:
     return TrainResult(
         split=dataset.split,
         note=dataset.note,
+        inputs=dataset.sources or _sources(dataset),
         weights=output / "model.pt",
         last=output / "last.pt",
         dataset=output / FILE_NAME,

@@ -50,7 +50,7 @@ class LoadScand(MapTransform):  # type: ignore[misc]
             if isinstance(source, Scan):
                 item[key] = scan_to_tensor(source)
             else:
-                item[key] = scan_to_tensor(read_scan(source, series=series), name=_file_stem(source))
+                item[key] = scan_to_tensor(read_scan(source, series=series))
         return item
 
 
@@ -158,11 +158,11 @@ class PatchCentersd(MapTransform):  # type: ignore[misc]
         return item
 
 
-def scan_to_tensor(scan: Scan, *, name: str = "scan") -> MetaTensor:
-    """Scan -> MetaTensor (1, i, j, k), voxels not copied, affine in RAS."""
+def scan_to_tensor(scan: Scan) -> MetaTensor:
+    """Scan -> MetaTensor (1, i, j, k), no copy, affine in RAS. Its name is "scan": folders may name patients."""
     hu = scan.hu if scan.hu.flags.writeable else scan.hu.copy(order="K")
     # One string of names: MONAI's collate would transpose a tuple.
-    meta = {"filename_or_obj": name, "names": "\n".join(scan.names), "padding_hu": _padding(scan.padding_hu)}
+    meta = {"filename_or_obj": "scan", "names": "\n".join(scan.names), "padding_hu": _padding(scan.padding_hu)}
     return MetaTensor(torch.from_numpy(hu)[None], affine=torch.from_numpy(scan.grid.affine_ras.copy()), meta=meta)
 
 
@@ -226,9 +226,3 @@ def _plain(tensor: Any) -> npt.NDArray[Any]:
 
 def _padding(value: float | None) -> float:
     return float("nan") if value is None else float(value)
-
-
-def _file_stem(source: object) -> str:
-    """Folder or file name without its ending."""
-    name = Path(str(source)).resolve().name
-    return name.removesuffix(".gz").removesuffix(".nii").removesuffix(".dcm") or "scan"

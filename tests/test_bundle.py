@@ -166,7 +166,7 @@ def test_quiet_puts_everything_back() -> None:
     before = root.level, root.propagate, monai.level
     with quiet():
         root.setLevel(logging.DEBUG)
-        assert monai.level == logging.ERROR
+        assert monai.level == logging.CRITICAL
     assert (root.level, root.propagate, monai.level) == before
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")

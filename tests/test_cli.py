@@ -231,3 +231,39 @@ def test_the_front_door():
     with pytest.raises(AttributeError, match="nonsense"):
         monai_ctseg.nonsense  # noqa: B018
     assert Path(monai_ctseg.__file__).name == "__init__.py"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["labels", "-o", "{out}", "--threshold", "nan"],
+        ["labels", "-o", "{out}", "--threshold", "inf"],
+        ["stats", "--plot", "a.xyz"],
+    ],
+)
+def test_values_that_mean_nothing_are_wrong_usage(run_cli, phantom_folder, tmp_path, words):
+    result = run_cli(words[0], phantom_folder, *(word.format(out=tmp_path / "out") for word in words[1:]))
+    assert result.code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stats_writes_both_files_or_none(run_cli, phantom_folder, tmp_path):
+    (tmp_path / "s.csv").write_text("mine")
+    refused(run_cli("stats", phantom_folder, "--plot", tmp_path / "p.png", "--csv", tmp_path / "s.csv"), "s.csv")
+    assert [p.name for p in tmp_path.iterdir()] == ["s.csv"]
+
+
+def test_what_was_left_out_is_said(run_cli, make_series, phantom, tmp_path):
+    folder = make_series(scan=phantom.scan)
+    (folder / "slice_0000.dcm").write_bytes(b"")
+    assert "left out 1 file (slice_0000.dcm)" in run_cli("labels", folder, "-o", tmp_path / "out").err
+
+
+def test_ctrl_c_is_one_line(run_cli, phantom_folder, tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("monai_ctseg.cli.labels.find_metal", interrupt)
+    result = run_cli("labels", phantom_folder, "-o", tmp_path / "out")
+    assert (result.code, result.err.strip()) == (130, "monai-ctseg: stopped")
+    assert list(tmp_path.iterdir()) == []

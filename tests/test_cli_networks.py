@@ -38,7 +38,7 @@ def test_train_leaves_what_it_says(trained):
     run = json.loads((trained / "run.json").read_text())
     assert run["finished"]
     assert (run["arguments"]["seed"], run["split"]) == (0, "blocks")
-    assert len(run["weights_sha256"]) == 64
+    assert len(run["weights_sha256"]) == len(run["inputs"][0]["voxels_sha256"]) == 64
     assert Image.open(trained / "overview.png").width > 500
     assert sorted(p.name for p in (trained / "validation").iterdir()) == ["epoch_002"]
     assert any((trained / "tensorboard").iterdir())
@@ -76,6 +76,7 @@ def test_training_goes_again_over_its_own_folder(run_cli, trained, phantom_folde
         (["--device", "nonsense"], ["no device 'nonsense'"]),
         (["--bundle", "nonsense"], ["nonsense is no bundle", "metal_unet2d"]),
         (["--set", "pach=3"], ["no 'pach'", "patch"]),
+        (["--set", "output_dir=elsewhere"], ["output_dir is set by"]),
         (["--threshold", "30000"], ["no metal"]),
     ],
 )
@@ -92,8 +93,8 @@ def test_a_dataset_json_that_names_missing_files(run_cli, tmp_path):
 
 
 def test_wrong_settings_are_wrong_usage(run_cli, phantom_folder, tmp_path):
-    result = run_cli("train", phantom_folder, "-o", tmp_path / "out", "--set", "patch")
-    assert result.code == 2
+    for words in ("patch", "patch=[1"):
+        assert run_cli("train", phantom_folder, "-o", tmp_path / "out", "--set", words).code == 2
     assert not (tmp_path / "out").exists()
 
 

@@ -174,6 +174,17 @@ def test_a_bad_dataset_json_is_refused_in_one_line(content: object, words: str, 
     assert "\n" not in str(refusal.value)
 
 
+def test_slices_on_both_sides_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "scan").mkdir()
+    sides = {"training": [{"image": "scan", "slices": [0, 1]}], "validation": [{"image": "scan", "slices": [1, 2]}]}
+    (tmp_path / "dataset.json").write_text(json.dumps(sides))
+    with pytest.raises(DatasetError, match="same slices of scan"):
+        read_dataset(tmp_path / "dataset.json")
+    sides["validation"][0]["slices"] = [2]
+    (tmp_path / "dataset.json").write_text(json.dumps(sides))
+    assert read_dataset(tmp_path / "dataset.json").validation[0].slices == (2,)
+
+
 @pytest.mark.realdata
 def test_the_users_split_of_the_hip_screw(data_dir: Path) -> None:
     dataset = build_dataset([Case(data_dir / "hip-screw-ct" / "dicom")], split="interleaved")

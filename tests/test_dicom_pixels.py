@@ -217,3 +217,27 @@ def test_stored_hu_without_a_rescale_are_read_and_noted(make_series, tiny_scan):
     read = read_series(make_series(strip))
     assert np.array_equal(read.hu, tiny_scan.hu)
     assert any("RescaleIntercept is missing, taken as 0" in note for note in read.notes)
+
+
+def test_pixels_shorter_than_the_picture_are_refused_whatever_follows_them(make_series):
+    def shorten(dataset, k):
+        dataset.PixelData = dataset.PixelData[:-20]
+        dataset.DataSetTrailingPadding = bytes(64)
+
+    with pytest.raises(PixelDataError, match=r"slice_0000.dcm: truncated, 220 of 240 bytes"):
+        read_series(make_series(shorten))
+
+
+@pytest.mark.parametrize(
+    ("element", "value"), [("RescaleSlope", "nan"), ("RescaleIntercept", "inf"), ("Rows", 0), ("Columns", 0)]
+)
+def test_numbers_that_make_no_picture_are_refused(make_series, element, value):
+    folder = make_series()
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset[element].value if element in ("Rows", "Columns") else dataset.add_new(element, "LO", value)
+        if element in ("Rows", "Columns"):
+            setattr(dataset, element, value)
+        dataset.save_as(path)
+    with pytest.raises(PixelDataError, match=r"no way to HU|no picture"):
+        read_series(folder)

@@ -198,3 +198,18 @@ def test_old_files_without_a_preamble_are_read(make_series, tiny_scan):
         dataset.save_as(path, enforce_file_format=False)
         path.write_bytes(path.read_bytes()[132:] if path.read_bytes()[128:132] == b"DICM" else path.read_bytes())
     assert np.array_equal(read_series(folder).hu, tiny_scan.hu)
+
+
+def test_a_capture_without_geometry_neither_blocks_nor_joins_the_scan(make_series, tiny_scan, tmp_path):
+    make_series(name="ct")
+    capture = pydicom.dcmread(tmp_path / "ct" / "slice_0000.dcm")
+    capture.SeriesInstanceUID = generate_uid()
+    del capture.ImagePositionPatient, capture.ImageOrientationPatient
+    capture.save_as(tmp_path / "dose.dcm")
+    with pytest.raises(AmbiguousScan, match="2 series"):
+        read_series(tmp_path)
+    capture.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    capture.save_as(tmp_path / "dose.dcm")
+    read = read_series(tmp_path)
+    assert np.array_equal(read.hu, tiny_scan.hu)
+    assert read.notes == ("left out 1 file (dose.dcm): screen capture",)

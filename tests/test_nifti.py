@@ -104,3 +104,27 @@ def test_a_volume_has_no_series(tiny_scan, tmp_path):
     write_scan(tiny_scan, tmp_path / "scan.nii")
     with pytest.raises(NoScanFound, match="leave --series out"):
         read_scan(tmp_path / "scan.nii", series="1.2")
+
+
+def test_a_flipped_byte_is_noticed(tiny_scan, tmp_path):
+    path = tmp_path / "scan.nii.gz"
+    write_scan(tiny_scan, path)
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 0xFF  # in the checksum's tail, behind all that the header asks for
+    path.write_bytes(bytes(data))
+    with pytest.raises(ScanError, match=r"scan.nii.gz: "):
+        read_scan(path)
+
+
+def test_whole_numbers_stay_int16_under_a_whole_scaling(tmp_path):
+    image = nib.Nifti1Image(np.arange(8, dtype=np.int16).reshape(2, 2, 2), np.eye(4))
+    image.header.set_slope_inter(2, -1000)
+    image.to_filename(tmp_path / "scan.nii")
+    assert read_scan(tmp_path / "scan.nii").hu.dtype == np.int16
+
+
+def test_a_colour_volume_is_no_mask(tmp_path):
+    values = np.zeros((2, 2, 2), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nib.Nifti1Image(values, np.eye(4)).to_filename(tmp_path / "rgb.nii")
+    with pytest.raises(MaskError, match="a mask holds 0 and 1"):
+        read_mask(tmp_path / "rgb.nii")

@@ -9,8 +9,8 @@ from PIL import Image
 
 from monai_ctseg.errors import OutputError
 from monai_ctseg.nifti import read_mask
-from monai_ctseg.outputs import lasting_folder, new_file, new_folder, voxels_sha256, write_run, write_segmentation
-from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.outputs import lasting_folder, new_file, new_folder, write_run, write_segmentation
+from monai_ctseg.scan import Mask, Scan, voxels_sha256
 
 
 def write_one(folder, text="x"):
@@ -56,6 +56,10 @@ def test_long_work_stays_when_cut_off_and_goes_when_refused(tmp_path):
     with pytest.raises(OutputError), lasting_folder(tmp_path / "out", writes=[], overwrite=True) as folder:
         write_one(folder, "other")
         raise OutputError
+    assert (tmp_path / "out" / "a.txt").read_text() == "half"
+    with pytest.raises(KeyboardInterrupt), lasting_folder(tmp_path / "out", writes=[], overwrite=True) as folder:
+        write_one(folder, "other")
+        raise KeyboardInterrupt
     assert (tmp_path / "out" / "a.txt").read_text() == "half"
     with pytest.raises(OutputError), lasting_folder(tmp_path / "new", writes=[]) as folder:
         raise OutputError

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from monai_ctseg.bundle import find_bundle, read_config
 from monai_ctseg.errors import BundleError, DatasetError, OutputError
 from monai_ctseg.grid import Grid
 from monai_ctseg.inference import predict
@@ -130,3 +131,25 @@ def test_a_mask_of_another_scan_is_refused(folder: Path, tmp_path: Path) -> None
     write_mask(Mask(np.ones(grid.shape, dtype=np.bool_), grid), tmp_path / "other.nii.gz")
     with pytest.raises(Exception, match="grids differ"):
         train([folder / "scan.nii.gz"], tmp_path / "out", labels=[tmp_path / "other.nii.gz"])
+
+
+def test_padding_is_no_metal(phantom: Phantom, phantom_folder: Path) -> None:
+    """The scan is smaller than what is cut out of it, so it is padded: with air, and with no label."""
+    parser = read_config(find_bundle(), "inference", "train", overrides={"dataset_dir": str(phantom_folder)})
+    item = parser.get_parsed_content("train::dataset")[0][0]
+    assert item["label"].shape[-2:] == (96, 96)
+    transforms = parser.get_parsed_content("train::preprocessing").transforms
+    item = {"image": phantom.scan}
+    for transform in transforms[:6]:
+        item = transform(item)
+    assert item["image"].shape[1:3] == (160, 160)
+    assert set(np.unique(item["label"].numpy())) == {0, 1}
+    assert item["image"].numpy()[0, :8].max() == -1000
+    chosen = item["label"].numpy().ravel()[item["label_fg_indices"]]
+    assert chosen.all()
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_the_last_epoch_is_always_validated(epochs: int, phantom_folder: Path) -> None:
+    parser = read_config(find_bundle(), "inference", "train", overrides={"max_epochs": epochs})
+    assert epochs % parser.get_parsed_content("val_interval") == 0

@@ -22,6 +22,8 @@ from monai_ctseg.cli.stats import register as register_stats
 from monai_ctseg.cli.train import register as register_train
 from monai_ctseg.errors import AmbiguousScan, CtsegError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="monai-ctseg",
     help="Finds metal in CT scans: statistics, metal masks, and U-Nets trained on them. Not a medical device.",
@@ -51,9 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except CtsegError as error:
         refuse(str(error), table=error.table if isinstance(error, AmbiguousScan) else "")
         sys.exit(1)
-    except KeyboardInterrupt:
-        refuse("stopped; nothing was left half-written")
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
+        refuse("stopped")
+        sys.exit(INTERRUPTED)
     except MemoryError:
         refuse("not enough memory for this scan; close other programs, or use a machine with more")
         sys.exit(1)

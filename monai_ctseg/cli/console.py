@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,18 @@ ScanArgument = Annotated[
 ]
 SeriesOption = Annotated[
     str | None, typer.Option("--series", help="Which series, as `monai-ctseg series` names it.", show_default=False)
+]
+
+
+def finite(value: float) -> float:
+    """A number that can be compared with, or wrong usage."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number of HU")
+    return value
+
+
+ThresholdOption = Annotated[
+    float, typer.Option("--threshold", callback=finite, help="Metal is what lies strictly above this many HU.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
 OutputOption = Annotated[
@@ -83,10 +96,13 @@ def training_progress() -> Iterator[Callable[[int, int, float], None]]:
         yield lambda step, of, loss: bar(step, of)
 
 
-def load(place: Path, series: str | None) -> Scan:
-    """Read a scan under a progress bar."""
+def load(place: Path, series: str | None, *, say_notes: bool = True) -> Scan:
+    """Read a scan under a progress bar, and say what was repaired or left out."""
     with progress("reading") as callback:
-        return read_scan(place, series=series, progress=callback)
+        scan = read_scan(place, series=series, progress=callback)
+    for note in scan.notes if say_notes else ():
+        warn(note)
+    return scan
 
 
 def print_json(content: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from monai_ctseg.cli.console import OutputOption, OverwriteOption
+from monai_ctseg.cli.console import OutputOption, OverwriteOption, ThresholdOption
 from monai_ctseg.cli.evaluate import evaluate
 from monai_ctseg.cli.infer import infer
 from monai_ctseg.cli.labels import labels
@@ -32,9 +32,7 @@ def demo(
     scan: Annotated[
         Path | None, typer.Argument(metavar="[SCAN]", help="Your own scan; without it, a phantom.", show_default=False)
     ] = None,
-    threshold: Annotated[
-        float, typer.Option(help="Label what lies strictly above this many HU.")
-    ] = DEFAULT_THRESHOLD_HU,
+    threshold: ThresholdOption = DEFAULT_THRESHOLD_HU,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Show the whole path: phantom or scan, statistics, labels, a short training, prediction, Dice.

@@ -14,6 +14,7 @@ from monai_ctseg.cli.console import (
     OverwriteOption,
     ScanArgument,
     SeriesOption,
+    ThresholdOption,
     load,
     print_facts,
     print_json,
@@ -32,9 +33,7 @@ def register(app: typer.Typer) -> None:
 def labels(
     scan: ScanArgument,
     output: OutputOption,
-    threshold: Annotated[
-        float, typer.Option(help="Metal is what lies strictly above this many HU.")
-    ] = DEFAULT_THRESHOLD_HU,
+    threshold: ThresholdOption = DEFAULT_THRESHOLD_HU,
     anywhere: Annotated[
         bool, typer.Option("--anywhere", help="Keep what lies outside the patient's body, too.")
     ] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,8 @@ from monai_ctseg.cli.console import (
 )
 from monai_ctseg.outputs import new_file
 from monai_ctseg.stats import ScanStats, scan_stats, write_csv
+
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def register(app: typer.Typer) -> None:
@@ -41,17 +44,21 @@ def stats(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a scan: intensities, centre in scanner coordinates, geometry, saturation, and what was repaired."""
-    loaded = load(scan, series)
+    if plot and plot.suffix.lower() not in PICTURES:
+        raise typer.BadParameter(f"{plot.name} does not end with {', '.join(PICTURES)}", param_hint="--plot")
+    loaded = load(scan, series, say_notes=False)
     with progress("measuring"):
         facts = scan_stats(loaded)
-    if plot:
-        from monai_ctseg.plots import plot_stats
+    with ExitStack() as both:  # neither file without the other
+        plot_path, csv_path = (
+            target and both.enter_context(new_file(target, overwrite=overwrite)) for target in (plot, csv)
+        )
+        if plot_path:
+            from monai_ctseg.plots import plot_stats
 
-        with new_file(plot, overwrite=overwrite) as path:
-            plot_stats(facts, path)
-    if csv:
-        with new_file(csv, overwrite=overwrite) as path:
-            write_csv(facts, path)
+            plot_stats(facts, plot_path)
+        if csv_path:
+            write_csv(facts, csv_path)
     if as_json:
         print_json(asdict(facts))
     else:

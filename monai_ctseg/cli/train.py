@@ -15,6 +15,7 @@ from monai_ctseg.cli.console import (
     OutputOption,
     OverwriteOption,
     SeriesOption,
+    ThresholdOption,
     print_facts,
     print_json,
     training_progress,
@@ -55,9 +56,7 @@ def train(
             help="A NIfTI mask for each scan, in the same order; without it, by threshold.", show_default=False
         ),
     ] = None,
-    threshold: Annotated[
-        float, typer.Option(help="Label what lies strictly above this many HU.")
-    ] = DEFAULT_THRESHOLD_HU,
+    threshold: ThresholdOption = DEFAULT_THRESHOLD_HU,
     split: Annotated[
         Split | None,
         typer.Option(help="Default: blocks with one scan, patients with several.", show_default=False),
@@ -108,6 +107,7 @@ def train(
             folder,
             "train",
             {"bundle": bundle, "labelled": bool(label), **options},
+            inputs=result.inputs,
             dice=result.dice,
             best_epoch=result.best_epoch,
             split=result.split,
@@ -115,6 +115,8 @@ def train(
             weights_sha256=file_sha256(result.weights),
             seconds={"all": result.seconds},
         )
+    for note in {note: None for source in result.inputs for note in source["notes"]}:
+        warn(note)
     if as_json:
         print_json({name: str(value) if isinstance(value, Path) else value for name, value in asdict(result).items()})
     else:
@@ -132,7 +134,10 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not (name and equals):
             raise typer.BadParameter(f"{word!r} is not ID=VALUE", param_hint="--set")
-        parsed[name] = yaml.safe_load(value)
+        try:
+            parsed[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise typer.BadParameter(f"{value!r} is not YAML", param_hint="--set") from None
     return parsed
 
 

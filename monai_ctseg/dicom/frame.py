@@ -5,6 +5,7 @@ A single-frame file is one frame; an enhanced multi-frame file is as many as it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ CT_SOP_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.2.1": "Enhanced CT Image Storage",
     "1.2.840.10008.5.1.4.1.1.2.2": "Legacy Converted Enhanced CT Image Storage",
 }
+
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+"""Where the UIDs of secondary captures begin (DICOM PS3.6): dose reports and the like."""
 
 REPAIRS: dict[str, str] = {
     "Modality": "taken as CT",
@@ -97,14 +101,17 @@ def _common(path: Path, header: Dataset, offset: int) -> dict[str, Any]:
     allocated = _number(header, "BitsAllocated", int, path)
     stored = _number(header, "BitsStored", int, path, default=allocated)
     high_bit = _number(header, "HighBit", int, path, default=stored - 1)
+    rows, columns = _number(header, "Rows", int, path), _number(header, "Columns", int, path)
+    if min(rows, columns) < 1:
+        raise PixelDataError(f"{path.name}: {rows} rows and {columns} columns: no picture; export the series again")
     if allocated not in (8, 16, 32) or not 0 < stored <= allocated or not stored - 1 <= high_bit < allocated:
         raise PixelDataError(
             f"{path.name}: {allocated} bits allocated, {stored} stored, high bit {high_bit}: not a pixel layout of CT"
         )
     return {
         "series_uid": str(header.get("SeriesInstanceUID") or ""),
-        "rows": _number(header, "Rows", int, path),
-        "columns": _number(header, "Columns", int, path),
+        "rows": rows,
+        "columns": columns,
         "layout": PixelLayout(transfer_syntax(header), allocated, stored, high_bit, bool(signed), offset),
     }
 
@@ -145,13 +152,16 @@ def _rescale(path: Path, scale: Dataset, header: Dataset) -> dict[str, float]:
             f"{path.name}: unsigned pixels without RescaleIntercept, so their HU are unknown; export the series again"
         )
     slope = _number(scale, "RescaleSlope", float, path, default=1.0)
-    if slope == 0.0:
-        raise PixelDataError(f"{path.name}: RescaleSlope is 0, so every voxel would be the same; export it again")
-    return {"slope": slope, "intercept": _number(scale, "RescaleIntercept", float, path, default=0.0)}
+    intercept = _number(scale, "RescaleIntercept", float, path, default=0.0)
+    if slope == 0.0 or not math.isfinite(slope) or not math.isfinite(intercept):
+        raise PixelDataError(
+            f"{path.name}: RescaleSlope is {slope:g} and RescaleIntercept {intercept:g}, no way to HU; export it again"
+        )
+    return {"slope": slope, "intercept": intercept}
 
 
 def why_no_ct_slice(header: Dataset) -> str:
-    """Why an image is left out of a CT stack: "localizer", "colour image", or its modality; "" for a CT slice."""
+    """Why an image is no CT slice: "localizer", "colour image", "screen capture", its modality; "" if it is one."""
     modality = str(header.get("Modality") or "")
     if not modality:
         uid = header.get("SOPClassUID") or sop_class_of_meta(header)
@@ -160,6 +170,8 @@ def why_no_ct_slice(header: Dataset) -> str:
         return "colour image"
     if "LOCALIZER" in (header.get("ImageType") or []):
         return "localizer"
+    if str(header.get("SOPClassUID") or "").startswith(SECONDARY_CAPTURE) and "ImagePositionPatient" not in header:
+        return "screen capture"
     return "" if modality == "CT" else modality
 
 

@@ -121,29 +121,30 @@ def _read_plain(frame: Frame, into: Stored | None) -> Stored | None:
     layout = frame.layout
     big = layout.transfer_syntax == ExplicitVRBigEndian
     dtype = np.dtype(f"{'>' if big else '<'}u{layout.allocated // 8}")
-    count = frame.rows * frame.columns
     if into is None or dtype.itemsize != into.dtype.itemsize:
         into = np.empty((frame.rows, frame.columns), dtype=dtype)
     with frame.path.open("rb", buffering=0) as file:
         file.seek(layout.offset)
-        start = _value_start(file.read(12), big)
-        if start is None:
+        element = _value_of(file.read(12), big)
+        if element is None:
             return None
-        file.seek(layout.offset + start + frame.number * count * dtype.itemsize)
-        there = file.readinto(into.data.cast("B"))
+        start, length = element
+        before = frame.number * into.nbytes
+        file.seek(layout.offset + start + before)
+        there = min(file.readinto(into.data.cast("B")), max(length - before, 0))
     if there < into.nbytes:
         raise _truncated(frame, there, into.nbytes)
     return into.view(dtype)
 
 
-def _value_start(head: bytes, big: bool) -> int | None:
-    """Bytes from a PixelData element's start to its value; None unless it is PixelData with a given length."""
+def _value_of(head: bytes, big: bool) -> tuple[int, int] | None:
+    """Bytes from a PixelData element's start to its value, and the value's; None where it is none of a given length."""
     order = ">" if big else "<"
     if len(head) < 12 or struct.unpack(f"{order}HH", head[:4]) != (0x7FE0, 0x0010):
         return None
     explicit = head[4:6] in (b"OW", b"OB")
     (length,) = struct.unpack(f"{order}L", head[8:12] if explicit else head[4:8])
-    return None if length == _OPEN_LENGTH else 12 if explicit else 8
+    return None if length == _OPEN_LENGTH else (12 if explicit else 8, length)
 
 
 def _decode(frame: Frame) -> Stored:

@@ -101,6 +101,9 @@ def choose(stacks: Sequence[Stack], series: str | None, place: Path) -> Stack:
             )
     else:
         wanted = list(stacks)
+    of_one_series = len({stack.name.partition("#")[0] for stack in wanted}) == 1
+    if len(wanted) > 1 and not of_one_series:
+        raise _ambiguous(wanted, place)
     for stack in wanted:
         for frame in stack.frames:
             if len(wanted) == 1 or not has_geometry(frame):

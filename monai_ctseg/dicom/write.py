@@ -37,7 +37,7 @@ def _slice_dataset(scan: Scan, k: int, entropy: list[str]) -> Dataset:
     dataset.Modality = "CT"
     dataset.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     dataset.Manufacturer = "monai_ctseg"
-    dataset.PatientName, dataset.PatientID = "Phantom", "PHANTOM"
+    dataset.PatientName, dataset.PatientID = "Phantom", f"PHANTOM-{entropy[1]}"
     dataset.PatientBirthDate = dataset.PatientSex = dataset.StudyDate = dataset.StudyTime = ""
     dataset.AccessionNumber = dataset.ReferringPhysicianName = dataset.StudyID = dataset.PositionReferenceIndicator = ""
     dataset.StudyInstanceUID = generate_uid(entropy_srcs=[*entropy, "study"])

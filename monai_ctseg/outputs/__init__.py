@@ -6,7 +6,7 @@ record        run.json: versions, arguments, inputs, timings
 """
 
 from monai_ctseg.outputs.place import lasting_folder, new_file, new_folder
-from monai_ctseg.outputs.record import file_sha256, voxels_sha256, write_json, write_run
+from monai_ctseg.outputs.record import file_sha256, write_json, write_run
 from monai_ctseg.outputs.segmentation import WINDOW_HU, to_8_bit, write_png, write_segmentation
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "new_file",
     "new_folder",
     "to_8_bit",
-    "voxels_sha256",
     "write_json",
     "write_png",
     "write_run",

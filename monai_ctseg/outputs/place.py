@@ -44,6 +44,8 @@ def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 def lasting_folder(target: Path, *, writes: Sequence[str], overwrite: bool = False) -> Iterator[Path]:
     """A folder for long work that is worth keeping when it is cut off: written in place, gone only if it was refused.
 
+    An earlier result comes back whenever the work does not end well.
+
     writes: the files, and folders with a slash behind them, that may be overwritten if the work is cut off.
     Raises OutputError as `new_folder` does.
     """
@@ -57,8 +59,9 @@ def lasting_folder(target: Path, *, writes: Sequence[str], overwrite: bool = Fal
     try:
         with _os_errors(target):
             yield target
-    except CtsegError:
-        shutil.rmtree(target, ignore_errors=True)
+    except BaseException as error:
+        if old or isinstance(error, CtsegError):
+            shutil.rmtree(target, ignore_errors=True)
         if old:
             (old / "old").rename(target)
         raise

@@ -11,10 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from monai_ctseg.outputs.place import RECORD, TOOL
-from monai_ctseg.scan import Scan
+from monai_ctseg.scan import Scan, provenance
 
 _PACKAGES = (
     "monai_ctseg",
@@ -34,10 +32,14 @@ def write_run(
     arguments: Mapping[str, Any],
     *,
     scans: Sequence[Scan] = (),
+    inputs: Sequence[Mapping[str, Any]] = (),
     seconds: Mapping[str, float] | None = None,
     **facts: Any,
 ) -> None:
-    """Write run.json: versions, arguments, inputs by UID and voxel hash, timings, and every file of the folder."""
+    """Write run.json: versions, arguments, inputs by UID and voxel hash, timings, and every file of the folder.
+
+    inputs: what `provenance` gave, where the scans themselves are gone.
+    """
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     files = [name for name in files if name != RECORD]
     record = {
@@ -45,32 +47,13 @@ def write_run(
         "finished": True,
         "command": command,
         "arguments": dict(arguments),
-        "inputs": [_input(scan) for scan in scans],
+        "inputs": [provenance(scan) for scan in scans] if scans else list(inputs),
         **facts,
         "seconds": {name: round(value, 3) for name, value in (seconds or {}).items()},
         "versions": _versions(),
         "files": files,
     }
     write_json(folder / RECORD, record)
-
-
-def _input(scan: Scan) -> dict[str, Any]:
-    uid = scan.headers[0].get("SeriesInstanceUID") if scan.headers else None
-    return {
-        "series_instance_uid": str(uid) if uid else None,
-        "shape": list(scan.grid.shape),
-        "spacing_mm": list(scan.grid.spacing_mm),
-        "voxels_sha256": voxels_sha256(scan),
-        "notes": list(scan.notes),
-    }
-
-
-def voxels_sha256(scan: Scan) -> str:
-    """Hash of the HU, slice by slice along k: the same for the same voxels under any name."""
-    digest = hashlib.sha256()
-    for k in range(scan.grid.shape[2]):
-        digest.update(np.ascontiguousarray(scan.hu[:, :, k].T).data)
-    return digest.hexdigest()
 
 
 def file_sha256(path: Path) -> str:
