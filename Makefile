@@ -1,4 +1,4 @@
-# make demo               try the whole path on a phantom (SCAN=folder: on your own series, THRESHOLD=HU)
+# make demo               try the whole path on a phantom (SCAN=folder: on your own series, SERIES=UID, THRESHOLD=HU)
 # make test               the whole gate: lint, types, import layers, tests
 # PYTHON=python3.12       another interpreter for .venv
 # PIP_FLAGS="..."         more options for pip, such as an index with another torch
@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FL
 .PHONY: demo test clean
 
 demo: .venv/installed
-	$(BIN)/monai-ctseg demo --output "$(OUT)" --overwrite $(if $(THRESHOLD),--threshold $(THRESHOLD)) $(if $(SCAN),"$(SCAN)")
+	$(BIN)/monai-ctseg demo --output "$(OUT)" --overwrite $(if $(SERIES),--series $(SERIES)) $(if $(THRESHOLD),--threshold $(THRESHOLD)) $(if $(SCAN),"$(SCAN)")
 
 test: .venv/installed-dev
 	$(BIN)/ruff check .

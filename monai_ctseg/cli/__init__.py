@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from monai_ctseg.cli.console import options, refuse
+from monai_ctseg.cli.console import INTERRUPTED, options, refuse
 from monai_ctseg.cli.demo import register as register_demo
 from monai_ctseg.cli.evaluate import register as register_evaluate
 from monai_ctseg.cli.infer import register as register_infer
@@ -21,8 +21,6 @@ from monai_ctseg.cli.series import register as register_series
 from monai_ctseg.cli.stats import register as register_stats
 from monai_ctseg.cli.train import register as register_train
 from monai_ctseg.errors import AmbiguousScan, CtsegError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="monai-ctseg",

@@ -18,6 +18,9 @@ from monai_ctseg.dicom.files import Progress as Report
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Scan
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 _err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 ScanArgument = Annotated[

@@ -9,13 +9,7 @@ from typing import Annotated
 
 import typer
 
-from monai_ctseg.cli.console import OutputOption, OverwriteOption, ThresholdOption
-from monai_ctseg.cli.evaluate import evaluate
-from monai_ctseg.cli.infer import infer
-from monai_ctseg.cli.labels import labels
-from monai_ctseg.cli.phantom import phantom
-from monai_ctseg.cli.stats import stats
-from monai_ctseg.cli.train import train
+from monai_ctseg.cli.console import INTERRUPTED, OutputOption, OverwriteOption, SeriesOption, ThresholdOption
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
 
 EPOCHS = 6
@@ -28,11 +22,13 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
+    context: typer.Context,
     output: OutputOption,
     scan: Annotated[
         Path | None, typer.Argument(metavar="[SCAN]", help="Your own scan; without it, a phantom.", show_default=False)
     ] = None,
     threshold: ThresholdOption = DEFAULT_THRESHOLD_HU,
+    series: SeriesOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Show the whole path: phantom or scan, statistics, labels, a short training, prediction, Dice.
@@ -40,33 +36,29 @@ def demo(
     Each step is a command that is printed before it runs. Takes a few minutes on two cores.
     """
     start = perf_counter()
+    again = ["--overwrite"] if overwrite else []
+    chosen = ["--series", series] if series else []
+    at = ["--threshold", f"{threshold:g}"] if threshold != DEFAULT_THRESHOLD_HU else []
     place = scan or output / "phantom" / "dicom"
-    truth = output / "phantom" / "truth.nii.gz"
+    labels, training, predicted = (output / name for name in ("labels", "training", "predicted"))
+
+    def step(what: str, *words: object) -> None:
+        _run(context, what, [str(word) for word in words])
+
     if scan is None:
-        _announce("a CT of two thighs with a hip screw is drawn", "phantom", "-o", output / "phantom")
-        phantom(output / "phantom", overwrite=overwrite)
-    _announce("what is in it", "stats", place, "--plot", output / "stats.png")
-    stats(place, plot=output / "stats.png", overwrite=overwrite)
-    at = ("--threshold", f"{threshold:g}") if threshold != DEFAULT_THRESHOLD_HU else ()
-    _announce("metal by threshold, in the body", "labels", place, "-o", output / "labels", *at)
-    labels(place, output / "labels", threshold=threshold, overwrite=overwrite)
-    short = ("--epochs", str(EPOCHS), "--set", f"steps_per_epoch={STEPS}")
-    _announce(
-        "a 2D U-Net learns these labels on some slices and is tried on others",
-        *("train", place, "-o", output / "training", *short, *at),
-    )
-    train([place], output / "training", threshold=threshold, epochs=EPOCHS, set_=[short[-1]], overwrite=overwrite)
-    weights = output / "training" / "model.pt"
-    _announce("it segments the whole scan", "infer", place, "-o", output / "predicted", "--weights", weights)
-    infer(place, output / "predicted", weights=weights, overwrite=overwrite)
-    predicted, labelled = output / "predicted" / "mask.nii.gz", output / "labels" / "mask.nii.gz"
-    _announce("the network against its labels", "evaluate", predicted, labelled)
-    evaluate(predicted, labelled)
+        step("a CT of two thighs with a hip screw is drawn", "phantom", "-o", output / "phantom", *again)
+    step("what is in it", "stats", place, "--plot", output / "stats.png", *chosen, *again)
+    step("metal by threshold, in the body", "labels", place, "-o", labels, *at, *chosen, *again)
+    short = ["--epochs", EPOCHS, "--set", f"steps_per_epoch={STEPS}"]
+    learns = "a 2D U-Net learns these labels on some slices and is tried on others"
+    step(learns, "train", place, "-o", training, *short, *at, *chosen, *again)
+    weights = training / "model.pt"
+    step("it segments the whole scan", "infer", place, "-o", predicted, "--weights", weights, *chosen, *again)
+    step("the network against its labels", "evaluate", predicted / "mask.nii.gz", labels / "mask.nii.gz")
     if scan is None:
-        _announce("the network against the known truth", "evaluate", predicted, truth)
-        evaluate(predicted, truth)
-        _announce("the threshold against the known truth", "evaluate", labelled, truth)
-        evaluate(labelled, truth)
+        truth = output / "phantom" / "truth.nii.gz"
+        step("the network against the known truth", "evaluate", predicted / "mask.nii.gz", truth)
+        step("the threshold against the known truth", "evaluate", labels / "mask.nii.gz", truth)
         typer.echo(
             "\nThe network does not beat its labels: metal blooms, a threshold of 3000 HU draws it too large,"
             "\nand a network trained on that threshold learns just that."
@@ -76,7 +68,9 @@ def demo(
         typer.echo(f"  {output / name}")
 
 
-def _announce(what: str, *command: object) -> None:
-    """A heading, and the command as one would type it."""
+def _run(context: typer.Context, what: str, words: list[str]) -> None:
+    """Print a heading and the command, and run it as if it had been typed."""
     typer.secho(f"\n# {what}", bold=True)
-    typer.secho(f"$ monai-ctseg {shlex.join(str(word) for word in command)}", bold=True)
+    typer.secho(f"$ monai-ctseg {shlex.join(words)}", bold=True)
+    if context.find_root().command.main(words, standalone_mode=False) == INTERRUPTED:
+        raise KeyboardInterrupt
