@@ -1,11 +1,12 @@
 # make demo               try the whole path on a phantom (SCAN=folder: on your own series, SERIES=UID, THRESHOLD=HU)
+#                         into OUT=folder; SCAN, SERIES and THRESHOLD are those of the commands
 # make test               the whole gate: lint, types, import layers, tests
 # PYTHON=python3.12       another interpreter for .venv
 # PIP_FLAGS="..."         more options for pip, such as an index with another torch
 
 PYTHON ?= python3
 PIP_FLAGS ?=
-OUT ?= demo
+OUT ?= $(if $(SCAN),demo_scan,demo)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) --constraint constraints.txt
 
@@ -35,4 +36,4 @@ test: .venv/installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv demo dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv demo demo_scan dist .mypy_cache .ruff_cache .pytest_cache

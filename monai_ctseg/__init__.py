@@ -18,6 +18,8 @@ from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.stats import scan_stats
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from monai_ctseg.inference import predict
     from monai_ctseg.training import train

@@ -133,14 +133,14 @@ def config_errors(bundle: Path) -> Iterator[None]:
 
 @contextmanager
 def own_errors() -> Iterator[None]:
-    """Our refusals, which MONAI wraps into a RuntimeError for each transform, as they were raised."""
+    """Our refusals and the system's, which MONAI wraps into a RuntimeError for each transform, as they were raised."""
     try:
         yield
     except CtsegError:
         raise
     except Exception as error:
         for cause in _causes(error):
-            if isinstance(cause, CtsegError):
+            if isinstance(cause, (CtsegError, OSError)):
                 raise cause from None
         raise
 
@@ -152,6 +152,10 @@ def writing_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror or error}); name another place") from error
+    except RuntimeError as error:  # what torch makes of a full disk
+        if "PytorchStreamWriter" not in str(error) and "file write failed" not in str(error):
+            raise
+        raise OutputError(f"{folder}: the weights cannot be written (is the disk full?); name another place") from error
 
 
 @contextmanager

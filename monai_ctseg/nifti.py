@@ -45,6 +45,8 @@ def read_nifti(path: Path) -> Scan:
 
 def read_mask(path: Path) -> Mask:
     """Read a NIfTI mask; every voxel must be 0 or 1, else MaskError."""
+    if path.is_dir():
+        raise ScanError(f"{path}: is a folder; name the mask.nii.gz in it")
     image = _load(path)
     grid = _grid_of(image, path)
     values = _values(image, path)

@@ -39,15 +39,13 @@ def plot_stats(stats: ScanStats, path: str | Path) -> None:
     upper.plot(position, [s.maximum_hu for s in stats.slices], color="#1565c0", **_markers(len(position)))
     lower.plot(position, [s.mean_hu for s in stats.slices], color="#00695c", **_markers(len(position)))
     upper.axhline(METAL_HU, color="#c62828", linestyle="--", linewidth=1.2)
-    upper.annotate(
-        f"{METAL_HU:.0f} HU, the threshold for metal", (0.5, METAL_HU), xycoords=("axes fraction", "data"),
-        xytext=(0, 4), textcoords="offset points", color="#c62828", ha="center", va="bottom", fontsize=9,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
-    )  # fmt: skip
+    upper.set_title(f"- - -  {METAL_HU:.0f} HU, the threshold for metal", loc="right", color="#c62828", fontsize=9)
     upper.set_title(f"Intensity per slice ({stats.slice_count} slices)", loc="left")
     upper.set_ylabel("maximum (HU)")
     lower.set_ylabel("mean, padding included (HU)")
-    lower.set_xlabel(f"position along the slice normal (mm); slice 0 at {position[0]:.1f} mm")
+    lower.set_xlabel(
+        f"position along the slice normal, towards {stats.orientation[2]} (mm); slice 0 at {position[0]:.1f} mm"
+    )
     for axes in (upper, lower):
         axes.grid(color="#e0e0e0", linewidth=0.7)
         axes.spines[["top", "right"]].set_visible(False)

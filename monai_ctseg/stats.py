@@ -15,11 +15,12 @@ from monai_ctseg.scan import HUArray, Scan
 
 @dataclass(frozen=True)
 class SliceStats:
-    """One slice: its index k, its name, where it lies along the slice normal, and its intensities."""
+    """One slice: index k, name, place along the slice normal (which may point to the feet), centre, intensities."""
 
     index: int
     name: str
     position_mm: float
+    center_lps: tuple[float, float, float]
     maximum_hu: float
     mean_hu: float
 
@@ -84,23 +85,26 @@ def scan_stats(scan: Scan) -> ScanStats:
 
 
 def write_csv(stats: ScanStats, path: str | Path) -> None:
-    """Write one row a slice: index, name, position along the slice normal (mm), maximum and mean (HU).
+    """Write one row a slice: index, name, position along the normal, centre in LPS (mm), maximum and mean (HU).
 
     Raises OSError where the file cannot be written.
     """
     with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["index", "name", "position_mm", "maximum_hu", "mean_hu"])
+        writer.writerow(["index", "name", "position_mm", "x_lps", "y_lps", "z_lps", "maximum_hu", "mean_hu"])
         for s in stats.slices:
-            writer.writerow([s.index, s.name, f"{s.position_mm:.3f}", f"{s.maximum_hu:g}", f"{s.mean_hu:.3f}"])
+            places = [f"{mm:.3f}" for mm in (s.position_mm, *s.center_lps)]
+            writer.writerow([s.index, s.name, *places, f"{s.maximum_hu:g}", f"{s.mean_hu:.3f}"])
 
 
 def _slices(scan: Scan, total: list[float]) -> tuple[SliceStats, ...]:
     positions = _positions_mm(scan.grid)
-    area = scan.grid.shape[0] * scan.grid.shape[1]
+    columns, rows, count = scan.grid.shape
+    area = columns * rows
+    centers = [_triple(scan.grid.to_lps(((columns - 1) / 2, (rows - 1) / 2, k))) for k in range(count)]
     return tuple(
-        SliceStats(k, scan.names[k], positions[k], scan.hu[:, :, k].max().item(), total[k] / area)
-        for k in range(scan.grid.shape[2])
+        SliceStats(k, scan.names[k], positions[k], centers[k], scan.hu[:, :, k].max().item(), total[k] / area)
+        for k in range(count)
     )
 
 

@@ -135,6 +135,7 @@ def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -
         with config_errors(bundle):
             trainer, evaluator = workflow.trainer, workflow.evaluator
         evaluator.add_event_handler(Events.COMPLETED, _log_dice)
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, _log_loss)
         if progress is not None:
             ProgressReport(progress).attach(trainer)
         with own_errors():
@@ -146,6 +147,11 @@ def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -
             "no epoch found any metal on the validation slices (Dice 0); train longer, or let metal validate"
         )
     return float(state.best_metric), int(state.best_metric_epoch), int(trainer.state.epoch)
+
+
+def _log_loss(trainer: Engine) -> None:
+    state = trainer.state
+    logger.info("epoch %d of %d: loss %.4f", state.epoch, state.max_epochs, float(state.output[0]["loss"]))
 
 
 def _log_dice(evaluator: Engine) -> None:

@@ -23,8 +23,9 @@ from monai_ctseg.bundle import (
     own_errors,
     quiet,
     read_config,
+    writing_errors,
 )
-from monai_ctseg.errors import BundleError, DatasetError
+from monai_ctseg.errors import BundleError, DatasetError, OutputError
 from monai_ctseg.nifti import write_scan
 from monai_ctseg.phantom import Phantom
 
@@ -181,3 +182,22 @@ def test_short_names_in_the_configs_mean_monais_own_classes(bundle: Path) -> Non
     locator = ComponentLocator()
     for name in set(re.findall(r"_target_: (\w+)$", text, flags=re.MULTILINE)):
         assert locator.get_component_module_name(name).split(".")[0] == "monai", name
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), RuntimeError("[enforce fail] PytorchStreamWriter failed writing file")],
+)
+def test_a_full_disk_in_a_workflow_is_one_line(error: Exception, tmp_path: Path) -> None:
+    def fail() -> None:
+        try:
+            raise error
+        except Exception as cause:
+            raise RuntimeError("applying transform") from cause
+
+    with pytest.raises(OutputError, match=r"No space left|is the disk full"), writing_errors(tmp_path), own_errors():
+        fail() if isinstance(error, OSError) else _raise(error)
+
+
+def _raise(error: Exception) -> None:
+    raise error

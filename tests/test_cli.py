@@ -199,7 +199,7 @@ def test_bad_scans_are_one_line_and_leave_nothing(run_cli, make_series, tmp_path
     for place, word in {
         "none": "no such file",
         "empty": "empty folder",
-        "text": "none of its 1 files",
+        "text": "no DICOM image among",
         "missing": "slice is missing",
         "doubled": "two different slices",
         "truncated": "truncated",
@@ -267,3 +267,18 @@ def test_ctrl_c_is_one_line(run_cli, phantom_folder, tmp_path, monkeypatch):
     result = run_cli("labels", phantom_folder, "-o", tmp_path / "out")
     assert (result.code, result.err.strip()) == (130, "monai-ctseg: stopped")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_version(run_cli):
+    result = run_cli("--version")
+    assert (result.code, result.out.strip()) == (0, "0.1.0")
+
+
+def test_a_csv_is_only_written_to_a_csv(run_cli, phantom_folder, tmp_path):
+    (tmp_path / "slice.dcm").write_text("mine")
+    assert run_cli("stats", phantom_folder, "--csv", tmp_path / "slice.dcm", "--overwrite").code == 2
+    assert (tmp_path / "slice.dcm").read_text() == "mine"
+
+
+def test_evaluate_names_the_mask_in_a_folder(run_cli, tmp_path):
+    refused(run_cli("evaluate", tmp_path, tmp_path), "mask.nii.gz")

@@ -135,7 +135,7 @@ def test_identical_doubles_are_dropped_with_a_note(make_series, tiny_scan):
         (folder / "again" / path.name).write_bytes(path.read_bytes())
     read = read_series(folder)
     assert np.array_equal(read.hu, tiny_scan.hu)
-    assert any("dropped 2 identical doubles" in note for note in read.notes)
+    assert any("dropped identical doubles: 2" in note for note in read.notes)
 
 
 @pytest.mark.parametrize("element", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"])

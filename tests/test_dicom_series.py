@@ -114,7 +114,7 @@ def test_places_without_a_scan(tmp_path):
     for place, match in [
         ("none", "no such file"),
         ("empty", "empty folder"),
-        ("text", "none of its 1 files"),
+        ("text", "no DICOM image among"),
         ("text/a.dcm", "not a DICOM"),
     ]:
         with pytest.raises(NoScanFound, match=match):
@@ -213,3 +213,16 @@ def test_a_capture_without_geometry_neither_blocks_nor_joins_the_scan(make_serie
     read = read_series(tmp_path)
     assert np.array_equal(read.hu, tiny_scan.hu)
     assert read.notes == ("left out 1 file (dose.dcm): screen capture",)
+
+
+def test_a_folder_that_cannot_be_read_is_refused(make_series, monkeypatch):
+    folder = make_series()
+    (folder / "locked").mkdir()
+
+    def walk(place, onerror):
+        onerror(PermissionError(13, "Permission denied", str(folder / "locked")))  # root may read anything
+        yield place, [], []
+
+    monkeypatch.setattr("os.walk", walk)
+    with pytest.raises(ScanError, match="locked: cannot be read"):
+        read_series(folder)

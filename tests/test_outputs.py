@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_ctseg.errors import OutputError
+from monai_ctseg.errors import DatasetError, OutputError
 from monai_ctseg.nifti import read_mask
 from monai_ctseg.outputs import lasting_folder, new_file, new_folder, write_run, write_segmentation
 from monai_ctseg.scan import Mask, Scan, voxels_sha256
@@ -61,8 +61,8 @@ def test_long_work_stays_when_cut_off_and_goes_when_refused(tmp_path):
         write_one(folder, "other")
         raise KeyboardInterrupt
     assert (tmp_path / "out" / "a.txt").read_text() == "half"
-    with pytest.raises(OutputError), lasting_folder(tmp_path / "new", writes=[]) as folder:
-        raise OutputError
+    with pytest.raises(DatasetError), lasting_folder(tmp_path / "new", writes=[]):
+        raise DatasetError
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
@@ -137,3 +137,12 @@ def test_the_hash_is_of_voxels_in_their_order(tiny_scan):
     same = Scan(np.ascontiguousarray(tiny_scan.hu), tiny_scan.grid, names=tuple("abcdef"))
     other = Scan(tiny_scan.hu[::-1], tiny_scan.grid)
     assert voxels_sha256(same) == voxels_sha256(tiny_scan) != voxels_sha256(other)
+
+
+def test_a_full_disk_does_not_take_what_was_trained(tmp_path):
+    with pytest.raises(OutputError, match="No space left"), lasting_folder(tmp_path / "out", writes=["a"]) as folder:
+        (folder / "a").write_text("weights")
+        raise OSError(28, os.strerror(28))
+    assert (tmp_path / "out" / "a").read_text() == "weights"
+    with pytest.raises(OutputError, match="a run that did not end"), new_folder(tmp_path / "out"):
+        pass

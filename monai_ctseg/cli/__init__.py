@@ -5,7 +5,9 @@ stdout is data, stderr is log and progress. Exit codes: 0 done; 1 refused, in on
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
@@ -46,6 +48,8 @@ for register in (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with one of the codes above."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that clean-up runs
     try:
         app(arguments)
     except CtsegError as error:

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from monai_ctseg import __version__
 from monai_ctseg.dicom.files import Progress as Report
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Scan
@@ -58,8 +59,18 @@ OutputOption = Annotated[
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run wrote there.")]
 
 
+def print_version(wanted: bool) -> None:
+    """The installed version, on request."""
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 def options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr what is done.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Options before the command's name."""
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(name)s: %(message)s", force=True)

@@ -13,7 +13,7 @@ from monai_ctseg.cli.console import INTERRUPTED, OutputOption, OverwriteOption, 
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
 
 EPOCHS = 6
-STEPS = 100
+STEPS = 60
 
 
 def register(app: typer.Typer) -> None:

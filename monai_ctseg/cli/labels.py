@@ -45,7 +45,7 @@ def labels(
     """Find metal by threshold, inside the body, and write masks with an account of every piece.
 
     Writes mask.nii.gz, masks/ and images/ (an 8-bit PNG a slice), audit.json and run.json.
-    With --threshold 0 --anywhere it makes bone masks.
+    Other thresholds find other tissue: --threshold 250 --anywhere marks bone, and all that is as dense.
     """
     start = perf_counter()
     with new_folder(output, overwrite=overwrite) as folder:

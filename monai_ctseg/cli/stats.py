@@ -46,6 +46,8 @@ def stats(
     """Measure a scan: intensities, centre in scanner coordinates, geometry, saturation, and what was repaired."""
     if plot and plot.suffix.lower() not in PICTURES:
         raise typer.BadParameter(f"{plot.name} does not end with {', '.join(PICTURES)}", param_hint="--plot")
+    if csv and csv.suffix.lower() != ".csv":
+        raise typer.BadParameter(f"{csv.name} does not end with .csv", param_hint="--csv")
     loaded = load(scan, series, say_notes=False)
     with progress("measuring"):
         facts = scan_stats(loaded)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 
 WRITES = ("dataset.json", "model.pt", "last.pt", "overview.png", "validation/", "tensorboard/")
+
+
+OWN_OPTIONS = {"max_epochs", "augment", "seed", "threshold_hu", "split", "held_out", "device"}
 
 
 class Split(StrEnum):
@@ -89,6 +94,7 @@ def train(
     """
     from monai_ctseg.training import train as run_training
 
+    logging.getLogger("monai_ctseg.training").setLevel(logging.INFO)
     options: dict[str, Any] = {
         "threshold_hu": threshold,
         "split": split.value if split else None,
@@ -101,8 +107,12 @@ def train(
         "overrides": parse_settings(set_ or []),
     }
     with lasting_folder(output, writes=WRITES, overwrite=overwrite) as folder:
-        with training_progress() as callback:
-            result = run_training(scans, folder, bundle=bundle, labels=label, progress=callback, **options)
+        try:
+            with training_progress() as callback:
+                result = run_training(scans, folder, bundle=bundle, labels=label, progress=callback, **options)
+        except KeyboardInterrupt:
+            warn(f"{output} keeps what was trained so far, unless it replaced an earlier run; --overwrite starts anew")
+            raise
         write_run(
             folder,
             "train",
@@ -134,6 +144,8 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not (name and equals):
             raise typer.BadParameter(f"{word!r} is not ID=VALUE", param_hint="--set")
+        if name in OWN_OPTIONS:
+            raise typer.BadParameter(f"{name} has an option of its own; see --help", param_hint="--set")
         try:
             parsed[name] = yaml.safe_load(value)
         except yaml.YAMLError:
@@ -151,5 +163,5 @@ def describe(result: TrainResult) -> dict[str, str]:
         "weights": str(result.weights),
         "picture": f"{result.overview} (truth left, prediction right)",
         "masks": str(result.masks),
-        "curves": f"tensorboard --logdir {result.tensorboard}",
+        "curves": f"tensorboard --logdir {shlex.quote(str(result.tensorboard))}",
     }

@@ -76,11 +76,15 @@ def _counted(names: tuple[str, ...]) -> str:
 
 def _walk(folder: Path) -> Iterator[Path]:
     """Every file below a folder, in a stable order; hidden ones left out."""
-    for root, folders, names in os.walk(folder):
+    for root, folders, names in os.walk(folder, onerror=_refuse_folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(root, name)
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise ScanError(f"{error.filename}: cannot be read ({error.strerror}); check the folder's permissions") from None
 
 
 def _frames_in(path: Path) -> list[Frame] | str:
@@ -135,6 +139,4 @@ def _nothing_found(place: Path, paths: list[Path], kinds: set[str]) -> ScanError
         return NoScanFound(f"{place}: no DICOM image, but {nifti[0].name}; name that file to read it")
     endings = Counter(path.suffix or "no ending" for path in paths)
     listed = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(3))
-    return NoScanFound(
-        f"{place}: none of its {len(paths)} files is a DICOM image ({listed}); name the folder of the series"
-    )
+    return NoScanFound(f"{place}: no DICOM image among its files ({listed}); name the folder of the series")

@@ -169,7 +169,7 @@ def _without_doubles(frames: Sequence[Frame]) -> tuple[list[Frame], tuple[str, .
     if not dropped:
         return kept, ()
     listed = ", ".join(dropped[:3]) + (", ..." if len(dropped) > 3 else "")
-    return kept, (f"dropped {len(dropped)} identical doubles ({listed})",)
+    return kept, (f"dropped identical doubles: {len(dropped)} ({listed})",)
 
 
 def _same_voxels(a: Frame, b: Frame) -> bool:
@@ -226,7 +226,7 @@ def _row(stack: Stack) -> SeriesRow:
     spacing, orientation = "unknown", "unknown"
     if all(map(has_geometry, stack.frames)):
         between_rows, between_columns = first.spacing or ()
-        steps = np.diff(positions_of(stack.frames) @ normal_of(first))
+        steps = np.linalg.norm(np.diff(positions_of(stack.frames), axis=0), axis=1)
         between_slices = f"{float(np.median(steps)):.4g}" if steps.size else "-"
         spacing = f"{between_columns:.4g} x {between_rows:.4g} x {between_slices}"
         row, column = np.reshape(first.orientation or (), (2, 3))

@@ -60,7 +60,7 @@ def lasting_folder(target: Path, *, writes: Sequence[str], overwrite: bool = Fal
         with _os_errors(target):
             yield target
     except BaseException as error:
-        if old or isinstance(error, CtsegError):
+        if old or (isinstance(error, CtsegError) and not isinstance(error, OutputError)):
             shutil.rmtree(target, ignore_errors=True)
         if old:
             (old / "old").rename(target)
@@ -98,7 +98,8 @@ def _require_free(target: Path, overwrite: bool) -> None:
     if not there:
         return
     if not overwrite:
-        raise OutputError(f"{target}: holds files already; name another folder or give --overwrite")
+        what = "holds files already" if _is_finished(target) else "holds a run that did not end"
+        raise OutputError(f"{target}: {what}; name another folder or give --overwrite")
     recorded = _recorded_files(target)
     folders = tuple(name for name in recorded if name.endswith("/"))
     foreign = sorted(name for name in there - recorded if not name.startswith(folders or ("//",)))
@@ -107,6 +108,13 @@ def _require_free(target: Path, overwrite: bool) -> None:
             f"{target}: holds {len(foreign)} files that no earlier run wrote ({foreign[0]}), "
             "and --overwrite would lose them; name another folder"
         )
+
+
+def _is_finished(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / RECORD).read_text("utf-8"))["finished"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return True  # not ours, or not one that keeps what it has
 
 
 def _recorded_files(folder: Path) -> set[str]:
