@@ -36,7 +36,8 @@ SMALL_FIELD_MM = 150.0
 MATTER_HU = -400.0
 TISSUE_HU = -160.0
 """The median of a body part lies above: fat reads -110, carbon and foam -200 to -900."""
-SMALLEST_PART_ML = 30.0
+SMALLEST_PART_MM = 31.0
+"""Side of the cube that a part fills at least: 30 ml."""
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
@@ -134,7 +135,8 @@ def _parts(
     median = ndimage.median(means, labels, np.arange(count + 1))
     tissue = median > TISSUE_HU
     tissue[0] = False
-    large = voxels * np.prod(spacing_mm) / 1000 >= SMALLEST_PART_ML * scale**3
+    sides = np.minimum(scale * SMALLEST_PART_MM, np.multiply(matter.shape, spacing_mm))  # a few slices are thinner
+    large = voxels * np.prod(spacing_mm) >= np.prod(sides)
     return np.asarray((tissue & large)[labels])
 
 

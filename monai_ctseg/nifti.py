@@ -38,9 +38,10 @@ def read_nifti(path: Path) -> Scan:
     values = _values(image, path)
     if values.dtype.kind not in "iuf" or values.ndim != 3:
         raise PixelDataError(f"{path.name}: voxels of type {values.dtype}; CT needs one number a voxel")
-    if values.dtype.kind == "f":
-        _require_finite(values, path)
-    return Scan(hu=_as_hu(values), grid=grid)
+    hu = _as_hu(values)
+    if hu.dtype == np.float32:
+        _require_finite(hu, path)
+    return Scan(hu=hu, grid=grid, notes=_remarks(image))
 
 
 def read_mask(path: Path) -> Mask:
@@ -92,10 +93,23 @@ def _grid_of(image: Any, path: Path) -> Grid:
         raise GeometryError(
             f"{path.name}: no affine (sform and qform are unset), so its place is unknown; export it with one"
         )
+    unit = header.get_xyzt_units()[0]
+    if unit not in ("mm", "unknown"):
+        raise GeometryError(f"{path.name}: its lengths are in {unit}, not in mm; write it in mm")
     try:
         return Grid.from_ras((shape[0], shape[1], shape[2]), image.affine)
     except ValueError as error:
         raise GeometryError(f"{path.name}: its affine cannot be used: {error}; export it again") from None
+
+
+def _remarks(image: Any) -> tuple[str, ...]:
+    """A note where the two affines of a NIfTI file disagree."""
+    (sform, s_code), (qform, q_code) = image.get_sform(coded=True), image.get_qform(coded=True)
+    if not (s_code and q_code):
+        return ()
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in image.shape[:3]], [1])).reshape(4, -1)
+    apart = float(np.abs((sform - qform) @ corners).max())
+    return (f"sform and qform differ by up to {apart:.1f} mm; the sform is used",) if apart > 0.1 else ()
 
 
 def _values(image: Any, path: Path) -> npt.NDArray[Any]:
@@ -111,6 +125,8 @@ def _values(image: Any, path: Path) -> npt.NDArray[Any]:
 def _scaled(stored: Any) -> npt.NDArray[Any]:
     """Integers where stored values, slope and intercept are integers; nibabel itself makes float64 of any scaling."""
     slope, intercept = float(stored.slope), float(stored.inter)
+    if not (np.isfinite(slope) and np.isfinite(intercept)):
+        raise ValueError(f"scl_slope is {slope}, scl_inter {intercept}")
     if stored.dtype.kind not in "iu" or not (slope.is_integer() and intercept.is_integer()):
         return np.asarray(stored)
     values: npt.NDArray[Any] = np.asanyarray(stored.get_unscaled())
@@ -138,7 +154,8 @@ def _require_finite(values: npt.NDArray[Any], path: Path) -> None:
 def _as_hu(values: npt.NDArray[Any]) -> HUArray:
     if values.dtype.kind in "iu" and values.min() >= _INT16.min and values.max() <= _INT16.max:
         return np.asfortranarray(values, dtype=np.int16)
-    return np.asfortranarray(values, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused
+        return np.asfortranarray(values, dtype=np.float32)
 
 
 def _write(values: npt.NDArray[Any], grid: Grid, path: Path) -> None:

@@ -214,3 +214,21 @@ def test_one_slice_without_thickness_has_no_extent(make_series):
     folder = make_series(lambda dataset, k: delattr(dataset, "SliceThickness"))
     with pytest.raises(GeometryError, match="SliceThickness"):
         read_series(folder / "slice_0003.dcm")
+
+
+@pytest.mark.parametrize("thickness", ["abc", "nan", "0", "-2"])
+def test_one_slice_with_a_thickness_that_is_none(make_series, thickness):
+    folder = make_series()
+    path = folder / "slice_0003.dcm"
+    dataset = pydicom.dcmread(path)
+    dataset.add_new("SliceThickness", "LO", thickness)
+    dataset.save_as(path)
+    with pytest.raises(GeometryError, match="SliceThickness"):
+        read_series(path)
+
+
+@pytest.mark.parametrize("spacing", [0.1, 0.3, 1.0, 5.0])
+def test_a_missing_slice_is_noticed_at_any_spacing(make_series, spacing):
+    scan = Scan(np.zeros((4, 4, 24), np.int16), Grid((4, 4, 24), np.diag([1.0, 1.0, spacing, 1.0])))
+    with pytest.raises(GeometryError, match=r"missing between slice_0010\.dcm and slice_0012\.dcm"):
+        read_series(remove(make_series(scan=scan), 11))

@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 
 from monai_ctseg.dicom import read_series
-from monai_ctseg.errors import PixelDataError
+from monai_ctseg.errors import PixelDataError, ScanError
 from monai_ctseg.grid import Grid
 from monai_ctseg.scan import Scan
 
@@ -241,3 +241,50 @@ def test_numbers_that_make_no_picture_are_refused(make_series, element, value):
         dataset.save_as(path)
     with pytest.raises(PixelDataError, match=r"no way to HU|no picture"):
         read_series(folder)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_bits_may_stand_high_where_nothing_is_compressed(make_series, wide_scan, signed):
+    def edit(dataset, k):
+        values = (wide_scan.hu[:, :, k].T.astype(int) // 2 + (0 if signed else 512)) * 16
+        dataset.PixelData = values.astype("<i2" if signed else "<u2").tobytes()
+        dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 12, 15, int(signed)
+        dataset.RescaleSlope, dataset.RescaleIntercept = "2", "0" if signed else "-1024"
+
+    folder = make_series(edit, scan=wide_scan)
+    assert np.array_equal(read_series(folder).hu, wide_scan.hu // 2 * 2)
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.compress(RLELossless, generate_instance_uid=False)
+        dataset.save_as(path)
+    with pytest.raises(PixelDataError, match="high bit of 15"):
+        read_series(folder)
+
+
+def test_more_pixels_than_the_picture_has_are_refused(make_series, wide_scan):
+    def shrink(dataset, k):
+        dataset.Columns = 60
+
+    with pytest.raises(PixelDataError, match=r"slice_0000.dcm: 6,144 bytes of pixels where .* make 5,760"):
+        read_series(make_series(shrink, scan=wide_scan))
+
+
+def test_one_slice_that_lost_its_rescale_is_refused(make_series):
+    def strip(dataset, k):
+        if k == 2:
+            del dataset.RescaleIntercept
+
+    with pytest.raises(PixelDataError, match=r"slice_0002.dcm: no RescaleIntercept, which other slices have"):
+        read_series(make_series(strip))
+
+
+@pytest.mark.parametrize("place", [130, 300, 500, 700])
+def test_a_damaged_header_is_one_line(make_series, place):
+    folder = make_series()
+    path = folder / "slice_0001.dcm"
+    data = bytearray(path.read_bytes())
+    data[place : place + 40] = b"\xff\xfe\xfd\x00" * 10
+    path.write_bytes(bytes(data))
+    with pytest.raises(ScanError) as refusal:
+        read_series(folder)
+    assert "\n" not in str(refusal.value)

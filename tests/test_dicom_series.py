@@ -219,10 +219,48 @@ def test_a_folder_that_cannot_be_read_is_refused(make_series, monkeypatch):
     folder = make_series()
     (folder / "locked").mkdir()
 
-    def walk(place, onerror):
+    def walk(place, *, onerror, followlinks):
         onerror(PermissionError(13, "Permission denied", str(folder / "locked")))  # root may read anything
         yield place, [], []
 
     monkeypatch.setattr("os.walk", walk)
     with pytest.raises(ScanError, match="locked: cannot be read"):
+        read_series(folder)
+
+
+def test_links_are_followed_and_loops_and_dead_ends_are_not(make_series, tiny_scan, tmp_path):
+    folder = make_series()
+    (tmp_path / "elsewhere").mkdir()
+    for path in sorted(folder.iterdir())[:3]:
+        path.rename(tmp_path / "elsewhere" / path.name)
+    (folder / "more").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (folder / "round").symlink_to(folder, target_is_directory=True)
+    (folder / "itself").symlink_to(folder / "itself")
+    (folder / "gone.dcm").symlink_to(tmp_path / "gone.dcm")
+    assert np.array_equal(read_series(folder).hu, tiny_scan.hu)
+
+
+@pytest.mark.parametrize("modality", ["ct", "CT "])
+def test_modality_is_read_as_it_is_meant(make_series, tiny_scan, modality):
+    assert np.array_equal(read_series(make_series(lambda d, k: setattr(d, "Modality", modality))).hu, tiny_scan.hu)
+
+
+def test_a_structure_set_without_a_sop_class_is_no_broken_ct(make_series, tiny_scan):
+    folder = make_series()
+    plan = pydicom.dcmread(folder / "slice_0000.dcm")
+    for name in ("PixelData", "Rows", "Columns", "SOPClassUID"):
+        delattr(plan, name)
+    plan.Modality = "RTSTRUCT"
+    del plan.file_meta.MediaStorageSOPClassUID
+    plan.save_as(folder / "plan.dcm", enforce_file_format=False)
+    assert np.array_equal(read_series(folder).hu, tiny_scan.hu)
+
+
+def test_multi_frame_without_places_is_refused(make_series, tiny_scan):
+    folder = make_series()
+    enhanced(folder, tiny_scan)
+    dataset = pydicom.dcmread(folder / "enhanced.dcm")
+    del dataset.PerFrameFunctionalGroupsSequence
+    dataset.save_as(folder / "enhanced.dcm")
+    with pytest.raises(ScanError, match="6 frames, but 0 frame descriptions"):
         read_series(folder)

@@ -384,3 +384,15 @@ def test_heads_and_necks(data_dir, case, threshold_hu, kept, dropped):
     metal = find_metal(read_scan(data_dir / "head-neck-ct" / f"{case}.nii.gz"), threshold_hu=threshold_hu)
     assert metal.mask.count == kept
     assert sum(c.voxels for c in metal.components if not c.kept) == dropped
+
+
+@pytest.mark.parametrize("slices", [1, 3])
+@pytest.mark.parametrize("spacing_mm", [0.6, 2.0])
+def test_a_few_thin_slices_show_a_body(phantom, slices, spacing_mm):
+    k = slice(8, 8 + slices)
+    matrix = phantom.scan.grid.index_to_lps.copy()
+    matrix[2, 2] = spacing_mm
+    scan = Scan(phantom.scan.hu[:, :, k], Grid((96, 96, slices), matrix))
+    metal = find_metal(scan)
+    assert np.array_equal(metal.mask.voxels, find_metal(phantom.scan).mask.voxels[:, :, k])
+    assert metal.mask.count > 0

@@ -128,3 +128,21 @@ def test_a_colour_volume_is_no_mask(tmp_path):
     nib.Nifti1Image(values, np.eye(4)).to_filename(tmp_path / "rgb.nii")
     with pytest.raises(MaskError, match="a mask holds 0 and 1"):
         read_mask(tmp_path / "rgb.nii")
+
+
+def test_affines_that_disagree_are_told(tmp_path):
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.int16), None)
+    image.header.set_sform(np.eye(4), code=1)
+    image.header.set_qform(np.diag([1.0, 1, 1, 1]) + np.array([[0, 0, 0, 30], *[[0] * 4] * 3]), code=1)
+    image.to_filename(tmp_path / "scan.nii")
+    assert read_scan(tmp_path / "scan.nii").notes == ("sform and qform differ by up to 30.0 mm; the sform is used",)
+
+
+def test_metres_and_numbers_beyond_float32_are_refused(tmp_path):
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.int16), np.eye(4))
+    image.header.set_xyzt_units("meter")
+    image.to_filename(tmp_path / "metres.nii")
+    with pytest.raises(GeometryError, match="in meter"):
+        read_scan(tmp_path / "metres.nii")
+    with pytest.raises(PixelDataError, match="is inf"):
+        read_scan(write(tmp_path / "huge.nii", np.full((2, 2, 2), 1e300)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import warnings
@@ -12,13 +13,13 @@ from pathlib import Path
 
 import pydicom
 from pydicom import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from monai_ctseg.dicom.frame import (
     CT_SOP_CLASSES,
     Frame,
     frames_of,
+    modality_of,
     sop_class_of_meta,
     transfer_syntax,
     why_no_ct_slice,
@@ -75,8 +76,14 @@ def _counted(names: tuple[str, ...]) -> str:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, in a stable order; hidden ones left out."""
-    for root, folders, names in os.walk(folder, onerror=_refuse_folder):
+    """Every file below a folder, through links too, in a stable order; hidden ones left out."""
+    seen: set[tuple[int, int]] = set()
+    for root, folders, names in os.walk(folder, onerror=_refuse_folder, followlinks=True):
+        here = Path(root).stat()
+        if (here.st_dev, here.st_ino) in seen:  # a link back to where we were
+            folders.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith("."):
@@ -88,36 +95,46 @@ def _refuse_folder(error: OSError) -> None:
 
 
 def _frames_in(path: Path) -> list[Frame] | str:
-    """The CT frames of one file, or why it has none."""
-    header = _read_header(path)
-    if header is None:
-        return NO_IMAGE
-    dataset, offset = header
+    """The CT frames of one file, or why it has none; ScanError where the file is damaged."""
+    try:
+        header = _read_header(path)
+        return NO_IMAGE if header is None else _frames_of_header(path, *header)
+    except ScanError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):  # a link to nowhere
+            return NO_IMAGE
+        if error.errno is None:  # pydicom's own, of a damaged file
+            raise _damaged(path, error) from None
+        raise ScanError(f"{path.name}: cannot be read ({error.strerror}); check the file's permissions") from None
+    except Exception as error:  # what pydicom raises on damaged bytes has no common base
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> ScanError:
+    logging.getLogger(__name__).debug("%s: %s", path.name, error)
+    return ScanError(f"{path.name}: a DICOM file that breaks off or is damaged; copy or export it again")
+
+
+def _frames_of_header(path: Path, dataset: Dataset, offset: int) -> list[Frame] | str:
     if offset >= 0 and all(dataset.get(name) is not None for name in _IMAGE_ELEMENTS):
         return why_no_ct_slice(dataset) or list(frames_of(path, dataset, offset))
-    if (dataset.get("SOPClassUID") or sop_class_of_meta(dataset) or "none") in {*CT_SOP_CLASSES, "none"}:
+    sop_class = dataset.get("SOPClassUID") or sop_class_of_meta(dataset)
+    if sop_class in CT_SOP_CLASSES or (not sop_class and modality_of(dataset) == "CT"):
         raise PixelDataError(f"{path.name}: a DICOM file that breaks off before its pixels; copy or export it again")
     return NO_IMAGE
 
 
 def _read_header(path: Path) -> tuple[Dataset, int] | None:
     """Header and offset of the pixel data element (-1: none); None where the file is not DICOM."""
-    try:
-        with path.open("rb") as file:
-            if not _looks_like_dicom(file.read(132)):
-                return None
-            file.seek(0)
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-            offset = file.tell()
-            deflated = transfer_syntax(dataset) == DeflatedExplicitVRLittleEndian  # inflated as a whole: no offset
-            return dataset, offset if deflated or file.read(1) else -1
-    except (InvalidDicomError, EOFError, ValueError, KeyError, NotImplementedError, AttributeError, TypeError) as error:
-        logging.getLogger(__name__).debug("%s: %s", path, error)
-        raise ScanError(f"{path.name}: a DICOM file that breaks off or is damaged; copy or export it again") from None
-    except OSError as error:
-        raise ScanError(
-            f"{path.name}: cannot be read ({error.strerror or error}); check the file's permissions"
-        ) from None
+    with path.open("rb") as file:
+        if not _looks_like_dicom(file.read(132)):
+            return None
+        file.seek(0)
+        dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+        offset = file.tell()
+        deflated = transfer_syntax(dataset) == DeflatedExplicitVRLittleEndian  # inflated as a whole: no offset
+        return dataset, offset if deflated or file.read(1) else -1
 
 
 def _looks_like_dicom(start: bytes) -> bool:

@@ -5,7 +5,6 @@ A single-frame file is one frame; an enhanced multi-frame file is as many as it 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +38,7 @@ REPAIRS: dict[str, str] = {
 }
 """Elements that a stripped header may lack, and the rule that stands in for each. Nothing else is repaired."""
 
+HIGHEST_RESCALE = 1e6
 HU_RESCALE_TYPES = {"", "HU", "HU_MOD", "US"}
 
 
@@ -89,9 +89,11 @@ def frames_of(path: Path, header: Dataset, offset: int) -> Iterator[Frame]:
     count = _number(header, "NumberOfFrames", int, path, default=1)
     shared = _first(header, "SharedFunctionalGroupsSequence")
     own = header.get("PerFrameFunctionalGroupsSequence") or []
+    if count < 1 or (count > 1 and len(own) != count):
+        raise ScanError(f"{path.name}: {count} frames, but {len(own)} frame descriptions; export the series again")
     common = _common(path, header, offset)
     for n in range(count):
-        groups = [group for group in (own[n] if n < len(own) else None, shared) if group is not None]
+        groups = [group for group in (own[n] if n < len(own) else None, shared, header) if group is not None]
         yield Frame(path=path, number=n, header=header, **common, **_of_frame(path, header, groups))
 
 
@@ -142,10 +144,10 @@ def _geometry(path: Path, position: Dataset, orientation: Dataset, measures: Dat
 
 def _rescale(path: Path, scale: Dataset, header: Dataset) -> dict[str, float]:
     """Slope and intercept to HU; a missing pair is the identity where the pixels are signed, else refused."""
-    if "ModalityLUTSequence" in header:
+    if header.get("ModalityLUTSequence"):
         raise PixelDataError(f"{path.name}: HU by a lookup table (ModalityLUTSequence), which CT does not use")
     kind = str(scale.get("RescaleType") or "")
-    if kind.upper() not in HU_RESCALE_TYPES:
+    if kind.upper() not in HU_RESCALE_TYPES and not kind.upper().startswith("HOUNSFIELD"):
         raise PixelDataError(f"{path.name}: RescaleType is {kind}, so its values are not HU; choose another series")
     if "RescaleIntercept" not in scale and not header.get("PixelRepresentation"):
         raise PixelDataError(
@@ -153,19 +155,23 @@ def _rescale(path: Path, scale: Dataset, header: Dataset) -> dict[str, float]:
         )
     slope = _number(scale, "RescaleSlope", float, path, default=1.0)
     intercept = _number(scale, "RescaleIntercept", float, path, default=0.0)
-    if slope == 0.0 or not math.isfinite(slope) or not math.isfinite(intercept):
+    if slope == 0.0 or not max(abs(slope), abs(intercept)) < HIGHEST_RESCALE:
         raise PixelDataError(
             f"{path.name}: RescaleSlope is {slope:g} and RescaleIntercept {intercept:g}, no way to HU; export it again"
         )
     return {"slope": slope, "intercept": intercept}
 
 
+def modality_of(header: Dataset) -> str:
+    """Modality in capitals; where it is stripped, CT unless the SOP class names something else."""
+    modality = str(header.get("Modality") or "").strip().upper()
+    uid = header.get("SOPClassUID") or sop_class_of_meta(header)
+    return modality or ("CT" if not uid or uid in CT_SOP_CLASSES else str(UID(uid).name))
+
+
 def why_no_ct_slice(header: Dataset) -> str:
     """Why an image is no CT slice: "localizer", "colour image", "screen capture", its modality; "" if it is one."""
-    modality = str(header.get("Modality") or "")
-    if not modality:
-        uid = header.get("SOPClassUID") or sop_class_of_meta(header)
-        modality = "CT" if not uid or uid in CT_SOP_CLASSES else str(UID(uid).name)
+    modality = modality_of(header)
     if (header.get("SamplesPerPixel") or 1) != 1:
         return "colour image"
     if "LOCALIZER" in (header.get("ImageType") or []):
@@ -196,8 +202,8 @@ def _first(header: Dataset, name: str) -> Dataset | None:
 
 
 def _group(groups: list[Dataset], name: str) -> Dataset:
-    """The first item of a functional group, the frame's own before the shared one; empty where there is none."""
-    return next((item for item in (_first(group, name) for group in groups) if item is not None), Dataset())
+    """The first item of a functional group, the frame's own before the shared one; the header where there is none."""
+    return next((item for item in (_first(group, name) for group in groups) if item is not None), groups[-1])
 
 
 def _number(header: Dataset, name: str, kind: Callable[[Any], Any], path: Path, *, default: Any = None) -> Any:

@@ -24,7 +24,9 @@ SAME_POSITION_MM = 0.01
 OFF_GRID_MM = 0.1
 """A slice may lie this far from the regular stack: twice the rounding of positions with one decimal ..."""
 OFF_GRID_FRACTION = 0.02
-"""... or this part of the slice spacing, whichever is more."""
+"""... or this part of the slice spacing, whichever is more ..."""
+THIN_FRACTION = 0.2
+"""... but never more than this part of it, where slices are thin."""
 
 
 def require_geometry(frame: Frame) -> None:
@@ -115,19 +117,23 @@ def _slice_step(frames: Sequence[Frame]) -> FloatArray:
     positions = positions_of(frames)
     step = (positions[-1] - positions[0]) / (len(frames) - 1)
     off = np.linalg.norm(positions - positions[0] - np.arange(len(frames))[:, None] * step, axis=1)
-    if off.max() > max(OFF_GRID_MM, OFF_GRID_FRACTION * float(np.linalg.norm(step))):
+    spacing = float(np.linalg.norm(step))
+    if off.max() > max(min(OFF_GRID_MM, THIN_FRACTION * spacing), OFF_GRID_FRACTION * spacing):
         raise GeometryError(_irregular(frames, positions, off))
     return np.asarray(step, dtype=np.float64)
 
 
 def _step_of_one(frame: Frame) -> FloatArray:
     """One slice has no spacing; its thickness stands for it, and the reader says so."""
-    thickness = frame.header.get("SliceThickness")
-    if not thickness:
+    try:
+        thickness = float(frame.header.get("SliceThickness") or "nan")
+    except (TypeError, ValueError):
+        thickness = math.nan
+    if not 0 < thickness < math.inf:
         raise GeometryError(
-            f"{frame.label}: one slice without SliceThickness has no extent along its normal; add the other slices"
+            f"{frame.label}: one slice without a SliceThickness has no extent along its normal; add the other slices"
         )
-    return normal_of(frame) * float(thickness)
+    return normal_of(frame) * thickness
 
 
 def _irregular(frames: Sequence[Frame], positions: FloatArray, off: FloatArray) -> str:

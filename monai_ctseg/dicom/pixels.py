@@ -48,6 +48,8 @@ _STRICT_DECODERS = {
     **dict.fromkeys([*JPEG2000TransferSyntaxes, *RLETransferSyntaxes], "pylibjpeg"),
 }
 """Decoders that refuse a truncated stream; others (pylibjpeg-libjpeg) fill it up and say nothing."""
+SURPLUS_BYTES = 128
+"""Some writers pad the pixel data; more than this is no padding."""
 _OPEN_LENGTH = 0xFFFFFFFF
 _one_at_a_time = Lock()
 
@@ -129,12 +131,22 @@ def _read_plain(frame: Frame, into: Stored | None) -> Stored | None:
         if element is None:
             return None
         start, length = element
+        _require_no_more(frame, length, into.nbytes)
         before = frame.number * into.nbytes
         file.seek(layout.offset + start + before)
         there = min(file.readinto(into.data.cast("B")), max(length - before, 0))
     if there < into.nbytes:
         raise _truncated(frame, there, into.nbytes)
     return into.view(dtype)
+
+
+def _require_no_more(frame: Frame, length: int, size: int) -> None:
+    """Refuse pixel data that would hold more than the header says: a picture of another size."""
+    expected = int(frame.header.get("NumberOfFrames") or 1) * size
+    if length > expected + SURPLUS_BYTES:
+        raise PixelDataError(
+            f"{frame.label}: {length:,} bytes of pixels where rows and columns make {expected:,}; export it again"
+        )
 
 
 def _value_of(head: bytes, big: bool) -> tuple[int, int] | None:
@@ -159,9 +171,9 @@ def _decode(frame: Frame) -> Stored:
             syntax = UID(frame.layout.transfer_syntax)
             plugin = _STRICT_DECODERS.get(syntax, "")
             values, _ = get_decoder(syntax).as_array(dataset, index=frame.number, raw=True, decoding_plugin=plugin)
-    except PixelDataError:
+    except (PixelDataError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # decoders of five libraries raise what they like
+    except BaseException as error:  # decoders of five libraries raise what they like, one of them a panic in Rust
         reason = " ".join(str(error).split())[:120]
         raise PixelDataError(
             f"{frame.label}: its pixels cannot be decoded ({reason}); copy or export it again"
@@ -211,9 +223,7 @@ def _significant_bits(raw: Stored, frame: Frame) -> Stored:
         return values.view(kind)
     if values.dtype.kind == "i":  # a decoder has already placed the bits and the sign
         return values
-    if layout.transfer_syntax not in _PLAIN and layout.transfer_syntax != DeflatedExplicitVRLittleEndian:
-        high = layout.stored - 1
-    else:
-        high = layout.high_bit
-    top = (values << np.array(size - 1 - high, values.dtype)).view(kind)
+    if layout.transfer_syntax not in {*_PLAIN, DeflatedExplicitVRLittleEndian} and layout.high_bit != layout.stored - 1:
+        raise PixelDataError(f"{frame.label}: compressed, with a high bit of {layout.high_bit}: export it uncompressed")
+    top = (values << np.array(size - 1 - layout.high_bit, values.dtype)).view(kind)
     return np.asarray(top >> np.array(size - layout.stored, top.dtype))

@@ -23,7 +23,7 @@ from monai_ctseg.dicom.geometry import (
     same_plane,
 )
 from monai_ctseg.dicom.pixels import hu_volume, stored_values
-from monai_ctseg.errors import AmbiguousScan, GeometryError, NoScanFound
+from monai_ctseg.errors import AmbiguousScan, GeometryError, NoScanFound, PixelDataError
 from monai_ctseg.grid import Grid
 from monai_ctseg.scan import Scan
 
@@ -179,6 +179,10 @@ def _same_voxels(a: Frame, b: Frame) -> bool:
 def _repairs(frames: Sequence[Frame]) -> tuple[str, ...]:
     """A note for each rule of REPAIRS that stood in for a missing element."""
     counts = {name: sum(name in frame.missing for frame in frames) for name in REPAIRS}
+    for name in ("RescaleSlope", "RescaleIntercept"):
+        if 0 < counts[name] < len(frames):
+            odd = next(frame for frame in frames if name in frame.missing)
+            raise PixelDataError(f"{odd.label}: no {name}, which other slices have; export the series again")
     return tuple(
         f"repaired {'all' if count == len(frames) else count} slices: {name} is missing, {REPAIRS[name]}"
         for name, count in counts.items()
@@ -210,9 +214,10 @@ def _padding_hu(frame: Frame) -> float | None:
     value = frame.header.get("PixelPaddingValue")
     if not isinstance(value, int):
         return None
-    half = 1 << (frame.layout.stored - 1)
-    if frame.layout.signed and value >= half:  # written as unsigned, as many scanners do
-        value -= 2 * half
+    if frame.layout.signed:  # and often written as unsigned, of the bits stored or allocated
+        for bits in (frame.layout.stored, frame.layout.allocated):
+            if 1 << (bits - 1) <= value < 1 << bits:
+                value -= 1 << bits
     return value * frame.slope + frame.intercept
 
 
