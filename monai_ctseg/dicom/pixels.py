@@ -168,6 +168,10 @@ def _decode(frame: Frame) -> Stored:
                 dataset = _whole(frame.path)
             if frame.layout.transfer_syntax == DeflatedExplicitVRLittleEndian or "PixelData" not in dataset:
                 return _from_bytes(frame, dataset)
+            if frame.layout.high_bit != frame.layout.stored - 1:
+                raise PixelDataError(
+                    f"{frame.label}: compressed, with a high bit of {frame.layout.high_bit}; export it uncompressed"
+                )
             syntax = UID(frame.layout.transfer_syntax)
             plugin = _STRICT_DECODERS.get(syntax, "")
             values, _ = get_decoder(syntax).as_array(dataset, index=frame.number, raw=True, decoding_plugin=plugin)
@@ -223,7 +227,5 @@ def _significant_bits(raw: Stored, frame: Frame) -> Stored:
         return values.view(kind)
     if values.dtype.kind == "i":  # a decoder has already placed the bits and the sign
         return values
-    if layout.transfer_syntax not in {*_PLAIN, DeflatedExplicitVRLittleEndian} and layout.high_bit != layout.stored - 1:
-        raise PixelDataError(f"{frame.label}: compressed, with a high bit of {layout.high_bit}: export it uncompressed")
     top = (values << np.array(size - 1 - layout.high_bit, values.dtype)).view(kind)
     return np.asarray(top >> np.array(size - layout.stored, top.dtype))
