@@ -19,6 +19,9 @@ from monai_ctseg.scan import BoolArray, HUArray
 LOWEST_HU = -32768
 TWELVE_BIT_HU = 3095
 """The highest ceiling seen on a scanner of twelve bits."""
+TWELVE_BIT_FROM_HU = 2952
+STRAY_SHARE = 0.05
+"""So many voxels, of those at a ceiling of twelve bits, may lie above it: hot pixels and the like."""
 LOWEST_CEILING_HU = 1000
 """Equal voxels at a lower maximum are a plain object (water, soft tissue), not a ceiling."""
 PLATEAU_VOXELS = 5
@@ -27,6 +30,7 @@ PLATEAU_EXCESS = 5
 SENTINEL_HU = 30_000
 """From here up, and from its negative down, a value may be the end of the 16-bit scale, written in on purpose."""
 METAL_HU = 3000
+MATTER_HU = -500.0
 BONE_HU = 2500.0
 """The densest bone and enamel of 26 real scans stay under it."""
 
@@ -46,6 +50,7 @@ class IntensityVerdict:
     kind: "saturated", a plateau of voxels stands at the maximum; "extended", values above the twelve-bit
         ceilings and no plateau; "ordinary", neither: the scan holds nothing so dense.
     ceiling_hu, ceiling_voxels: the highest value under the sentinels, and the voxels that hold it.
+    strays: the few voxels above the ceiling of a saturated scan.
     sentinels: values at the end of the 16-bit scale that are no measurement (lines or text burned in).
     """
 
@@ -53,6 +58,7 @@ class IntensityVerdict:
     ceiling_hu: float
     ceiling_voxels: int
     sentinels: tuple[ValueCount, ...] = ()
+    strays: int = 0
 
     @property
     def saturated(self) -> bool:
@@ -67,9 +73,10 @@ class IntensityVerdict:
 
     def describe(self) -> str:
         """One line for people."""
+        above = f"only {self.strays:,}" if self.strays else "nothing"
         at = f"{self.ceiling_voxels:,} voxel{'' if self.ceiling_voxels == 1 else 's'} at {self.ceiling_hu:g} HU"
         text = {
-            "saturated": f"saturated: {at}, and nothing above; for metal {self.advise()}",
+            "saturated": f"saturated: {at}, and {above} above; for metal {self.advise()}",
             "extended": f"extended scale: up to {self.ceiling_hu:g} HU, no ceiling",
             "ordinary": f"not saturated: the highest value is {self.ceiling_hu:g} HU",
         }[self.kind]
@@ -105,15 +112,38 @@ def judge_intensity(hu: HUArray, *, padding_hu: float | None = None) -> Intensit
     """
     counts = histogram(hu)
     sentinels = _take_sentinels(hu, counts, padding_hu)
+    cut = _twelve_bit_ceiling(counts)
+    if cut is not None:
+        return IntensityVerdict("saturated", cut, int(counts[cut - LOWEST_HU]), sentinels, _above(counts, cut))
     top = int(np.flatnonzero(counts)[-1]) if counts.any() else 0
     ceiling = top + LOWEST_HU
     voxels = int(counts[top])
-    below = counts[max(0, top - 100) : top].sum() / 100
-    plateau = voxels >= PLATEAU_VOXELS and voxels > PLATEAU_EXCESS * below and ceiling >= LOWEST_CEILING_HU
+    plateau = _is_plateau(counts, ceiling) and ceiling >= LOWEST_CEILING_HU
     kind: Literal["extended", "ordinary"] = "extended" if ceiling > TWELVE_BIT_HU else "ordinary"
     if hu.dtype != np.int16 and not sentinels:
         return IntensityVerdict("saturated" if plateau else kind, float(hu.max()), voxels)
     return IntensityVerdict("saturated" if plateau else kind, ceiling, voxels, sentinels)
+
+
+def _is_plateau(counts: npt.NDArray[np.int64], hu: int) -> bool:
+    """Whether far more voxels stand at `hu` than at the 100 HU under it."""
+    n = hu - LOWEST_HU
+    below = counts[max(0, n - 100) : n].sum() / 100
+    return bool(counts[n] >= PLATEAU_VOXELS and counts[n] > PLATEAU_EXCESS * below)
+
+
+def _above(counts: npt.NDArray[np.int64], hu: int) -> int:
+    return int(counts[hu - LOWEST_HU + 1 :].sum())
+
+
+def _twelve_bit_ceiling(counts: npt.NDArray[np.int64]) -> int | None:
+    """The fullest plateau at a ceiling of twelve bits with (next to) nothing above: hot pixels, lines burned in."""
+    first = TWELVE_BIT_FROM_HU - LOWEST_HU
+    ceiling = int(counts[first : TWELVE_BIT_HU - LOWEST_HU + 1].argmax()) + TWELVE_BIT_FROM_HU
+    strays = _above(counts, ceiling)
+    if strays and _is_plateau(counts, ceiling) and strays <= STRAY_SHARE * counts[ceiling - LOWEST_HU]:
+        return ceiling
+    return None
 
 
 def find_padding(hu: HUArray, *, named_hu: float | None = None) -> Padding | None:
@@ -124,7 +154,7 @@ def find_padding(hu: HUArray, *, named_hu: float | None = None) -> Padding | Non
     """
     source: Literal["header", "corners"] = "header"
     value, voxels, share = named_hu, 0, 0.0
-    if value is not None:
+    if value is not None and (value <= MATTER_HU or value == _corner_value(hu)):  # else it names tissue: a mistake
         voxels, share = _spread(hu, value)
     if not voxels:
         source, value = "corners", _corner_value(hu)

@@ -232,3 +232,13 @@ def test_a_missing_slice_is_noticed_at_any_spacing(make_series, spacing):
     scan = Scan(np.zeros((4, 4, 24), np.int16), Grid((4, 4, 24), np.diag([1.0, 1.0, spacing, 1.0])))
     with pytest.raises(GeometryError, match=r"missing between slice_0010\.dcm and slice_0012\.dcm"):
         read_series(remove(make_series(scan=scan), 11))
+
+
+@pytest.mark.parametrize("spacing", [0.333, 0.35, 0.45, 0.625])
+def test_positions_with_one_decimal_are_read(make_series, spacing):
+    scan = Scan(np.zeros((4, 4, 24), np.int16), Grid((4, 4, 24), np.diag([1.0, 1.0, spacing, 1.0])))
+
+    def shorten(dataset, k):
+        dataset.ImagePositionPatient = ["0", "0", f"{k * spacing:.1f}"]
+
+    assert read_series(make_series(shorten, scan=scan)).grid.spacing_mm[2] == pytest.approx(spacing, abs=0.005)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pydicom
 import pytest
@@ -264,3 +266,41 @@ def test_multi_frame_without_places_is_refused(make_series, tiny_scan):
     dataset.save_as(folder / "enhanced.dcm")
     with pytest.raises(ScanError, match="6 frames, but 0 frame descriptions"):
         read_series(folder)
+
+
+def test_pipes_and_names_beyond_utf_8_do_no_harm(make_series, tiny_scan, tmp_path):
+    folder = make_series()
+    os.mkfifo(folder / "pipe")
+    first = folder / "slice_0000.dcm"
+    first.rename(os.fsdecode(os.fsencode(folder) + b"/M\xfcller" + b"x" * 230))
+    (folder / "slice_0001.dcm").rename(folder / ("y" * 255))
+    read = read_series(folder)
+    assert np.array_equal(read.hu, tiny_scan.hu)
+    assert all(len(name.encode()) <= 200 for name in read.names)
+    assert read.names[0].startswith("M\\xfcller")
+
+
+def test_a_slice_cut_in_its_first_bytes_is_refused_even_at_the_end(make_series):
+    folder = make_series()
+    last = folder / "slice_0005.dcm"
+    whole = last.read_bytes()
+    for size in (140, 186, 250):
+        last.write_bytes(whole[:size])
+        with pytest.raises(ScanError, match=r"slice_0005.dcm: .*breaks off"):
+            read_series(folder)
+
+
+def test_damaged_elements_that_nobody_needs_do_no_harm(make_series, tiny_scan):
+    folder = make_series()
+    for path in folder.iterdir():
+        data = path.read_bytes()
+        start = data.index(b"\x28\x00\x20\x01") if b"\x28\x00\x20\x01" in data else None
+        assert start is None
+        dataset = pydicom.dcmread(path)
+        dataset.add_new(0x00280120, "US", 7)
+        dataset.SeriesDescription = ["two\nlines", "and more"]
+        dataset.save_as(path)
+        data = path.read_bytes().replace(b"\x28\x00\x20\x01US\x02\x00\x07\x00", b"\x28\x00\x20\x01US\x01\x00\x07")
+        path.write_bytes(data)
+    assert np.array_equal(read_series(folder).hu, tiny_scan.hu)
+    assert "\n" not in series_rows(find_stacks(folder)[0])[0].description

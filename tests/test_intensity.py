@@ -147,3 +147,20 @@ def test_heads_and_necks(data_dir, case, kind, ceiling_hu, voxels):
     assert (verdict.kind, verdict.ceiling_hu, verdict.ceiling_voxels) == (kind, ceiling_hu, voxels)
     padding = find_padding(hu)
     assert (padding.hu, padding.kind) == (-1000, "background")
+
+
+@pytest.mark.parametrize(("value", "count"), [(3071, 1), (32767, 4), (4095, 20), (-32768, 4)])
+def test_a_few_brighter_voxels_do_not_hide_a_ceiling(value, count):
+    hu = np.random.default_rng(0).normal(0, 200, (40, 40, 20)).astype(np.int16)
+    hu[10:20, 10:20, 5:15] = 2976
+    hu[0, :count, 0] = value
+    verdict = judge_intensity(hu)
+    assert (verdict.kind, verdict.ceiling_hu, verdict.ceiling_voxels) == ("saturated", 2976, 1000)
+    assert verdict.strays == (count if value > 0 else 0)
+
+
+def test_padding_named_in_the_midst_of_tissue_is_not_believed():
+    hu = np.full((20, 20, 4), -1000, np.int16)
+    hu[5:15, 5:15] = 40
+    padding = find_padding(hu, named_hu=40)
+    assert padding is None or padding.hu != 40

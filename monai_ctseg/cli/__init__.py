@@ -5,6 +5,7 @@ stdout is data, stderr is log and progress. Exit codes: 0 done; 1 refused, in on
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import threading
@@ -48,8 +49,7 @@ for register in (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with one of the codes above."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that clean-up runs
+    _prepare()
     try:
         app(arguments)
     except CtsegError as error:
@@ -66,7 +66,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        refuse(f"the output cannot be written ({error.strerror or error})")
+        sys.exit(1)
     except Exception:
         traceback.print_exc()
         refuse("this is a fault of monai-ctseg itself; please report the lines above, without patient data")
         sys.exit(3)
+
+
+def _prepare() -> None:
+    """SIGTERM cleans up as Ctrl-C does; what the terminal cannot show is written out."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

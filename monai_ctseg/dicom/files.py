@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import warnings
@@ -96,14 +95,14 @@ def _refuse_folder(error: OSError) -> None:
 
 def _frames_in(path: Path) -> list[Frame] | str:
     """The CT frames of one file, or why it has none; ScanError where the file is damaged."""
+    if not path.is_file():  # a pipe, a socket, a link to nowhere
+        return NO_IMAGE
     try:
         header = _read_header(path)
         return NO_IMAGE if header is None else _frames_of_header(path, *header)
     except ScanError:
         raise
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ELOOP):  # a link to nowhere
-            return NO_IMAGE
         if error.errno is None:  # pydicom's own, of a damaged file
             raise _damaged(path, error) from None
         raise ScanError(f"{path.name}: cannot be read ({error.strerror}); check the file's permissions") from None
@@ -120,7 +119,7 @@ def _frames_of_header(path: Path, dataset: Dataset, offset: int) -> list[Frame] 
     if offset >= 0 and all(dataset.get(name) is not None for name in _IMAGE_ELEMENTS):
         return why_no_ct_slice(dataset) or list(frames_of(path, dataset, offset))
     sop_class = dataset.get("SOPClassUID") or sop_class_of_meta(dataset)
-    if sop_class in CT_SOP_CLASSES or (not sop_class and modality_of(dataset) == "CT"):
+    if sop_class in CT_SOP_CLASSES or (not sop_class and modality_of(dataset) == "CT") or not len(dataset):
         raise PixelDataError(f"{path.name}: a DICOM file that breaks off before its pixels; copy or export it again")
     return NO_IMAGE
 

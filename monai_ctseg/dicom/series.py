@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from pydicom import Dataset
+from pydicom.multival import MultiValue
 
 from monai_ctseg.dicom.files import Found, Progress, find_frames
 from monai_ctseg.dicom.frame import REPAIRS, Frame
@@ -27,6 +31,8 @@ from monai_ctseg.errors import AmbiguousScan, GeometryError, NoScanFound, PixelD
 from monai_ctseg.grid import Grid
 from monai_ctseg.scan import Scan
 
+LONGEST_NAME = 200
+"""Bytes of a file's name that outputs take over; file systems end at 255."""
 _ENDINGS = {".dcm", ".dicom", ".ima", ".img"}
 
 
@@ -78,7 +84,7 @@ def read_series(place: Path, *, series: str | None = None, progress: Progress | 
     frames, doubles = _without_doubles(stack.frames)
     grid = grid_of(frames)
     hu = hu_volume(frames, progress=progress)
-    notes = (*found.notes(), *doubles, *_repairs(frames), *_remarks(frames, grid))
+    notes = tuple(map(_printable, (*found.notes(), *doubles, *_repairs(frames), *_remarks(frames, grid))))
     for note in notes:
         logging.getLogger(__name__).info("%s", note)
     return Scan(
@@ -201,9 +207,15 @@ def _remarks(frames: Sequence[Frame], grid: Grid) -> tuple[str, ...]:
     return tuple(remarks)
 
 
+def _printable(text: str) -> str:
+    """Bytes of a file name that are no UTF-8, written out."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
 def _names(frames: Sequence[Frame]) -> tuple[str, ...]:
     """Names for outputs: the file's, without a DICOM ending, made unique where folders or frames repeat it."""
-    stems = [f.path.stem if f.path.suffix.lower() in _ENDINGS else f.path.name for f in frames]
+    names = [f.path.stem if f.path.suffix.lower() in _ENDINGS else f.path.name for f in frames]
+    stems = [_printable(name).encode()[:LONGEST_NAME].decode(errors="ignore") for name in names]
     if len(set(stems)) == len(stems):
         return tuple(stems)
     return tuple(f"{stem}_{k:04d}" for k, stem in enumerate(stems))
@@ -211,7 +223,10 @@ def _names(frames: Sequence[Frame]) -> tuple[str, ...]:
 
 def _padding_hu(frame: Frame) -> float | None:
     """PixelPaddingValue in HU; None where the header has none."""
-    value = frame.header.get("PixelPaddingValue")
+    try:
+        value = frame.header.get("PixelPaddingValue")
+    except Exception:  # damaged bytes in an element that nobody needs
+        return None
     if not isinstance(value, int):
         return None
     if frame.layout.signed:  # and often written as unsigned, of the bits stored or allocated
@@ -240,13 +255,25 @@ def _row(stack: Stack) -> SeriesRow:
         orientation = Grid((1, 1, 1), turn).orientation
     return SeriesRow(
         series=stack.name,
-        number=str(first.header.get("SeriesNumber") or "-"),
-        description=str(first.header.get("SeriesDescription") or "-"),
+        number=_text(first.header, "SeriesNumber"),
+        description=_text(first.header, "SeriesDescription"),
         slices=len(stack.frames),
         matrix=f"{first.columns} x {first.rows}",
         spacing_mm=spacing,
         orientation=orientation,
     )
+
+
+def _text(header: Dataset, name: str) -> str:
+    """A value to show: one line, whatever the element holds; "-" where it holds nothing that can be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = header.get(name)
+    except Exception:  # damaged bytes in an element that nobody needs
+        return "-"
+    words = value if isinstance(value, (list, MultiValue)) else [value]
+    return " ".join(" ".join(str(word) for word in words if word is not None).split()) or "-"
 
 
 def series_table(rows: Sequence[SeriesRow]) -> str:
