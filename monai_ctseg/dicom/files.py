@@ -19,6 +19,7 @@ from monai_ctseg.dicom.frame import (
     Frame,
     frames_of,
     modality_of,
+    raw_value,
     sop_class_of_meta,
     transfer_syntax,
     why_no_ct_slice,
@@ -116,7 +117,7 @@ def _damaged(path: Path, error: Exception) -> ScanError:
 
 
 def _frames_of_header(path: Path, dataset: Dataset, offset: int) -> list[Frame] | str:
-    if offset >= 0 and all(dataset.get(name) is not None for name in _IMAGE_ELEMENTS):
+    if offset >= 0 and all(raw_value(dataset, name) is not None for name in _IMAGE_ELEMENTS):
         return why_no_ct_slice(dataset) or list(frames_of(path, dataset, offset))
     sop_class = dataset.get("SOPClassUID") or sop_class_of_meta(dataset)
     if sop_class in CT_SOP_CLASSES or (not sop_class and modality_of(dataset) == "CT") or not len(dataset):

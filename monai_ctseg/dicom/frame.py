@@ -38,6 +38,8 @@ REPAIRS: dict[str, str] = {
 }
 """Elements that a stripped header may lack, and the rule that stands in for each. Nothing else is repaired."""
 
+_PER_FRAME = 0x52009230
+_REPAIRED_TAGS = {name: tag_for_keyword(name) or 0 for name in REPAIRS}
 HIGHEST_RESCALE = 1e6
 HU_RESCALE_TYPES = {"", "HU", "HU_MOD", "US"}
 
@@ -88,7 +90,7 @@ def frames_of(path: Path, header: Dataset, offset: int) -> Iterator[Frame]:
     """
     count = _number(header, "NumberOfFrames", int, path, default=1)
     shared = _first(header, "SharedFunctionalGroupsSequence")
-    own = header.get("PerFrameFunctionalGroupsSequence") or []
+    own = header.get("PerFrameFunctionalGroupsSequence") or [] if _PER_FRAME in header else []
     if count < 1 or (count > 1 and len(own) != count):
         raise ScanError(f"{path.name}: {count} frames, but {len(own)} frame descriptions; export the series again")
     common = _common(path, header, offset)
@@ -106,7 +108,12 @@ def _common(path: Path, header: Dataset, offset: int) -> dict[str, Any]:
     rows, columns = _number(header, "Rows", int, path), _number(header, "Columns", int, path)
     if min(rows, columns) < 1:
         raise PixelDataError(f"{path.name}: {rows} rows and {columns} columns: no picture; export the series again")
-    if allocated not in (8, 16, 32) or not 0 < stored <= allocated or not stored - 1 <= high_bit < allocated:
+    if (
+        signed not in (0, 1)
+        or allocated not in (8, 16, 32)
+        or not 0 < stored <= allocated
+        or not stored - 1 <= high_bit < allocated
+    ):
         raise PixelDataError(
             f"{path.name}: {allocated} bits allocated, {stored} stored, high bit {high_bit}: not a pixel layout of CT"
         )
@@ -172,7 +179,7 @@ def modality_of(header: Dataset) -> str:
 def why_no_ct_slice(header: Dataset) -> str:
     """Why an image is no CT slice: "localizer", "colour image", "screen capture", its modality; "" if it is one."""
     modality = modality_of(header)
-    if (header.get("SamplesPerPixel") or 1) != 1:
+    if (raw_value(header, "SamplesPerPixel") or 1) != 1:
         return "colour image"
     if "LOCALIZER" in (header.get("ImageType") or []):
         return "localizer"
@@ -183,7 +190,7 @@ def why_no_ct_slice(header: Dataset) -> str:
 
 def _missing(*places: Dataset) -> tuple[str, ...]:
     """The elements of REPAIRS that none of these datasets has."""
-    return tuple(name for name in REPAIRS if not any(name in place for place in places))
+    return tuple(name for name, tag in _REPAIRED_TAGS.items() if not any(tag in place for place in places))
 
 
 def transfer_syntax(header: Dataset) -> str:
@@ -197,7 +204,7 @@ def sop_class_of_meta(header: Dataset) -> str:
 
 
 def _first(header: Dataset, name: str) -> Dataset | None:
-    sequence = header.get(name)
+    sequence = header.get(name) if (tag_for_keyword(name) or 0) in header else None
     return sequence[0] if sequence else None
 
 
@@ -207,7 +214,7 @@ def _group(groups: list[Dataset], name: str) -> Dataset:
 
 
 def _number(header: Dataset, name: str, kind: Callable[[Any], Any], path: Path, *, default: Any = None) -> Any:
-    value = _raw(header, name)
+    value = raw_value(header, name)
     if value is None or value == "":
         if default is None:
             raise PixelDataError(f"{path.name}: the header lacks {name}, without which its pixels cannot be read")
@@ -218,7 +225,7 @@ def _number(header: Dataset, name: str, kind: Callable[[Any], Any], path: Path, 
         raise ScanError(f"{path.name}: {name} is {str(value)[:40]!r}, not a number; export the series again") from None
 
 
-def _raw(header: Dataset, name: str) -> Any:
+def raw_value(header: Dataset, name: str) -> Any:
     """A value without pydicom's conversion, where it is a plain number or decimal string: half the reading time."""
     element = header.get_item(tag_for_keyword(name) or 0)
     if element is None:
@@ -232,7 +239,7 @@ def _raw(header: Dataset, name: str) -> Any:
 
 def _numbers(header: Dataset, name: str, count: int, path: Path) -> tuple[float, ...] | None:
     """A decimal string of several values."""
-    value = _raw(header, name)
+    value = raw_value(header, name)
     if value is None or value == "":
         return None
     parts = value.split("\\") if isinstance(value, str) else value
