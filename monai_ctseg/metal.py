@@ -8,7 +8,7 @@ vein, a marker that lies on the skin within the few millimetres to which the bod
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -101,17 +101,8 @@ def find_metal(scan: Scan, *, threshold_hu: float = DEFAULT_THRESHOLD_HU, anywhe
     intensity = _intensity(scan)
     _require_headroom(intensity, threshold_hu)
     body = None if anywhere else locate_body(scan)
-    pieces = _pieces_above(scan, threshold_hu, intensity)
-    kept = _judge(pieces, body)
-    return Metal(
-        mask=Mask(pieces.paint(kept, scan.grid.shape), scan.grid),
-        threshold_hu=threshold_hu,
-        anywhere=anywhere,
-        intensity=intensity,
-        components=_list(pieces, kept, scan, body),
-        unlisted=_sum_up(pieces, kept),
-        sensitivity=_try_others(scan, body, intensity),
-    )
+    account = _account(scan, _pieces_above(scan, threshold_hu, intensity), body, intensity)
+    return replace(account, threshold_hu=threshold_hu, sensitivity=_try_others(scan, body, intensity))
 
 
 def judge_mask(scan: Scan, mask: Mask, *, anywhere: bool = False) -> Metal:
@@ -123,12 +114,16 @@ def judge_mask(scan: Scan, mask: Mask, *, anywhere: bool = False) -> Metal:
     scan.grid.require(mask.grid)
     body = None if anywhere else locate_body(scan)
     intensity = _intensity(scan)
-    pieces = Pieces.of(_without_sentinels(mask.voxels, scan, intensity))
+    return _account(scan, Pieces.of(_without_sentinels(mask.voxels, scan, intensity)), body, intensity)
+
+
+def _account(scan: Scan, pieces: Pieces, body: Body | None, intensity: IntensityVerdict) -> Metal:
+    """The pieces judged and measured; without a body all are kept."""
     kept = _judge(pieces, body)
     return Metal(
         mask=Mask(pieces.paint(kept, scan.grid.shape), scan.grid),
         threshold_hu=None,
-        anywhere=anywhere,
+        anywhere=body is None,
         intensity=intensity,
         components=_list(pieces, kept, scan, body),
         unlisted=_sum_up(pieces, kept),
