@@ -1,4 +1,4 @@
-"""MONAI bundles: find one, merge its configs, build its workflow or its parts, load its weights.
+"""MONAI bundles: merge the configs of one, build its workflow or its parts, load its weights.
 
 A config is code: "$" expressions are evaluated and "_target_" names are imported. Only run bundles that you trust.
 """
@@ -17,26 +17,13 @@ from typing import Any, Literal
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
+from monai_ctseg.bundle_folders import DEFAULT_BUNDLE as DEFAULT_BUNDLE
+from monai_ctseg.bundle_folders import WEIGHTS as WEIGHTS
+from monai_ctseg.bundle_folders import find_bundle as find_bundle
 from monai_ctseg.errors import BundleError, CtsegError, OutputError
 
-DEFAULT_BUNDLE = "metal_unet2d"
-WEIGHTS = Path("models") / "model.pt"
-
-ConfigName = Literal["inference", "train"]
+ConfigName = Literal["inference", "train", "evaluate", "labels", "multi_gpu_train", "multi_gpu_evaluate"]
 _NOISY = ("monai", "ignite")
-
-
-def find_bundle(bundle: str | Path = DEFAULT_BUNDLE) -> Path:
-    """The folder of a bundle: a path, or the name of one that came with the package."""
-    package = Path(__file__).resolve().parent
-    homes = (package / "bundles", package.parent / "bundles")
-    for folder in (Path(bundle), *(home / bundle for home in homes)):
-        if (folder / "configs" / "inference.yaml").is_file():
-            return folder.resolve()
-    known = sorted({path.parent.parent.name for home in homes for path in home.glob("*/configs/inference.yaml")})
-    raise BundleError(
-        f"{bundle} is no bundle: there is no configs/inference.yaml in it; known by name: {', '.join(known)}"
-    )
 
 
 def read_config(bundle: Path, *names: ConfigName, overrides: Mapping[str, Any] | None = None) -> ConfigParser:

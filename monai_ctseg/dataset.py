@@ -1,8 +1,10 @@
 """dataset.json: which scans, labels and slices train, and which validate.
 
-It follows the Medical Segmentation Decathlon's form that MONAI reads: "training" and "validation" are lists
-of {"image": path, "label": path, "series": uid, "slices": [k, ...]}; all but "image" may be missing. Without "label"
-the metal is found by threshold; without "slices" the whole scan counts. Relative paths start at the file's own folder.
+It follows the Medical Segmentation Decathlon's form that MONAI reads: "training", "validation" and "test" are lists
+of {"image": path, "label": path, "series": uid, "slices": [k, ...]}; all but "image" may be missing, and "test" as a
+whole. Without "label" the metal is found by threshold; without "slices" the whole scan counts. Relative paths start
+at the file's own folder and must not leave it by "..", while links in it lead where they were laid.
+"metal_voxels" and "voxels_sha256", where `prepare` wrote them, tell early of a cohort that cannot train.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.metal import find_metal
@@ -20,6 +23,9 @@ from monai_ctseg.nifti import read_mask
 from monai_ctseg.scan import Mask, Scan
 
 FILE_NAME = "dataset.json"
+
+Section: TypeAlias = Literal["training", "validation", "test"]
+SECTIONS: tuple[Section, ...] = ("training", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -29,12 +35,15 @@ class Case:
     image: folder of a DICOM series, one file, or a NIfTI volume.
     label: NIfTI mask on the same grid; None: metal by threshold.
     series: SeriesInstanceUID where the folder holds several. slices: indices k that count; None: all.
+    metal_voxels, voxels_sha256: voxels set in the label, and the hash of the scan's HU, where they are known.
     """
 
     image: Path
     label: Path | None = None
     series: str | None = None
     slices: tuple[int, ...] | None = None
+    metal_voxels: int | None = None
+    voxels_sha256: str | None = None
 
     def as_item(self) -> dict[str, Any]:
         """The dictionary that MONAI's transforms take; keys without a value are left out."""
@@ -45,7 +54,7 @@ class Case:
 
 @dataclass(frozen=True)
 class DataSplit:
-    """What trains and what validates, how that was decided, and what it means for the figures.
+    """What trains, what validates and what is kept for a last test; how that was decided, and what it means.
 
     sources: the `provenance` of each scan, where the scans were read to split them.
     """
@@ -55,10 +64,18 @@ class DataSplit:
     split: str = "given"
     note: str = ""
     sources: tuple[Mapping[str, Any], ...] = ()
+    test: tuple[Case, ...] = ()
 
-    def items(self, section: Literal["training", "validation"]) -> list[dict[str, Any]]:
+    def items(self, section: Section) -> list[dict[str, Any]]:
         """The section as MONAI takes it, a dictionary a case."""
-        return [case.as_item() for case in getattr(self, section)]
+        return [case.as_item() for case in self.cases(section)]
+
+    def cases(self, section: Section) -> tuple[Case, ...]:
+        """The section; DatasetError where there is none of that name."""
+        if section not in SECTIONS:
+            raise DatasetError(f"a dataset.json has no section '{section}'; take {', '.join(SECTIONS)}")
+        cases: tuple[Case, ...] = getattr(self, section)
+        return cases
 
 
 def read_label(scan: Scan, label: Path | None, *, threshold_hu: float) -> Mask:
@@ -72,18 +89,16 @@ def read_label(scan: Scan, label: Path | None, *, threshold_hu: float) -> Mask:
 
 def write_dataset(dataset: DataSplit, path: Path) -> None:
     """Write dataset.json; paths under its folder are written relative to it."""
-    content = {
+    content: dict[str, Any] = {
         "name": "metal in CT",
         "modality": {"0": "CT"},
         "labels": {"0": "background", "1": "metal"},
         "tensorImageSize": "3D",
         "split": dataset.split,
         "note": dataset.note,
-        "numTraining": len(dataset.training),
-        "numValidation": len(dataset.validation),
-        "training": [_relative(item, path.parent) for item in dataset.items("training")],
-        "validation": [_relative(item, path.parent) for item in dataset.items("validation")],
     }
+    content |= {f"num{name.capitalize()}": len(dataset.cases(name)) for name in SECTIONS}
+    content |= {name: [_written(case, path.parent) for case in dataset.cases(name)] for name in SECTIONS}
     partial = path.with_name(path.name + ".part")
     partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)
@@ -97,37 +112,56 @@ def read_dataset(path: Path) -> DataSplit:
         raise DatasetError(f"{path} cannot be read as a dataset.json: {error}") from error
     if not isinstance(content, dict):
         raise DatasetError(f"{path} holds no JSON object; it needs the lists 'training' and 'validation'")
-    training, validation = (_read_section(content.get(name), name, path) for name in ("training", "validation"))
-    _require_apart(training, validation, path)
-    _require_files([*training, *validation], path)
+    note = str(content.get("note") or "")
+    training, validation, test = (_read_section(content.get(name), name, path, note) for name in SECTIONS)
+    for one, other in combinations((training, validation, test), 2):
+        _require_apart(one, other, path)
+    _require_files([*training, *validation, *test], path)
     return DataSplit(
         training,
         validation,
         split=str(content.get("split", "given")),
-        note=str(content.get("note") or "as given by dataset.json"),
+        note=note or "as given by dataset.json",
+        test=test,
     )
 
 
-def _read_section(items: Any, name: str, path: Path) -> tuple[Case, ...]:
-    if not isinstance(items, list) or not items:
-        raise DatasetError(f"{path} lists no scan under '{name}'; it needs at least one")
-    return tuple(_read_item(item, f"{path}, {name}[{n}]", path.parent) for n, item in enumerate(items))
+def _read_section(items: Any, name: Section, path: Path, note: str) -> tuple[Case, ...]:
+    if name == "test" and items is None:
+        return ()
+    if not isinstance(items, list) or not (items or name == "test"):
+        because = f" ({note})" if note and items == [] else ""
+        raise DatasetError(f"{path} lists no scan under '{name}'; it needs at least one{because}")
+    cases = tuple(_read_item(item, f"{path}, {name}[{n}]", path.parent) for n, item in enumerate(items))
+    if name != "test" and not any(case.metal_voxels != 0 for case in cases):
+        raise DatasetError(
+            f"{path}: no scan of the {len(cases)} under '{name}' holds metal in its label; "
+            "prepare them with a lower threshold, or add scans with metal"
+        )
+    return cases
 
 
 def _read_item(item: Any, where: str, folder: Path) -> Case:
+    if isinstance(item, str):  # the Decathlon's own "test"
+        item = {"image": item}
     if not isinstance(item, dict) or not isinstance(item.get("image"), str):
         raise DatasetError(f"{where} has no 'image' path")
     slices = item.get("slices")
     if slices is not None and not (isinstance(slices, list) and slices and all(type(k) is int for k in slices)):
         raise DatasetError(f"{where}: 'slices' has to be a list of slice indices, not {str(slices)[:40]}")
-    series, label = item.get("series"), item.get("label")
-    if not all(value is None or isinstance(value, str) for value in (series, label)):
-        raise DatasetError(f"{where}: 'label' and 'series' have to be text")
+    series, label, voxels = item.get("series"), item.get("label"), item.get("voxels_sha256")
+    if not all(value is None or isinstance(value, str) for value in (series, label, voxels)):
+        raise DatasetError(f"{where}: 'label', 'series' and 'voxels_sha256' have to be text")
+    metal = item.get("metal_voxels")
+    if metal is not None and type(metal) is not int:
+        raise DatasetError(f"{where}: 'metal_voxels' has to be a number of voxels, not {str(metal)[:40]}")
     return Case(
         image=_resolve(item["image"], folder, where),
         label=None if label is None else _resolve(label, folder, where),
         series=series,
         slices=None if slices is None else tuple(slices),
+        metal_voxels=metal,
+        voxels_sha256=voxels,
     )
 
 
@@ -140,21 +174,52 @@ def _resolve(text: str, folder: Path, where: str) -> Path:
     return folder / path
 
 
-def _require_apart(training: Sequence[Case], validation: Sequence[Case], path: Path) -> None:
-    """No slice of a scan on both sides."""
-    for a in training:
-        for b in validation:
-            same = (a.image.resolve(), a.series) == (b.image.resolve(), b.series)
-            if same and (a.slices is None or b.slices is None or set(a.slices) & set(b.slices)):
-                raise DatasetError(f"{path} trains and validates on the same slices of {b.image.name}; hold some out")
+def _require_apart(one: Sequence[Case], other: Sequence[Case], path: Path) -> None:
+    """No slice of a scan in two sections, under whatever name."""
+    known: dict[Any, list[Case]] = {}
+    for a in one:
+        for key in _identities(a):
+            known.setdefault(key, []).append(a)
+    for b in other:
+        for a in [a for key in _identities(b) for a in known.get(key, ())]:
+            if a.slices is None or b.slices is None or set(a.slices) & set(b.slices):
+                names = dict.fromkeys((a.image.name, b.image.name))
+                raise DatasetError(
+                    f"{path} has the same slices of {' and '.join(names)} in two sections; hold some out"
+                )
+
+
+def _identities(case: Case) -> list[Any]:
+    """What two cases of one scan share."""
+    place = (_resolved(case.image), case.series)
+    return [place] if case.voxels_sha256 is None else [place, case.voxels_sha256]
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return path
 
 
 def _require_files(cases: Sequence[Case], path: Path) -> None:
     named = dict.fromkeys(file for case in cases for file in (case.image, case.label) if file is not None)
-    missing = [str(file) for file in named if not file.exists()]
+    missing = [str(file) for file in named if not _exists(file)]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise DatasetError(f"{path} names files that are not there: {', '.join(missing[:3])}{more}")
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except (OSError, ValueError):  # a name too long for a file, or with a zero byte in it
+        return False
+
+
+def _written(case: Case, folder: Path) -> dict[str, Any]:
+    known = {"metal_voxels": case.metal_voxels, "voxels_sha256": case.voxels_sha256}
+    return {**_relative(case.as_item(), folder), **{key: value for key, value in known.items() if value is not None}}
 
 
 def _relative(item: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ CtsegError
 ├── MaskError              a mask with other values than 0 and 1
 ├── SaturatedScan          a threshold that no voxel of this scan can exceed
 ├── DatasetError           a dataset.json, or a split, that cannot be used
+├── TrainingError          a training that cannot go on
 ├── BundleError            a bundle or its weights that cannot be used
 └── OutputError            a place where nothing can be written
 
@@ -67,6 +68,10 @@ class SaturatedScan(CtsegError):
 
 class DatasetError(CtsegError):
     """A dataset.json, or a split, that cannot be used."""
+
+
+class TrainingError(CtsegError):
+    """A training that cannot go on: a loss that is no number, a checkpoint of another training."""
 
 
 class BundleError(CtsegError):

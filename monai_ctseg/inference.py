@@ -1,89 +1,160 @@
 """Scan + bundle -> Mask on the scan's own grid.
 
-The network, the window and the steps after it come from the bundle's inference.yaml. Slices go through in runs, so
-the memory needed does not grow with the length of the scan, apart from the scan and its mask.
+The network, the window and the steps after it come from the bundle's inference.yaml. Slices go through in runs of
+`slices_at_once`, so the memory needed does not grow with the length of the scan, apart from the scan and its mask.
+Where the network sees neighbouring slices, `context_slices_mm` of them on either side of a run are given along.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from monai.data import MetaTensor
+from monai.transforms import Compose
 
-from monai_ctseg.bundle import (
-    DEFAULT_BUNDLE,
-    WEIGHTS,
-    config_errors,
-    device_override,
-    find_bundle,
-    load_weights,
-    quiet,
-    read_config,
-)
+from monai_ctseg.bundle import config_errors, device_override, load_weights, own_errors, quiet, read_config
+from monai_ctseg.bundle_folders import DEFAULT_BUNDLE, WEIGHTS, find_bundle
 from monai_ctseg.errors import BundleError
 from monai_ctseg.metal import judge_mask
 from monai_ctseg.reading import read_scan
-from monai_ctseg.scan import BoolArray, Mask, Scan
+from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.transforms import scan_to_tensor
+from monai_ctseg.windows import Network, Progress, Windows, out_of_memory, shortage
 
-Progress = Callable[[int, int], None]
-"""Called with the slices done and the slices in all."""
+Item: TypeAlias = dict[str, Any]
 
-SLICES_AT_ONCE = 16
+Flips: TypeAlias = tuple[tuple[int, ...], ...]
+FLIPS: Flips = ((), (-3,), (-2,), (-3, -2))
+"""Axes of (1, 1, i, j, k) that are turned around for `tta`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the network sees in one scan, on its grid, also outside the body.
+
+    probability: uint8 [i, j, k] in 255ths, where it was asked for. At the bundles' threshold of 0.5 the mask is
+        exactly where it reaches 128.
+    notes: what was done otherwise than asked, a sentence each.
+    """
+
+    mask: Mask
+    probability: npt.NDArray[np.uint8] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A network ready to run, on any number of scans. Made by `load_predictor`."""
+    """A network ready to run, on any number of scans. Made by `load_predictor`.
+
+    inferer: MONAI's. Where memory runs out its `sw_batch_size` is halved, and stays so for the scans that follow.
+    to_input, to_probability, to_binary: the bundle's steps, from slices of HU to the network's grid; from logits there
+        to probabilities on the slices; from these to 0 and 1.
+    """
 
     bundle: Path
     weights: Path
     device: torch.device
-    network: torch.nn.Module
+    network: Network
     inferer: Any
-    to_input: Any
-    to_mask: Any
+    to_input: Callable[[Item], Item]
+    to_probability: Callable[[Item], Item]
+    to_binary: Callable[[Item], Item]
+    slices_at_once: int
+    context_slices_mm: float
 
-    def __call__(self, scan: Scan | str | Path, *, anywhere: bool = False, progress: Progress | None = None) -> Mask:
+    def __call__(self, scan: Scan | str | Path, *, anywhere: bool = False, **options: Any) -> Mask:
         """The mask of a scan, or of what `read_scan` finds at a path; it raises what `read_scan` raises.
 
-        What the network marks outside the body is dropped, unless `anywhere`.
+        What the network marks outside the body is dropped, unless `anywhere`. Other options as in `predict`.
         """
         source = scan if isinstance(scan, Scan) else read_scan(scan)
-        image = scan_to_tensor(source)
-        count = source.grid.shape[2]
-        voxels = np.zeros(source.grid.shape, dtype=np.bool_, order="F")
-        for first in range(0, count, SLICES_AT_ONCE):
-            slices = list(range(first, min(first + SLICES_AT_ONCE, count)))
-            voxels[:, :, first : slices[-1] + 1] = self._predict_slices(image, slices)
-            if progress is not None:
-                progress(slices[-1] + 1, count)
-        drawn = Mask(voxels, source.grid)
+        drawn = self.predict(source, **options).mask
         return drawn if anywhere else judge_mask(source, drawn).mask
 
-    def _predict_slices(self, image: Any, slices: list[int]) -> BoolArray:
-        with quiet(), torch.inference_mode():
-            item = self.to_input({"image": image, "slices": slices})
-            batch = item["image"].as_tensor()[None].to(self.device)
+    def predict(
+        self, scan: Scan, *, tta: bool = False, probability: bool = False, progress: Progress | None = None
+    ) -> Prediction:
+        """The network's mask of a scan, and its probability where that is asked for (one more byte a voxel).
+
+        tta: the mean of the probabilities over flips along i, along j and along both, in four times the time.
+        progress: called with (windows done, windows in all); with several runs the latter is an estimate at first.
+        Raises BundleError where the memory is too small.
+        """
+        image, shape = scan_to_tensor(scan), scan.grid.shape
+        mask = np.zeros(shape, dtype=np.bool_, order="F")
+        chances = np.zeros(shape, dtype=np.uint8, order="F") if probability else None
+        windows = Windows(self.inferer, self.network, progress=progress)
+        context = math.ceil(self.context_slices_mm / scan.grid.spacing_mm[2])
+        runs = split_runs(shape[2], self.slices_at_once, context=context)
+        for n, run in enumerate(runs):
+            left = sum(len(later.given) for later in runs[n + 1 :]) / len(run.given)
+            with quiet(), torch.inference_mode(), config_errors(self.bundle), _shortages():
+                item = self._look(image, run, windows, flips=FLIPS if tta else FLIPS[:1], left=left)
+                if chances is not None:
+                    chances[:, :, run.wanted] = np.rint(_voxels(item, run) * 255)
+                mask[:, :, run.wanted] = _voxels(self.to_binary(item), run) > 0
+        return Prediction(Mask(mask, scan.grid), chances, tuple(windows.notes))
+
+    def _look(self, image: MetaTensor, run: Run, windows: Windows, *, flips: Flips, left: float) -> Item:
+        """An item whose "pred" holds the probability (1, i, j, k) on the run's given slices: the mean over flips."""
+        item = self.to_input({"image": image, "slices": list(run.given)})
+        volume = item["image"].as_tensor()[None].to(self.device)
+        total: torch.Tensor | None = None
+        for n, axes in enumerate(flips, start=1):
+            to_come = len(flips) * (1 + left) - n  # in volumes like this one
             with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
-                item["pred"] = MetaTensor(self.inferer(batch, self.network)[0].float())
-            mask: BoolArray = self.to_mask(item)["pred"][0].cpu().numpy() > 0
-        return mask
+                logits = windows(volume.flip(axes) if axes else volume, left=to_come)
+            logits = (logits.flip(axes) if axes else logits)[0].float()
+            item["pred"] = MetaTensor(logits, affine=item["image"].affine)
+            seen = self.to_probability(dict(item))["pred"]
+            total = seen if total is None else total + seen
+        return {**item, "pred": total if len(flips) == 1 or total is None else total / len(flips)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Slices that go through at a time: those given to the network, and those of them whose mask is wanted."""
+
+    given: range
+    wanted: slice
+
+    @property
+    def inside(self) -> slice:
+        """The wanted slices, counted from the first given one."""
+        return slice(self.wanted.start - self.given.start, self.wanted.stop - self.given.start)
+
+
+def split_runs(count: int, at_once: int, *, context: int = 0) -> list[Run]:
+    """Runs of `at_once` slices that cover `count`; each is given `context` more on either side, where there are any.
+
+    >>> [(run.given, run.wanted) for run in split_runs(5, 3, context=1)]
+    [(range(0, 4), slice(0, 3, None)), (range(2, 5), slice(3, 5, None))]
+    """
+    wanted = [slice(first, min(first + at_once, count)) for first in range(0, count, at_once)]
+    return [Run(range(max(0, run.start - context), min(count, run.stop + context)), run) for run in wanted]
 
 
 def load_predictor(
-    bundle: str | Path = DEFAULT_BUNDLE, *, weights: str | Path | None = None, device: str | None = None
+    bundle: str | Path = DEFAULT_BUNDLE,
+    *,
+    weights: str | Path | None = None,
+    device: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Predictor:
     """Build the bundle's network and load its weights once, for many scans.
 
     weights: a model.pt; without it, the bundle's own.
     device: "cpu", "cuda", "cuda:1"; without it, CUDA where there is one.
-    Raises BundleError where there are no weights, or they do not fit.
+    overrides: values for other ids of the bundle's inference.yaml, such as {"windows_per_batch": 1}.
+    Raises BundleError where there are no weights, or they do not fit, or the config has no such id.
     """
     folder = find_bundle(bundle)
     file = folder / WEIGHTS if weights is None else Path(weights).expanduser()
@@ -93,17 +164,22 @@ def load_predictor(
             "train it (monai-ctseg train), or name the model.pt to use (--weights)"
         )
     with quiet(), config_errors(folder):
-        parser = read_config(folder, "inference", overrides=device_override(device))
-        network = parser.get_parsed_content("network")
+        config = read_config(folder, "inference", overrides={**device_override(device), **(overrides or {})})
+        part = config.get_parsed_content
+        at_once, context_mm = _lengths(part("slices_at_once"), part("context_slices_mm"))
+        network = part("network")
         load_weights(network, file)
         return Predictor(
             bundle=folder,
             weights=file,
-            device=parser.get_parsed_content("device"),
+            device=part("device"),
             network=network.eval(),
-            inferer=parser.get_parsed_content("inferer"),
-            to_input=parser.get_parsed_content("slices_to_input"),
-            to_mask=parser.get_parsed_content("to_mask"),
+            inferer=part("inferer"),
+            to_input=part("slices_to_input"),
+            to_probability=part("to_probability"),
+            to_binary=_without(part("to_probability"), part("to_mask")),
+            slices_at_once=at_once,
+            context_slices_mm=context_mm,
         )
 
 
@@ -114,10 +190,46 @@ def predict(
     weights: str | Path | None = None,
     device: str | None = None,
     anywhere: bool = False,
+    tta: bool = False,
     progress: Progress | None = None,
 ) -> Mask:
     """The metal that the bundle's network sees in one scan, on the scan's own grid; options as in `load_predictor`.
 
-    anywhere: keep what it sees outside the body, too.
+    anywhere: keep what it sees outside the body, too. tta, progress: as in `Predictor.predict`.
     """
-    return load_predictor(bundle, weights=weights, device=device)(scan, anywhere=anywhere, progress=progress)
+    predictor = load_predictor(bundle, weights=weights, device=device)
+    return predictor(scan, anywhere=anywhere, tta=tta, progress=progress)
+
+
+def _lengths(slices_at_once: Any, context_slices_mm: Any) -> tuple[int, float]:
+    """The two ids checked: a count of 1 or more, a length of 0 or more."""
+    if not isinstance(slices_at_once, int) or slices_at_once < 1:
+        raise BundleError(f"slices_at_once is {slices_at_once}; it takes a number of slices, 1 or more")
+    if not isinstance(context_slices_mm, (int, float)) or not 0 <= context_slices_mm < math.inf:
+        raise BundleError(f"context_slices_mm is {context_slices_mm}; it takes millimetres, 0 or more")
+    return slices_at_once, float(context_slices_mm)
+
+
+def _without(first: Any, steps: Compose) -> Compose:
+    """What a Compose does after its first step, which has to be `first`."""
+    if not steps.transforms or steps.transforms[0] is not first:
+        raise BundleError("to_mask has to begin with @to_probability; mend inference.yaml")
+    return Compose(steps.transforms[1:])
+
+
+def _voxels(item: Item, run: Run) -> npt.NDArray[Any]:
+    """What "pred" holds on the wanted slices, [i, j, k]."""
+    values: npt.NDArray[Any] = item["pred"].as_tensor()[0, :, :, run.inside].cpu().numpy()
+    return values
+
+
+@contextmanager
+def _shortages() -> Iterator[None]:
+    """Memory that runs out in a step before or after the network, as our refusal."""
+    try:
+        with own_errors():
+            yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise shortage() from error

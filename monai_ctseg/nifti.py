@@ -71,6 +71,11 @@ def write_mask(mask: Mask, path: Path) -> None:
     _write(mask.voxels.view(np.uint8), mask.grid, path)
 
 
+def write_probability(values: npt.NDArray[np.uint8], grid: Grid, path: Path) -> None:
+    """Write probabilities, given as uint8 [i, j, k] in 255ths, a byte a voxel: scl_slope makes 0 ... 1 of them."""
+    _write(values, grid, path, slope=1 / 255)
+
+
 def _load(path: Path) -> Any:
     try:
         return nib.load(path)
@@ -158,8 +163,10 @@ def _as_hu(values: npt.NDArray[Any]) -> HUArray:
         return np.asfortranarray(values, dtype=np.float32)
 
 
-def _write(values: npt.NDArray[Any], grid: Grid, path: Path) -> None:
+def _write(values: npt.NDArray[Any], grid: Grid, path: Path, *, slope: float | None = None) -> None:
     image = nib.Nifti1Image(values, grid.affine_ras)
+    if slope is not None:
+        image.header.set_slope_inter(slope, 0)
     image.header.set_xyzt_units("mm")
     image.set_sform(grid.affine_ras, code=1)
     image.set_qform(grid.affine_ras, code=0 if _sheared(grid) else 1)

@@ -7,11 +7,13 @@ No picture shows a name or a header of the patient.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import binary_erosion
 
 from monai_ctseg.scan import BoolArray
 from monai_ctseg.stats import ScanStats
@@ -25,6 +27,22 @@ WINDOW_HU = (-200.0, 1500.0)
 """Overviews show this window: soft tissue stays visible and bone stays darker than metal."""
 TRUTH_COLOR = "#00c853"
 PREDICTED_COLOR = "#ff6d00"
+
+
+@dataclass(frozen=True, eq=False)
+class SheetSlice:
+    """One slice for `plot_sheet`: hu, truth and predicted are [row, column]; aspect: height of a pixel over its width.
+
+    name (over both pictures), truth_note and predicted_note are written above it.
+    """
+
+    hu: npt.NDArray[Any]
+    truth: BoolArray
+    predicted: BoolArray
+    name: str
+    truth_note: str
+    predicted_note: str
+    aspect: float = 1.0
 
 
 def plot_stats(stats: ScanStats, path: str | Path) -> None:
@@ -79,12 +97,37 @@ def plot_overview(
         axes.set_axis_off()
     for n, (image, left, right, name) in enumerate(zip(hu, truth, predicted, names, strict=True)):
         axes = grid[n // pairs, 2 * (n % pairs) : 2 * (n % pairs) + 2]
-        short = name if len(name) <= 20 else f"...{name[-17:]}"
+        short = shorten(name, 20)
         _draw(axes[0], image[cut], left[cut], TRUTH_COLOR, f"{short}: truth, {np.count_nonzero(left):,} px")
         title = f"prediction, {np.count_nonzero(right):,} px, Dice {_dice(left, right):.3f}"
         _draw(axes[1], image[cut], right[cut], PREDICTED_COLOR, title)
     low, high = WINDOW_HU
     figure.suptitle(f"Truth at left, prediction at right; CT window {low:.0f} to {high:.0f} HU", fontsize=11)
+    figure.savefig(path, dpi=110)
+
+
+def plot_sheet(slices: Sequence[SheetSlice], path: str | Path, *, title: str) -> None:
+    """Draw slices of any size twice, cut to the surroundings of their masks: truth outlined at left, prediction right.
+
+    Two slices a row. Raises ValueError for no slices and OSError where `path` cannot be written.
+    """
+    if not slices:
+        raise ValueError("no slices to draw")
+    pairs = 2 if len(slices) > 1 else 1
+    rows = -(-len(slices) // pairs)
+    figure = _figure(6.8 * pairs, 3.75 * rows + 0.5)
+    grid = figure.subplots(rows, 2 * pairs, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for n, shown in enumerate(slices):
+        left, right = grid[n // pairs, 2 * (n % pairs) : 2 * (n % pairs) + 2]
+        cut = _surroundings([shown.truth, shown.predicted])
+        image = shown.hu[cut]
+        heading = f"{shown.name}\n"
+        _draw(left, image, _outline(shown.truth)[cut], TRUTH_COLOR, heading + shown.truth_note, aspect=shown.aspect)
+        note = "\n" + shown.predicted_note
+        _draw(right, image, _outline(shown.predicted)[cut], PREDICTED_COLOR, note, aspect=shown.aspect)
+    figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=110)
 
 
@@ -118,12 +161,22 @@ def _span(line: BoolArray) -> slice:
     return slice(max(0, middle - half), middle + half + 1)
 
 
-def _draw(axes: Axes, image: npt.NDArray[Any], mask: BoolArray, color: str, title: str) -> None:
+def shorten(name: str, length: int) -> str:
+    """The end of a name that is longer than `length`: names differ there."""
+    return name if len(name) <= length else f"...{name[3 - length :]}"
+
+
+def _outline(mask: BoolArray) -> BoolArray:
+    """The pixels of a mask [row, column] with a side neighbour outside it."""
+    return np.asarray(mask & ~binary_erosion(mask))
+
+
+def _draw(axes: Axes, image: npt.NDArray[Any], mask: BoolArray, color: str, title: str, *, aspect: float = 1.0) -> None:
     low, high = WINDOW_HU
-    axes.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    axes.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest", aspect=aspect)
     tint = np.zeros((*mask.shape, 4))
     tint[mask] = (*(int(color[n : n + 2], 16) / 255 for n in (1, 3, 5)), 0.75)
-    axes.imshow(tint, interpolation="nearest")
+    axes.imshow(tint, interpolation="nearest", aspect=aspect)
     axes.set_title(title, fontsize=8.5)
 
 

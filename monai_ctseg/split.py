@@ -138,9 +138,20 @@ def split_blocks(case: Case, facts: Facts, *, held_out: Sequence[int | str] | No
     return _split_slices(case, facts, held, ~near, kind="blocks", note=note)
 
 
-def split_patients(cases: Sequence[Case], facts: Sequence[Facts], *, seed: int = 0) -> DataSplit:
-    """Whole patients validate. Scans of one PatientID, or with the same voxels, are one patient."""
-    groups = _group_patients([fact.keys for fact in facts])
+def split_patients(
+    cases: Sequence[Case],
+    facts: Sequence[Facts],
+    *,
+    seed: int = 0,
+    validation: float = SHARE,
+    test: float = 0.0,
+) -> DataSplit:
+    """Whole patients validate. Scans of one PatientID, or with the same voxels, are one patient.
+
+    validation, test: shares of the patients with metal, and of those without; each part gets one with metal at least
+    where there are enough, training always. Raises DatasetError where fewer than two patients show metal.
+    """
+    groups = group_patients([fact.keys for fact in facts])
     with_metal = [group for group in groups if any(sum(facts[n].metal) for n in group)]
     without = [group for group in groups if group not in with_metal]
     if len(with_metal) < 2:
@@ -150,16 +161,31 @@ def split_patients(cases: Sequence[Case], facts: Sequence[Facts], *, seed: int =
         )
     rng = np.random.default_rng(seed)
     held: set[int] = set()
+    kept: set[int] = set()
+    testable = len(with_metal) > 2 or not validation
     for part, least in ((with_metal, 1), (without, 0)):
-        chosen = rng.permutation(len(part))[: max(least, round(SHARE * len(part)))]
-        held.update(n for group in chosen for n in part[group])
-    note = f"patients: {len(held)} of {len(cases)} scans validate; no patient is on both sides"
+        validating, testing = _shares(len(part), validation, test if testable else 0.0, least=least)
+        order = rng.permutation(len(part))
+        held.update(n for group in order[:validating] for n in part[group])
+        kept.update(n for group in order[validating : validating + testing] for n in part[group])
+    note = f"patients: {len(held)} of {len(cases)} scans validate"
+    note += f", {len(kept)} are kept for a test" if kept else ""
+    note += "; too few patients with metal for a test part" if test and not testable else ""
     return DataSplit(
-        training=tuple(case for n, case in enumerate(cases) if n not in held),
+        training=tuple(case for n, case in enumerate(cases) if n not in held | kept),
         validation=tuple(case for n, case in enumerate(cases) if n in held),
         split="patients",
-        note=note,
+        note=note + "; no patient is on both sides",
+        test=tuple(case for n, case in enumerate(cases) if n in kept),
     )
+
+
+def _shares(count: int, validation: float, test: float, *, least: int) -> tuple[int, int]:
+    """How many of so many patients validate and test; at least `least` (0 or 1) train."""
+    room = count - least
+    validating = min(room, max(least, round(validation * count))) if validation else 0
+    testing = min(room - validating, max(least, round(test * count))) if test else 0
+    return max(0, validating), max(0, testing)
 
 
 def _patient_keys(scan: Scan, voxels: str) -> frozenset[str]:
@@ -167,7 +193,7 @@ def _patient_keys(scan: Scan, voxels: str) -> frozenset[str]:
     return frozenset([voxels, *([hashlib.sha256(patient.encode()).hexdigest()] if patient else [])])
 
 
-def _group_patients(keys: Sequence[frozenset[str]]) -> list[list[int]]:
+def group_patients(keys: Sequence[frozenset[str]]) -> list[list[int]]:
     """Indices of scans, grouped so that scans that share a key are together."""
     groups: list[tuple[frozenset[str], list[int]]] = []
     for n, own in enumerate(keys):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from ignite.engine import Engine, Events
 
 from monai_ctseg.bundle import (
     DEFAULT_BUNDLE,
+    ConfigName,
     config_errors,
     device_override,
     find_bundle,
@@ -21,9 +24,11 @@ from monai_ctseg.bundle import (
     quiet,
     writing_errors,
 )
-from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, write_dataset
-from monai_ctseg.errors import BundleError, DatasetError
+from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, read_dataset, write_dataset
+from monai_ctseg.errors import BundleError, DatasetError, TrainingError
 from monai_ctseg.handlers import Progress, ProgressReport
+from monai_ctseg.handlers.checkpoints import LAST, read_checkpoint
+from monai_ctseg.processes import is_first, join, started_by_torchrun, wait
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import provenance
 from monai_ctseg.split import SplitKind, build_dataset, open_dataset
@@ -79,7 +84,9 @@ def train(
     split: "blocks" (one scan; the default there), "interleaved" (one scan), "patients" (several; the default there).
     held_out: first and last slice that validate, as names or indices k.
     overrides: values for other ids of the bundle's configs. On one machine's CPU the same seed gives the same weights.
-    Raises what `read_scan` raises, DatasetError, BundleError, OutputError.
+    Where `output_dir` holds a last.pt of the same training that did not end, it goes on from there. Under torchrun the
+    processes train together, and the first one writes.
+    Raises what `read_scan` raises, DatasetError, BundleError, TrainingError, OutputError.
     """
     start = time.monotonic()
     folder = find_bundle(bundle)
@@ -88,17 +95,18 @@ def train(
         raise BundleError(
             f"{min(own)} is set by the scan, the bundle and the output folder that are named; leave it out"
         )
-    if _is_dataset(scans):
-        if labels or series or split or held_out:
-            raise DatasetError(
-                f"{scans[0]} says itself what validates; leave labels, series, split and held-out slices out"
-            )
-        dataset = open_dataset(scans[0])
-    else:
-        cases = _cases(scans, labels, series)
-        dataset = build_dataset(cases, split=split, held_out=held_out, threshold_hu=threshold_hu, seed=seed)
-    logger.info("seed %d; %s", seed, dataset.note)
-    output = Path(output_dir)
+    output, on = Path(output_dir), device_override(device)
+    join(None if device is None else torch.device(device))
+    if is_first():
+        how: dict[str, Any] = {"labels": labels, "series": series, "split": split, "held_out": held_out}
+        dataset = _split(scans, threshold_hu=threshold_hu, seed=seed, **how)
+        logger.info("seed %d; %s", seed, dataset.note)
+        with writing_errors(output):
+            output.mkdir(parents=True, exist_ok=True)
+            _require_same(dataset, output)
+            write_dataset(dataset, output / FILE_NAME)
+    wait()
+    dataset = dataset if is_first() else open_dataset(output)
     epochs = {} if max_epochs is None else {"max_epochs": max_epochs}
     settings = {
         "dataset_dir": str(output),
@@ -107,14 +115,46 @@ def train(
         "augment": augment,
         "seed": seed,
         **epochs,
-        **device_override(device),
+        **on,
         **(overrides or {}),
     }
     with writing_errors(output):
-        output.mkdir(parents=True, exist_ok=True)
-        write_dataset(dataset, output / FILE_NAME)
         dice, best, ran = _run(folder, settings, progress)
+        shutil.rmtree(output / "cache", ignore_errors=True)
     return _result(output, dataset, dice=dice, best_epoch=best, epochs=ran, seed=seed, seconds=time.monotonic() - start)
+
+
+def _split(
+    scans: Sequence[str | Path],
+    *,
+    labels: Sequence[str | Path] | None,
+    series: str | None,
+    threshold_hu: float,
+    seed: int,
+    **how: Any,
+) -> DataSplit:
+    """What trains and what validates."""
+    if not _is_dataset(scans):
+        return build_dataset(_cases(scans, labels, series), threshold_hu=threshold_hu, seed=seed, **how)
+    if labels or series or any(how.values()):
+        raise DatasetError(
+            f"{scans[0]} says itself what validates; leave labels, series, split and held-out slices out"
+        )
+    return open_dataset(scans[0])
+
+
+def _require_same(dataset: DataSplit, output: Path) -> None:
+    """An unfinished training goes on with its own data only."""
+    if not ((output / LAST).is_file() and (output / FILE_NAME).is_file()):
+        return
+    place = read_checkpoint(output / LAST)["place"]
+    before = read_dataset(output / FILE_NAME)
+    same = all(before.items(part) == dataset.items(part) for part in ("training", "validation"))
+    if place["epoch"] < place["max_epochs"] and not same:
+        raise TrainingError(
+            f"{output}: an unfinished training with other scans or slices; name those again to go on with it, "
+            "or another folder"
+        )
 
 
 def _is_dataset(scans: Sequence[str | Path]) -> bool:
@@ -131,12 +171,14 @@ def _cases(scans: Sequence[str | Path], labels: Sequence[str | Path] | None, ser
 def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -> tuple[float, int, int]:
     """Run the workflow; best Dice, its epoch, and the epochs run."""
     with quiet():
-        workflow = open_workflow(bundle, "inference", "train", overrides=settings)
+        more: tuple[ConfigName, ...] = ("multi_gpu_train",) if started_by_torchrun() > 1 else ()
+        workflow = open_workflow(bundle, "inference", "train", *more, overrides=settings)
         with config_errors(bundle):
             trainer, evaluator = workflow.trainer, workflow.evaluator
-        evaluator.add_event_handler(Events.COMPLETED, _log_dice)
-        trainer.add_event_handler(Events.EPOCH_COMPLETED, _log_loss)
-        if progress is not None:
+        if is_first():
+            evaluator.add_event_handler(Events.COMPLETED, _log_dice)
+            trainer.add_event_handler(Events.EPOCH_COMPLETED, _log_loss)
+        if progress is not None and is_first():
             ProgressReport(progress).attach(trainer)
         with own_errors():
             workflow.run()

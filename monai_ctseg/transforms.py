@@ -7,7 +7,7 @@ Everything after these is MONAI's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +156,30 @@ class PatchCentersd(MapTransform):  # type: ignore[misc]
             dense = (image > self.dense_hu) & ~label
             item[f"{key}_bg_indices"] = sample_indices(dense if dense.any() else ~label, limit=self.limit)
         return item
+
+
+def contiguous_runs(items: Sequence[Mapping[str, Any]], *, cut: bool = True, shortest: int = 8) -> list[dict[str, Any]]:
+    """Items with gaps in their "slices" as one item for each run without: a volume has no seams.
+
+    Runs under `shortest` slices are left out. cut: False refuses gaps instead, where each item is to stay one volume.
+    Raises DatasetError for an item that is no volume.
+    """
+    found: list[dict[str, Any]] = []
+    for item in items:
+        runs = [None] if item.get("slices") is None else _runs(item["slices"])
+        long = runs if len(runs) == 1 else [run for run in runs if run and len(run) >= shortest and cut]
+        if not long:
+            raise DatasetError(
+                f"the slices of {Path(str(item['image'])).name} lie in {len(runs)} runs, which are no volume for a 3D "
+                "network; split in blocks, or take the 2D bundle"
+            )
+        found += [dict(item) if run is None else {**item, "slices": run} for run in long]
+    return found
+
+
+def _runs(slices: Sequence[int]) -> list[list[int]]:
+    cuts = np.flatnonzero(np.diff(slices) != 1) + 1
+    return [run.tolist() for run in np.split(np.asarray(slices), cuts)]
 
 
 def scan_to_tensor(scan: Scan) -> MetaTensor:

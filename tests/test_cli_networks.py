@@ -1,11 +1,9 @@
-"""train, infer and demo on the command line, with trainings of a few steps."""
+"""train and demo on the command line, with trainings of a few steps."""
 
 from __future__ import annotations
 
 import json
 
-import nibabel as nib
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -47,18 +45,6 @@ def test_train_leaves_what_it_says(trained):
     assert used["training"].isdisjoint(used["validation"])
 
 
-def test_infer_writes_what_labels_writes(run_cli, trained, phantom, phantom_folder, tmp_path):
-    out = tmp_path / "out"
-    result = run_cli("infer", phantom_folder, "-o", out, "--weights", trained / "model.pt", "--json")
-    assert result.code == 0
-    assert sorted(p.name for p in out.iterdir()) == ["audit.json", "images", "mask.nii.gz", "masks", "run.json"]
-    image = nib.load(out / "mask.nii.gz")
-    assert np.asarray(image.dataobj).sum() == result.json["voxels"]
-    assert np.allclose(image.affine, phantom.scan.grid.affine_ras)
-    assert len(list((out / "masks").iterdir())) == 30
-    assert json.loads((out / "run.json").read_text())["weights_sha256"]
-
-
 def test_training_goes_again_over_its_own_folder(run_cli, trained, phantom_folder):
     before = (trained / "model.pt").read_bytes()
     refused(run_cli("train", phantom_folder, "-o", trained, *SHORT), "--overwrite")
@@ -96,24 +82,6 @@ def test_wrong_settings_are_wrong_usage(run_cli, phantom_folder, tmp_path):
     for words in ("patch", "patch=[1"):
         assert run_cli("train", phantom_folder, "-o", tmp_path / "out", "--set", words).code == 2
     assert not (tmp_path / "out").exists()
-
-
-def test_infer_refuses_weights_that_are_not_its_own(run_cli, phantom_folder, tmp_path):
-    torch.save({"a": torch.zeros(3)}, tmp_path / "other.pt")
-    torch.save(["no", "tensors"], tmp_path / "list.pt")
-    (tmp_path / "text.pt").write_text("text")
-    for name, word in {
-        "other.pt": "another network",
-        "list.pt": "no weights",
-        "text.pt": "no file of network weights",
-        "none.pt": "cannot be read",
-    }.items():
-        refused(run_cli("infer", phantom_folder, "-o", tmp_path / "out", "--weights", tmp_path / name), word)
-        assert not (tmp_path / "out").exists()
-
-
-def test_infer_without_weights_says_how_to_get_them(run_cli, phantom_folder, tmp_path):
-    refused(run_cli("infer", phantom_folder, "-o", tmp_path / "out"), "train", "--weights")
 
 
 def test_demo_runs_from_a_phantom_to_its_truth(run_cli, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monai_ctseg.dataset import Case, DataSplit, read_dataset, write_dataset
-from monai_ctseg.errors import DatasetError, GridMismatch
+from monai_ctseg.dataset import SECTIONS, Case, DataSplit, read_dataset, write_dataset
+from monai_ctseg.errors import DatasetError, GridMismatch, MaskError
 from monai_ctseg.grid import Grid
 from monai_ctseg.nifti import write_mask, write_scan
 from monai_ctseg.phantom import Phantom
@@ -28,9 +29,11 @@ from monai_ctseg.split import (
 )
 
 CASE = Case(Path("scan"))
+APART = {"training": [{"image": "a"}], "validation": [{"image": "b"}]}
+TWIN = {"image": "a", "voxels_sha256": "0f"}
 
 
-def facts(metal: list[int], *, spacing_mm: float = 1.6, keys: str = "a") -> Facts:
+def facts(metal: list[int], *, spacing_mm: float = 1.6, keys: Iterable[str] = "a") -> Facts:
     return Facts(tuple(f"IM{k:03d}" for k in range(len(metal))), spacing_mm, tuple(metal), frozenset(keys))
 
 
@@ -146,7 +149,9 @@ def test_dataset_json_survives_writing_and_moving(tmp_path: Path) -> None:
         validation=(Case(outside),),
         split="blocks",
         note="why",
+        test=(Case(here / "scans" / "c.nii", metal_voxels=7, voxels_sha256="0f"),),
     )
+    (here / "scans" / "c.nii").touch()
     write_dataset(dataset, here / "dataset.json")
     assert open_dataset(here) == dataset
     here.rename(there)
@@ -161,16 +166,70 @@ def test_dataset_json_survives_writing_and_moving(tmp_path: Path) -> None:
         ({"training": [], "validation": [{"image": "a"}]}, "no scan under 'training'"),
         ({"training": [{"label": "a"}], "validation": [{"image": "a"}]}, r"training\[0\] has no 'image'"),
         ({"training": [{"image": "../a"}], "validation": [{"image": "a"}]}, "climbs out"),
+        ({"training": [{"image": "a", "label": "b/../../a"}], "validation": [{"image": "a"}]}, "climbs out"),
+        ({**APART, "test": [{"image": "../a"}]}, r"test\[0\].*climbs out"),
+        ({**APART, "test": ["gone.nii"]}, "not there: .*gone.nii"),
+        ({**APART, "test": ["b"]}, "same slices of b in two sections"),
+        ({**APART, "test": [{}]}, r"test\[0\] has no 'image'"),
+        ({**APART, "test": "b"}, "no scan under 'test'"),
+        ({"training": [{"image": "a\0"}], "validation": [{"image": "b"}]}, "not there"),
+        ({"training": [{"image": "a" * 5000}], "validation": [{"image": "b"}]}, "not there"),
+        ({"training": [{"image": "a", "label": 1}], "validation": [{"image": "b"}]}, "have to be text"),
+        ({"training": [{"image": "a", "metal_voxels": "1"}], "validation": [{"image": "b"}]}, "number of voxels"),
+        ({"training": [{"image": "a", "metal_voxels": 0}], "validation": [{"image": "b"}]}, "'training' holds metal"),
+        ({"training": [{"image": "a"}], "validation": [{"image": "b", "metal_voxels": 0}]}, "'validation' holds metal"),
+        ({"training": [{"image": "a"}], "validation": [], "note": "one patient"}, r"'validation'.*\(one patient\)"),
+        ({"training": [TWIN], "validation": [{**TWIN, "image": "b"}]}, "same slices of a and b"),
         ({"training": [{"image": "gone.nii"}], "validation": [{"image": "a"}]}, "not there: .*gone.nii"),
         ({"training": [{"image": "a", "slices": ["0"]}], "validation": [{"image": "a"}]}, "slice indices"),
     ],
 )
 def test_a_bad_dataset_json_is_refused_in_one_line(content: object, words: str, tmp_path: Path) -> None:
     (tmp_path / "a").touch()
+    (tmp_path / "b").touch()
     file = tmp_path / "dataset.json"
     file.write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(DatasetError, match=words) as refusal:
         read_dataset(file)
+    assert "\n" not in str(refusal.value)
+
+
+def test_links_lead_where_they_were_laid(tmp_path: Path) -> None:
+    (tmp_path / "big_disk").mkdir()
+    (tmp_path / "home").mkdir()
+    for name in "ab":
+        (tmp_path / "big_disk" / name).touch()
+    (tmp_path / "home" / "images").symlink_to(tmp_path / "big_disk")
+    sides = {"training": [{"image": "images/a"}], "validation": [{"image": "images/b"}]}
+    (tmp_path / "home" / "dataset.json").write_text(json.dumps(sides))
+    dataset = open_dataset(tmp_path / "home")
+    assert dataset.training[0].image.is_file()
+    sides["test"] = [{"image": str(tmp_path / "big_disk" / "a")}]
+    (tmp_path / "home" / "dataset.json").write_text(json.dumps(sides))
+    with pytest.raises(DatasetError, match="same slices of a in two"):
+        open_dataset(tmp_path / "home")
+
+
+def test_a_section_that_is_not_there_is_refused() -> None:
+    with pytest.raises(DatasetError, match="no section 'train'"):
+        DataSplit((CASE,), (CASE,)).items("train")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("patients", "expected"), [(2, (1, 1, 0)), (3, (1, 1, 1)), (10, (7, 2, 1)), (40, (28, 8, 4))])
+def test_shares_of_the_patients_validate_and_test(patients: int, expected: tuple[int, int, int]) -> None:
+    cases = [Case(Path(str(n))) for n in range(2 * patients)]
+    all_facts = [facts([n % 2], keys=[f"{n}"]) for n in range(2 * patients)]
+    dataset = split_patients(cases, all_facts, seed=4, test=0.1)
+    metal = {case for n, case in enumerate(cases) if n % 2}
+    assert tuple(len(metal & set(dataset.cases(name))) for name in SECTIONS) == expected
+    assert sum(len(dataset.cases(name)) for name in SECTIONS) == 2 * patients
+    assert ("too few" in dataset.note) == (patients == 2)
+
+
+def test_a_label_of_other_values_is_refused(phantom: Phantom, tmp_path: Path) -> None:
+    write_scan(phantom.scan, tmp_path / "scan.nii.gz")
+    with pytest.raises(MaskError, match="0 and 1") as refusal:
+        build_dataset([Case(tmp_path / "scan.nii.gz", label=tmp_path / "scan.nii.gz")])
     assert "\n" not in str(refusal.value)
 
 

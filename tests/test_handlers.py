@@ -26,10 +26,10 @@ class Writer:
 
 
 def item() -> dict[str, MetaTensor]:
-    """A validated scan of 5 x 4 x 3, its image padded to 8 x 8 x 3; metal at (3, 1, 2), predicted at (3, 1, 2)."""
+    """A validated scan of 5 x 4 x 3; metal at (3, 1, 2), predicted at (3, 1, 2)."""
     mask = torch.zeros(1, 5, 4, 3)
     mask[0, 3, 1, 2] = 1
-    image = torch.full((1, 8, 8, 3), 0.2)
+    image = torch.full((1, 5, 4, 3), 0.2)
     return {
         "image": MetaTensor(image, meta={"names": "a\nb\nc"}),
         "label": MetaTensor(mask),

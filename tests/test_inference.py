@@ -29,10 +29,20 @@ class Threshold(torch.nn.Module):
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("weights") / "model.pt"
-    network = read_config(find_bundle(), "inference").get_parsed_content("network")
+    return random_weights("metal_unet2d", tmp_path_factory.mktemp("weights") / "model.pt")
+
+
+def random_weights(bundle: str, file: Path) -> Path:
+    torch.manual_seed(0)
+    network = read_config(find_bundle(bundle), "inference").get_parsed_content("network")
     torch.save(network.state_dict(), file)
     return file
+
+
+@pytest.fixture(scope="module")
+def thresholder_3d(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    weights = random_weights("metal_unet3d", tmp_path_factory.mktemp("weights_3d") / "model.pt")
+    return replace(load_predictor("metal_unet3d", weights=weights, device="cpu"), network=Threshold())
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +71,27 @@ def test_odd_sizes_and_one_slice(shape: tuple[int, int, int], thresholder: Predi
     np.testing.assert_array_equal(thresholder(scan).voxels, scan.hu > 3000)
 
 
+@pytest.mark.parametrize("at_once", [256, 4])
+def test_a_resampled_prediction_lies_where_the_metal_is(at_once: int, thresholder_3d: Predictor) -> None:
+    """A block of metal in a turned scan of 0.9 x 1.1 x 2 mm, head down, comes back to within a voxel."""
+    hu = np.full((30, 26, 12), -500, dtype=np.int16, order="F")
+    hu[6:16, 9:19, 3:8] = 4000
+    matrix = np.array([[0, 1.1, 0, -7], [-0.9, 0, 0, 3], [0, 0, -2, 90], [0, 0, 0, 1.0]])
+    scan = Scan(hu, Grid(hu.shape, matrix))
+    mask = replace(thresholder_3d, slices_at_once=at_once).predict(scan).mask
+    assert mask.grid is scan.grid
+    core, around = np.zeros(hu.shape, bool), np.zeros(hu.shape, bool)
+    core[7:15, 10:18, 4:7] = around[5:17, 8:20, 2:9] = True
+    assert mask.voxels[core].all()
+    assert not mask.voxels[~around].any()
+
+
+def test_one_slice_and_a_tilted_gantry_in_3d(thresholder_3d: Predictor) -> None:
+    for shape in ((20, 18, 1), (20, 18, 6)):
+        scan = noise(shape)
+        assert thresholder_3d.predict(scan).mask.voxels.shape == shape
+
+
 def test_slices_do_not_depend_on_their_neighbours(weights: Path) -> None:
     predictor = load_predictor(weights=weights, device="cpu")
     scan = noise((24, 16, 19))
@@ -75,7 +106,82 @@ def test_a_path_will_do_and_progress_is_told(thresholder: Predictor, tmp_path: P
     told: list[tuple[int, int]] = []
     mask = thresholder(tmp_path / "scan.nii.gz", progress=lambda *facts: told.append(facts))
     assert mask.voxels.shape == (9, 8, 20)
-    assert told == [(16, 20), (20, 20)]
+    assert told == [(done, 20) for done in (4, 8, 12, 16, 20)]
+
+
+@pytest.mark.parametrize(("at_once", "context_mm"), [(1, 0.0), (3, 5.0), (4, 2.0), (7, 100.0)])
+def test_runs_with_their_context_fit_together(at_once: int, context_mm: float, thresholder: Predictor) -> None:
+    scan = noise((13, 12, 11))
+    predictor = replace(thresholder, slices_at_once=at_once, context_slices_mm=context_mm)
+    told: list[tuple[int, int]] = []
+    found = predictor.predict(scan, probability=True, progress=lambda *facts: told.append(facts))
+    np.testing.assert_array_equal(found.mask.voxels, scan.hu > 3000)
+    np.testing.assert_array_equal(found.probability >= 128, found.mask.voxels)
+    assert told[-1][0] == told[-1][1]
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+class Lopsided(torch.nn.Module):
+    """Logits that depend on the place alone, in no symmetrical way."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        i, j = torch.arange(image.shape[-2])[:, None], torch.arange(image.shape[-1])
+        return (0.3 * i - 0.1 * j * j - 0.83).expand_as(image).clone()
+
+
+def test_flips_are_averaged_as_probabilities(thresholder: Predictor) -> None:
+    predictor = replace(thresholder, network=Lopsided())
+    scan = noise((16, 8, 3))
+    i, j = np.arange(16)[:, None], np.arange(8)[None, :]
+    plain = 1 / (1 + np.exp(-(0.3 * i - 0.1 * j * j - 0.83)))
+    mean = (plain + plain[::-1] + plain[:, ::-1] + plain[::-1, ::-1]) / 4
+    told: list[tuple[int, int]] = []
+    for tta, expected in ((False, plain), (True, mean)):
+        found = predictor.predict(scan, tta=tta, probability=True, progress=lambda *facts: told.append(facts))
+        for k in range(3):
+            np.testing.assert_allclose(found.probability[:, :, k] / 255, expected, atol=0.501 / 255)
+            np.testing.assert_array_equal(found.mask.voxels[:, :, k], expected > 0.5)
+    assert told[-1] == (12, 12)
+
+
+class SmallMemory(Threshold):
+    """A threshold for a few slices at a time."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        if len(image) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(image)
+
+
+def test_memory_that_runs_out_costs_time_and_a_note_only(weights: Path) -> None:
+    predictor = replace(load_predictor(weights=weights, device="cpu"), network=SmallMemory())
+    scan = noise((9, 8, 20))
+    found = predictor.predict(scan)
+    np.testing.assert_array_equal(found.mask.voxels, scan.hu > 3000)
+    assert found.notes == ("the memory was too small for 4 windows at a time; 2 went instead",)
+    assert predictor.predict(scan).notes == ()
+
+
+def test_memory_that_runs_out_elsewhere_is_refused(thresholder: Predictor) -> None:
+    def full(item: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    with pytest.raises(BundleError, match="slices_at_once"):
+        replace(thresholder, to_probability=full).predict(noise((9, 8, 2)))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"windows_per_bach": 2}, "near it: windows_per_batch"),
+        ({"slices_at_once": 0}, "slices_at_once is 0"),
+        ({"context_slices_mm": -3}, "context_slices_mm is -3"),
+        ({"to_mask": {"_target_": "Compose", "transforms": []}}, "to_mask has to begin"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(overrides: dict, words: str, weights: Path) -> None:
+    with pytest.raises(BundleError, match=words):
+        load_predictor(weights=weights, overrides=overrides)
 
 
 def test_a_read_only_scan_stays_as_it_was(thresholder: Predictor) -> None:
@@ -96,15 +202,17 @@ def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
         predict(noise((8, 8, 1)), weights=tmp_path / "gone.pt")
 
 
-def test_monais_own_run_writes_the_same_mask(weights: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bundle", ["metal_unet2d", "metal_unet3d"])
+def test_monais_own_run_writes_the_same_mask(bundle: str, tmp_path: Path) -> None:
+    weights = random_weights(bundle, tmp_path / "model.pt")
     scan = noise((33, 18, 5))
     write_scan(scan, tmp_path / "scan.nii.gz")
     settings = {"dataset_dir": tmp_path / "scan.nii.gz", "output_dir": tmp_path / "out", "checkpoint": weights}
     overrides = {**{key: str(value) for key, value in settings.items()}, **device_override("cpu")}
     with quiet():
-        open_workflow(find_bundle(), "inference", overrides=overrides).run()
+        open_workflow(find_bundle(bundle), "inference", overrides=overrides).run()
     written = read_mask(tmp_path / "out" / "scan_metal.nii.gz")
-    predicted = predict(scan, weights=weights, device="cpu")
+    predicted = predict(scan, bundle=bundle, weights=weights, device="cpu")
     assert written.grid.matches(scan.grid)
     assert 0 < predicted.count < predicted.voxels.size
     np.testing.assert_array_equal(written.voxels, predicted.voxels)

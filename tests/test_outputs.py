@@ -46,24 +46,62 @@ def test_an_existing_result_stays_unless_it_may_go(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_long_work_stays_when_cut_off_and_goes_when_refused(tmp_path):
-    with pytest.raises(KeyboardInterrupt), lasting_folder(tmp_path / "out", writes=["a.txt", "b/"]) as folder:
-        (folder / "a.txt").write_text("half")
-        (folder / "b" / "c").mkdir(parents=True)
-        (folder / "b" / "c" / "d.txt").touch()
-        raise KeyboardInterrupt
+def long_work(target, *, name="a.txt", text="half", keep="a.txt", error=KeyboardInterrupt, options=None, **more):
+    with (
+        pytest.raises(error),
+        lasting_folder(target, writes=["a.txt"], keep=keep, options=options or {}, **more) as folder,
+    ):
+        (folder / name).write_text(text)
+        raise error
+
+
+def test_long_work_stays_when_cut_off_and_is_taken_up_again(tmp_path):
+    long_work(tmp_path / "out", options={"epochs": 3})
+    long_work(tmp_path / "out", options={"epochs": 3}, name="b.txt", error=DatasetError)
     assert (tmp_path / "out" / "a.txt").read_text() == "half"
-    with pytest.raises(OutputError), lasting_folder(tmp_path / "out", writes=[], overwrite=True) as folder:
-        write_one(folder, "other")
-        raise OutputError
-    assert (tmp_path / "out" / "a.txt").read_text() == "half"
-    with pytest.raises(KeyboardInterrupt), lasting_folder(tmp_path / "out", writes=[], overwrite=True) as folder:
-        write_one(folder, "other")
-        raise KeyboardInterrupt
-    assert (tmp_path / "out" / "a.txt").read_text() == "half"
-    with pytest.raises(DatasetError), lasting_folder(tmp_path / "new", writes=[]):
-        raise DatasetError
+    with lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={"epochs": 3}) as folder:
+        assert (folder / "b.txt").exists()
+        write_one(folder, "whole")
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["finished"]
+
+
+def test_other_options_do_not_go_on(tmp_path):
+    long_work(tmp_path / "out", options={"epochs": 3})
+    work = lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={"epochs": 4})
+    with pytest.raises(OutputError, match=r"epochs 3 -> 4.*--overwrite"), work:
+        pass
+    assert (tmp_path / "out" / "a.txt").read_text() == "half"
+    long_work(tmp_path / "out", options={"epochs": 4}, text="new", overwrite=True)
+    assert (tmp_path / "out" / "a.txt").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_earlier_result_waits_until_the_new_one_is_there(tmp_path):
+    with lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={}) as folder:
+        write_one(folder, "first")
+    long_work(tmp_path / "out", keep="none yet", overwrite=True)
+    assert (tmp_path / "out" / "a.txt").read_text() == "first"
+    long_work(tmp_path / "out", overwrite=True)
+    assert (tmp_path / ".out.earlier" / "a.txt").read_text() == "first"
+    with lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={}, overwrite=True) as folder:
+        assert (folder / "a.txt").read_text() == "half"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_processes_do_not_work_in_one_folder(tmp_path):
+    with lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={}) as folder:
+        for overwrite in (False, True):
+            second = lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={}, overwrite=overwrite)
+            with pytest.raises(OutputError, match="another process writes there"), second:
+                pass
+        write_one(folder)
+    assert (tmp_path / "out" / "a.txt").read_text() == "x"
+
+
+def test_work_that_is_refused_at_once_leaves_nothing(tmp_path):
+    long_work(tmp_path / "new", keep="none yet", error=DatasetError)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_of_others_are_never_lost(tmp_path):
@@ -140,7 +178,8 @@ def test_the_hash_is_of_voxels_in_their_order(tiny_scan):
 
 
 def test_a_full_disk_does_not_take_what_was_trained(tmp_path):
-    with pytest.raises(OutputError, match="No space left"), lasting_folder(tmp_path / "out", writes=["a"]) as folder:
+    work = lasting_folder(tmp_path / "out", writes=["a"], keep="a", options={})
+    with pytest.raises(OutputError, match="No space left"), work as folder:
         (folder / "a").write_text("weights")
         raise OSError(28, os.strerror(28))
     assert (tmp_path / "out" / "a").read_text() == "weights"

@@ -144,3 +144,10 @@ def test_a_mask_agrees_with_itself(a):
     mask = Mask(a, grid((4, 5, 3)))
     found = compare_masks(mask, mask)
     assert (found.dice, found.iou, found.hd95_mm, found.average_surface_distance_mm) == (1.0, 1.0, 0.0, 0.0)
+
+
+def test_distances_are_left_out_on_request():
+    a, b = box((3, 7), (2, 3), (4, 5)), box((2, 6), (2, 3), (4, 5))
+    full, short = compare_masks(a, b), compare_masks(a, b, distances=False)
+    assert short == replace(full, hd95_mm=None, average_surface_distance_mm=None)
+    assert full.voxels_shared == 3

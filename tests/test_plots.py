@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from monai_ctseg.grid import Grid
-from monai_ctseg.plots import plot_overview, plot_stats
+from monai_ctseg.plots import SheetSlice, plot_overview, plot_sheet, plot_stats, shorten
 from monai_ctseg.scan import Scan
 from monai_ctseg.stats import scan_stats
 
@@ -49,6 +49,39 @@ def test_overview_wants_lists_of_one_length(tmp_path):
     empty = np.zeros((1, 9, 9), dtype=bool)
     with pytest.raises(ValueError, match="2 names"):
         plot_overview(np.zeros((1, 9, 9)), empty, empty, ["a", "b"], tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_sheet_outlines_truth_left_and_prediction_right(tmp_path, count):
+    slices = []
+    for n in range(count):  # of any size
+        truth, predicted = np.zeros((2, 40 + n, 50), dtype=bool)
+        truth[10:20, 10:20] = predicted[12:22, 10:20] = True
+        slices.append(
+            SheetSlice(np.full(truth.shape, 40), truth, predicted, f"case {n}", "truth", "network", aspect=2.0)
+        )
+    plot_sheet(slices, tmp_path / "sheet.png", title="a title")
+    pixels = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB")).astype(int)
+    green = (pixels[..., 1] > 150) & (pixels[..., 0] < 80)
+    orange = (pixels[..., 0] > 180) & (pixels[..., 2] < 80)
+    quarter = pixels.shape[1] // (2 if count == 1 else 4)
+    first = slice(0, pixels.shape[0] // -(-count // 2))
+    assert green[first, :quarter].any()
+    assert not orange[first, :quarter].any()
+    assert orange[first, quarter : 2 * quarter].any()
+    rows, columns = (np.flatnonzero(green[first, :quarter].any(axis=axis)) for axis in (1, 0))
+    assert np.ptp(rows) == pytest.approx(2 * np.ptp(columns), rel=0.1)  # the aspect
+    middle = int(rows.mean()), int(columns.mean())
+    assert not green[middle]  # an outline leaves the scan visible
+
+
+def test_sheet_wants_slices(tmp_path):
+    with pytest.raises(ValueError, match="no slices"):
+        plot_sheet([], tmp_path / "x.png", title="")
+
+
+def test_long_names_keep_their_end():
+    assert (shorten("abc", 3), shorten("abcdefgh", 6)) == ("abc", "...fgh")
 
 
 def test_matplotlib_is_loaded_on_use():

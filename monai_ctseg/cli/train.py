@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
+import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -30,9 +33,8 @@ if TYPE_CHECKING:
     from monai_ctseg.training import TrainResult
 
 
-WRITES = ("dataset.json", "model.pt", "last.pt", "overview.png", "validation/", "tensorboard/")
-
-
+_FILES = ("dataset.json", "model.pt", "last.pt", "history.csv", "overview.png")
+WRITES = (*_FILES, *(f"{name}.part" for name in _FILES), "validation/", "tensorboard/", "cache/")
 OWN_OPTIONS = {"max_epochs", "augment", "seed", "threshold_hu", "split", "held_out", "device"}
 
 
@@ -89,12 +91,13 @@ def train(
 ) -> None:
     """Train a bundle's U-Net and validate it on slices or patients that it never sees.
 
-    Writes model.pt (best), last.pt, dataset.json, overview.png (truth left, prediction right), validation/ (masks),
-    tensorboard/ and run.json. Follow it with `tensorboard --logdir FOLDER`.
+    Writes model.pt (best), last.pt, dataset.json, history.csv, overview.png (truth left, prediction right), validation/
+    (masks), tensorboard/ and run.json. Follow it with `tensorboard --logdir FOLDER`.
+    A training that was cut off, by Ctrl-C, SIGTERM or a power cut, goes on when the same command is given again.
+    For several GPUs: torchrun --nproc_per_node GPUS -m monai_ctseg train ...
     """
-    from monai_ctseg.training import train as run_training
-
-    logging.getLogger("monai_ctseg.training").setLevel(logging.INFO)
+    for room in ("training", "caching", "handlers.checkpoints"):
+        logging.getLogger(f"monai_ctseg.{room}").setLevel(logging.INFO)
     options: dict[str, Any] = {
         "threshold_hu": threshold,
         "split": split.value if split else None,
@@ -104,27 +107,21 @@ def train(
         "seed": seed,
         "device": device,
         "series": series,
-        "overrides": parse_settings(set_ or []),
+        "overrides": parse_settings(set_ or [], own=OWN_OPTIONS),
     }
-    with lasting_folder(output, writes=WRITES, overwrite=overwrite) as folder:
+    if int(os.environ.get("RANK", "0")) > 0:  # torchrun's other processes: the first one writes and speaks
+        _train(scans, output, bundle, label, options)
+        return
+    named = {"bundle": bundle, "inputs": _fingerprint(scans, label), **options}
+    with lasting_folder(output, writes=WRITES, keep="last.pt", options=named, overwrite=overwrite) as folder:
         try:
             with training_progress() as callback:
-                result = run_training(scans, folder, bundle=bundle, labels=label, progress=callback, **options)
-        except KeyboardInterrupt:
-            warn(f"{output} keeps what was trained so far, unless it replaced an earlier run; --overwrite starts anew")
+                result = _train(scans, folder, bundle, label, options, progress=callback)
+        except (KeyboardInterrupt, SystemExit):
+            if (folder / "last.pt").exists():
+                warn(f"{output} keeps what was trained so far; the same command goes on from there")
             raise
-        write_run(
-            folder,
-            "train",
-            {"bundle": bundle, "labelled": bool(label), **options},
-            inputs=result.inputs,
-            dice=result.dice,
-            best_epoch=result.best_epoch,
-            split=result.split,
-            note=result.note,
-            weights_sha256=file_sha256(result.weights),
-            seconds={"all": result.seconds},
-        )
+        record(folder, result, {"bundle": bundle, "labelled": bool(label), **options})
     for note in {note: None for source in result.inputs for note in source["notes"]}:
         warn(note)
     if as_json:
@@ -135,8 +132,43 @@ def train(
         warn(result.note)
 
 
-def parse_settings(words: Sequence[str]) -> dict[str, Any]:
-    """["patch=64", "split=blocks"] -> {"patch": 64, "split": "blocks"}; values are YAML."""
+def _train(
+    scans: Sequence[Path],
+    folder: Path,
+    bundle: str,
+    labels: Sequence[Path] | None,
+    options: Mapping[str, Any],
+    **more: Any,
+) -> TrainResult:
+    from monai_ctseg.training import train as run_training
+
+    return run_training(scans, folder, bundle=bundle, labels=labels, **options, **more)
+
+
+def _fingerprint(scans: Sequence[Path], labels: Sequence[Path] | None) -> str:
+    """Which inputs were named, without their names, which may be a patient's."""
+    named = [[str(path.absolute()) for path in paths or ()] for paths in (scans, labels)]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
+
+
+def record(folder: Path, result: TrainResult, arguments: Mapping[str, Any]) -> None:
+    """Write run.json."""
+    write_run(
+        folder,
+        "train",
+        arguments,
+        inputs=result.inputs,
+        dice=result.dice,
+        best_epoch=result.best_epoch,
+        split=result.split,
+        note=result.note,
+        weights_sha256=file_sha256(result.weights),
+        seconds={"all": result.seconds},
+    )
+
+
+def parse_settings(words: Sequence[str], *, own: Container[str]) -> dict[str, Any]:
+    """["patch=64", "cache=none"] -> {"patch": 64, "cache": "none"}; values are YAML. own: ids that have an option."""
     import yaml
 
     parsed = {}
@@ -144,7 +176,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not (name and equals):
             raise typer.BadParameter(f"{word!r} is not ID=VALUE", param_hint="--set")
-        if name in OWN_OPTIONS:
+        if name in own:
             raise typer.BadParameter(f"{name} has an option of its own; see --help", param_hint="--set")
         try:
             parsed[name] = yaml.safe_load(value)

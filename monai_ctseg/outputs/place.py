@@ -6,15 +6,17 @@ where its run.json lists all that is in it.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from monai_ctseg.errors import CtsegError, OutputError
+from monai_ctseg.errors import OutputError
 
 RECORD = "run.json"
 TOOL = "monai_ctseg"
@@ -41,33 +43,84 @@ def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def lasting_folder(target: Path, *, writes: Sequence[str], overwrite: bool = False) -> Iterator[Path]:
-    """A folder for long work that is worth keeping when it is cut off: written in place, gone only if it was refused.
+def lasting_folder(
+    target: Path, *, writes: Sequence[str], keep: str, options: Mapping[str, Any], overwrite: bool = False
+) -> Iterator[Path]:
+    """A folder for long work that can be cut off at any moment and gone on with: it is written in place.
 
-    An earlier result comes back whenever the work does not end well.
+    A folder of such work that did not end and had the same `options` is taken up as it is. Else, with `overwrite`, an
+    earlier result is moved beside (`.NAME.earlier`), and gone when the work has ended well. Work that stops before
+    there is a file `keep` leaves nothing, and the earlier result comes back.
 
     writes: the files, and folders with a slash behind them, that may be overwritten if the work is cut off.
-    Raises OutputError as `new_folder` does.
+    Raises OutputError as `new_folder` does, and where the folder holds unfinished work with other options.
     """
     target = Path(os.path.abspath(target))  # noqa: PTH100
-    _require_free(target, overwrite)
-    with _os_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        old = _move_aside(target)
-        target.mkdir()
-        (target / RECORD).write_text(json.dumps({"tool": TOOL, "finished": False, "files": list(writes)}) + "\n")
-    try:
-        with _os_errors(target):
-            yield target
-    except BaseException as error:
-        if old or (isinstance(error, CtsegError) and not isinstance(error, OutputError)):
-            shutil.rmtree(target, ignore_errors=True)
-        if old:
-            (old / "old").rename(target)
-        raise
-    finally:
-        if old:
-            shutil.rmtree(old, ignore_errors=True)
+    earlier = target.with_name(f".{target.name}.earlier")
+    options = {**options, "overwrite": overwrite}
+    with _alone(target):
+        if not _can_go_on(target, options, overwrite):
+            _require_free(target, overwrite)
+            with _os_errors(target):
+                _start(target, earlier, {"tool": TOOL, "finished": False, "options": options, "files": list(writes)})
+    with _alone(target):
+        try:
+            with _os_errors(target):
+                yield target
+        except BaseException:
+            if not (target / keep).exists():
+                shutil.rmtree(target, ignore_errors=True)
+                if earlier.exists():
+                    earlier.rename(target)
+            raise
+        shutil.rmtree(earlier, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder with a record; the system lets go when this one ends, in any way."""
+    if not (folder / RECORD).is_file():
+        yield
+        return
+    with (folder / RECORD).open() as record:
+        try:
+            fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(f"{folder}: another process writes there; wait for it, or name another folder") from None
+        yield
+
+
+def _can_go_on(target: Path, options: Mapping[str, Any], overwrite: bool) -> bool:
+    """Whether the folder holds unfinished work with these options; OutputError where only the options differ."""
+    record = _read_record(target)
+    if record.get("tool") != TOOL or record.get("finished", True) or "options" not in record:
+        return False
+    then, now = record["options"], json.loads(json.dumps(options))
+    other = [
+        f"{name} {then.get(name)} -> {now.get(name)}"
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
+    ]
+    if other and not overwrite:
+        raise OutputError(
+            f"{target}: holds a run that did not end, with other options ({', '.join(other)}); give those again to "
+            "go on with it, --overwrite to start anew, or another folder"
+        )
+    return not other
+
+
+def _start(target: Path, earlier: Path, record: Mapping[str, Any]) -> None:
+    """An empty target with its record; a finished result that stood there is moved to `earlier`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and not _read_record(target).get("finished", True):
+        shutil.rmtree(target)
+    elif target.exists():
+        shutil.rmtree(earlier, ignore_errors=True)
+        target.rename(earlier)
+    target.mkdir()
+    partial = target / f"{RECORD}.part"
+    partial.write_text(json.dumps(record) + "\n", "utf-8")
+    partial.replace(target / RECORD)
 
 
 @contextmanager
@@ -111,18 +164,21 @@ def _require_free(target: Path, overwrite: bool) -> None:
 
 
 def _is_finished(folder: Path) -> bool:
-    try:
-        return bool(json.loads((folder / RECORD).read_text("utf-8"))["finished"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return True  # not ours, or not one that keeps what it has
+    return bool(_read_record(folder).get("finished", True))  # without it not ours, or not one that keeps what it has
 
 
 def _recorded_files(folder: Path) -> set[str]:
+    record = _read_record(folder)
+    return {*map(str, record.get("files", ())), RECORD} if record.get("tool") == TOOL else set()
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    """run.json; empty where there is none of ours."""
     try:
         record = json.loads((folder / RECORD).read_text("utf-8"))
-        return {*map(str, record["files"]), RECORD} if record["tool"] == TOOL else set()
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _replace_folder(partial: Path, target: Path) -> None:

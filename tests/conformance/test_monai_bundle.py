@@ -1,68 +1,77 @@
-"""The bundle under MONAI's own commands, from another working directory."""
+"""Each bundle under `python -m monai.bundle run`: from any folder, and nothing is left but in the output folder."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from monai_ctseg.bundle import find_bundle
 from monai_ctseg.inference import predict
 from monai_ctseg.nifti import read_mask
 
-BUNDLE = find_bundle("metal_unet2d")
-CONFIGS = BUNDLE / "configs"
+Command = Callable[..., None]
 
 
-def monai_bundle(cwd: Path, *words: object) -> None:
+def listing(folder: Path) -> set[str]:
+    return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if "__pycache__" not in file.parts}
+
+
+def configs(bundle: Path, *names: str) -> list[str]:
+    return [str(bundle / "configs" / f"{name}.yaml") for name in names]
+
+
+def test_a_process_of_its_own_runs_from_another_folder(scan_folder: Path, tmp_path: Path) -> None:
+    """As a user starts it; once, since it imports for seconds."""
+    bundle = find_bundle("metal_unet2d")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    places = ("--bundle_root", bundle, "--dataset_dir", scan_folder, "--output_dir", tmp_path / "out")
+    words = ("run", "--config_file", configs(bundle, "inference", "labels"), *places)
     command = [sys.executable, "-m", "monai.bundle", *map(str, words)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert listing(tmp_path) == {"elsewhere", "out", "out/scan_label.nii.gz"}
 
 
-@pytest.fixture(scope="module")
-def weights(phantom_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a training of a few steps."""
-    out = tmp_path_factory.mktemp("monai")
-    both = f"['{CONFIGS / 'inference.yaml'}','{CONFIGS / 'train.yaml'}']"
-    places = ("--bundle_root", BUNDLE, "--dataset_dir", phantom_folder, "--output_dir", out / "run")
-    short = ("--max_epochs", 1, "--steps_per_epoch", 5, "--patch", 48)
-    monai_bundle(out, "run", "--config_file", both, *places, *short)
-    return out / "run" / "model.pt"
-
-
-def test_train_leaves_a_bare_state_dict(weights: Path) -> None:
-    state = torch.load(weights, weights_only=True)
-    assert all(isinstance(value, torch.Tensor) for value in state.values())
-
-
-def test_inference_writes_the_mask_that_predict_gives(weights: Path, phantom_folder: Path, tmp_path: Path) -> None:
-    places = ("--bundle_root", BUNDLE, "--dataset_dir", phantom_folder, "--output_dir", tmp_path)
-    monai_bundle(tmp_path, "run", "--config_file", CONFIGS / "inference.yaml", *places, "--checkpoint", weights)
-    (file,) = tmp_path.glob("*.nii.gz")
-    mask, ours = read_mask(file), predict(phantom_folder, weights=weights)
+def test_inference_writes_the_mask_that_predict_gives(
+    bundle: Path, weights: Path, scan_folder: Path, monai_bundle: Command, tmp_path: Path
+) -> None:
+    before = listing(bundle)
+    out = tmp_path / "out"
+    places = ("--bundle_root", bundle, "--dataset_dir", scan_folder, "--output_dir", out, "--checkpoint", weights)
+    monai_bundle("run", "--config_file", configs(bundle, "inference"), *places, "--device", "$torch.device('cpu')")
+    (file,) = out.iterdir()
+    mask, ours = read_mask(file), predict(scan_folder, bundle=bundle, weights=weights, device="cpu")
     assert mask.grid.matches(ours.grid)
     assert np.array_equal(mask.voxels, ours.voxels)
+    assert mask.voxels.any()
+    assert listing(tmp_path / "elsewhere") == set()
+    assert listing(bundle) == before
 
 
-def test_the_network_takes_and_gives_what_the_metadata_says(tmp_path: Path) -> None:
-    files = ("--config_file", CONFIGS / "inference.yaml", "--meta_file", CONFIGS / "metadata.json")
-    monai_bundle(tmp_path, "verify_net_in_out", "network_def", *files, "--bundle_root", BUNDLE, "--device", "cpu")
+def test_the_bundles_own_folder_is_the_default_root(
+    bundle_copy: Path, scan_folder: Path, monai_bundle: Command
+) -> None:
+    before = listing(bundle_copy)
+    monai_bundle("run", "--config_file", "configs/inference.yaml", "--dataset_dir", scan_folder, cwd=bundle_copy)
+    assert listing(bundle_copy) - before == {"eval", "eval/scan_metal.nii.gz"}
 
 
-def test_the_network_exports_as_torchscript(weights: Path, tmp_path: Path) -> None:
-    files = (
-        "--config_file",
-        CONFIGS / "inference.yaml",
-        "--meta_file",
-        CONFIGS / "metadata.json",
-        "--ckpt_file",
-        weights,
-    )
-    out = ("--filepath", tmp_path / "model.ts", "--bundle_root", BUNDLE)
-    monai_bundle(tmp_path, "ckpt_export", "network_def", *files, *out)
-    assert torch.jit.load(tmp_path / "model.ts")(torch.zeros(1, 1, 32, 32)).shape == (1, 1, 32, 32)
+@pytest.mark.parametrize("threshold_hu", [3000, 2500])
+def test_labels_are_those_of_the_command_line(
+    threshold_hu: int, bundle: Path, scan_folder: Path, monai_bundle: Command, run_cli: Command, tmp_path: Path
+) -> None:
+    run_cli("labels", scan_folder, "-o", tmp_path / "ours", "--threshold", threshold_hu)
+    places = ("--bundle_root", bundle, "--dataset_dir", scan_folder, "--output_dir", tmp_path / "out")
+    files = configs(bundle, "inference", "labels")
+    monai_bundle("run", "--config_file", files, *places, "--threshold_hu", threshold_hu)
+    mask, ours = read_mask(tmp_path / "out" / "scan_label.nii.gz"), read_mask(tmp_path / "ours" / "mask.nii.gz")
+    assert mask.grid.matches(ours.grid)
+    assert np.array_equal(mask.voxels, ours.voxels)
+    assert mask.voxels.any()
+    assert listing(tmp_path / "elsewhere") == set()

@@ -1,8 +1,7 @@
-"""Ignite handlers: validation masks as PNG, pictures for TensorBoard, the overview, progress."""
+"""Pictures: validation slices for TensorBoard, and the overview of the best epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from ignite.engine import Engine, Events
 
-from monai_ctseg.outputs import write_png
 from monai_ctseg.plots import plot_overview
 from monai_ctseg.transforms import slice_names
-
-Progress = Callable[[int, int, float], None]
-"""Called after each step with the step (from 1), the number of steps, and the loss."""
 
 
 @dataclass(frozen=True)
@@ -27,51 +22,6 @@ class Validated:
     truth: npt.NDArray[np.bool_]
     predicted: npt.NDArray[np.bool_]
     names: tuple[str, ...]
-
-
-class ProgressReport:
-    """Calls `report(step, steps, loss)` after each training step."""
-
-    def __init__(self, report: Progress) -> None:
-        self.report = report
-
-    def attach(self, engine: Engine) -> None:
-        """To a trainer."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        """Ignite's event."""
-        state = engine.state
-        self.report(state.iteration, state.max_epochs * state.epoch_length, float(state.output[0]["loss"]))
-
-
-class MaskWriter:
-    """Writes each predicted slice as an 8-bit PNG, 0 or 255: folder/epoch_NNN/<slice name>.png.
-
-    Several scans get a folder each, and only the first `scans` of them are written: a cohort would fill the disk.
-    """
-
-    def __init__(self, folder: str, *, scans: int = 4) -> None:
-        self.folder = Path(folder)
-        self.scans = scans
-
-    def attach(self, engine: Engine) -> None:
-        """To an evaluator."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        """Ignite's event."""
-        number = (engine.state.iteration - 1) % engine.state.epoch_length
-        if number >= self.scans:
-            return
-        folder = self.folder / f"epoch_{engine.state.epoch:03d}"
-        if engine.state.epoch_length > 1:
-            folder /= f"scan_{number:02d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for item in engine.state.output:
-            mask = _volume(item["pred"]) > 0
-            for k, name in enumerate(slice_names(item["image"])):
-                write_png(mask[:, :, k].T.astype(np.uint8) * 255, folder / f"{name}.png")
 
 
 class Pictures:
@@ -117,12 +67,12 @@ class Pictures:
             plot_overview(hu, truth, predicted, self._shown.names, self.overview)
 
     def _validated(self, item: Any) -> Validated:
-        truth = _volume(item["label"]) > 0
-        image = _volume(item["image"])[: truth.shape[0], : truth.shape[1]]  # padded at the end
+        truth = volume_of(item["label"]) > 0
+        image = volume_of(item["image"])
         return Validated(
             hu=(image * (self.hu_max - self.hu_min) + self.hu_min).astype(np.float32),
             truth=truth,
-            predicted=_volume(item["pred"]) > 0,
+            predicted=volume_of(item["pred"]) > 0,
             names=slice_names(item["image"]),
         )
 
@@ -150,7 +100,7 @@ def draw_sheet(shown: Validated, *, hu_min: float, hu_max: float) -> npt.NDArray
     return (np.concatenate(rows) * 255).astype(np.uint8)
 
 
-def _volume(tensor: Any) -> npt.NDArray[Any]:
+def volume_of(tensor: Any) -> npt.NDArray[Any]:
     """(1, i, j, k) on any device -> numpy [i, j, k]."""
     array: npt.NDArray[Any] = tensor.detach().cpu().numpy()[0]
     return array

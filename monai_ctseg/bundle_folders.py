@@ -1,0 +1,106 @@
+"""Bundle folders: find one by name or path, and say what is in it, without torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from monai_ctseg.errors import BundleError
+from monai_ctseg.outputs import file_sha256
+
+DEFAULT_BUNDLE = "metal_unet2d"
+WEIGHTS = Path("models") / "model.pt"
+
+_INFERENCE = Path("configs") / "inference.yaml"
+_METADATA = Path("configs") / "metadata.json"
+_PACKAGE = Path(__file__).resolve().parent
+_HOMES = (_PACKAGE / "bundles", _PACKAGE.parent / "bundles")
+"""In an installed package; in its source tree."""
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """What a bundle says of itself. None: it does not say.
+
+    dimensions: of its network, 2 or 3.
+    spacing_mm: to which scans are resampled, along the patient's axes; None: they are taken at their own.
+    window_hu: what the network sees as 0 and as 1.
+    weights_sha256: None where it has no models/model.pt.
+    figures: what was measured with these weights, `eval_metrics` in its metadata.json.
+    """
+
+    name: str
+    folder: Path
+    version: str
+    task: str | None
+    dimensions: int | None
+    spacing_mm: tuple[float, ...] | None
+    window_hu: tuple[float, float] | None
+    weights_sha256: str | None
+    figures: Mapping[str, Any]
+
+
+def find_bundle(bundle: str | Path = DEFAULT_BUNDLE) -> Path:
+    """The folder of a bundle: a path, or the name of one that came with the package."""
+    for folder in (Path(bundle).expanduser(), *(home / bundle for home in _HOMES)):
+        if (folder / _INFERENCE).is_file():
+            return folder.resolve()
+    known = ", ".join(folder.name for folder in installed_bundles())
+    raise BundleError(f"{bundle} is no bundle: there is no configs/inference.yaml in it; known by name: {known}")
+
+
+def installed_bundles() -> tuple[Path, ...]:
+    """The folders of the bundles that came with the package, by name."""
+    folders = {path.parent.parent.name: path.parent.parent for home in _HOMES for path in home.glob(f"*/{_INFERENCE}")}
+    return tuple(folders[name] for name in sorted(folders))
+
+
+def describe_bundle(folder: Path) -> BundleFacts:
+    """Read a bundle's metadata.json and inference.yaml as plain data: no expression in them is evaluated.
+
+    Raises BundleError where one of them is missing or broken.
+    """
+    metadata, config = _read(folder / _METADATA), _read(folder / _INFERENCE)
+    network = config.get("network_def")
+    dimensions = network.get("spatial_dims") if isinstance(network, dict) else None
+    spacing = _numbers(config.get("spacing_mm"))
+    window = _numbers([config.get("hu_min"), config.get("hu_max")])
+    weights = folder / WEIGHTS
+    return BundleFacts(
+        name=folder.name,
+        folder=folder,
+        version=str(metadata.get("version")),
+        task=metadata.get("task"),
+        dimensions=dimensions if isinstance(dimensions, int) else None,
+        spacing_mm=spacing or None,
+        window_hu=(window[0], window[1]) if window else None,
+        weights_sha256=file_sha256(weights) if weights.is_file() else None,
+        figures=metadata.get("eval_metrics") or {},
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A JSON or YAML file that holds a mapping."""
+    try:
+        text = file.read_text("utf-8")
+        content = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read ({error.strerror or error}); install the bundle again") from None
+    except (ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise BundleError(f"{file}: is no {file.suffix[1:]} that can be read ({reason}); mend it") from None
+    if not isinstance(content, dict):
+        raise BundleError(f"{file}: holds no ids and values; mend it")
+    return content
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    """The list as numbers; empty where it is none, or holds an expression."""
+    if not isinstance(values, list) or not all(isinstance(value, (int, float)) for value in values):
+        return ()
+    return tuple(float(value) for value in values)

@@ -1,0 +1,11 @@
+"""Cohort: any number of scans -> image/label pairs, audits and dataset.json.
+
+find      every CT series and NIfTI volume in any number of places
+case      one of them -> image, label and audit of a case
+workers   many at once, in order, in bounded memory
+prepare   the whole run, which can be cut off and started again
+"""
+
+from monai_ctseg.cohort.prepare import Failure, Prepared, prepare_cohort
+
+__all__ = ["Failure", "Prepared", "prepare_cohort"]

@@ -1,0 +1,138 @@
+"""Case: one source -> image, label and audit, named by the hash of its voxels and by nothing of the patient."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from monai_ctseg.cohort.find import Source
+from monai_ctseg.dicom import find_stacks
+from monai_ctseg.errors import CtsegError, NotCT, OutputError
+from monai_ctseg.metal import find_metal
+from monai_ctseg.nifti import is_nifti, write_mask, write_scan
+from monai_ctseg.outputs import write_json
+from monai_ctseg.reading import read_scan
+from monai_ctseg.scan import Scan, provenance
+
+PARTS = {"images": ".nii.gz", "labels": ".nii.gz", "audits": ".json"}
+"""The folders of a cohort, and how a case's file in each ends."""
+
+_PICTURE_HU = 255
+
+
+@dataclass(frozen=True)
+class Task:
+    """A source to make cases of, in a folder of its own."""
+
+    source: Source
+    folder: Path
+    threshold_hu: float
+
+
+@dataclass(frozen=True)
+class Made:
+    """A case that stands in its task's folder. source: its `provenance`."""
+
+    name: str
+    voxels_sha256: str
+    metal_voxels: int
+    source: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a task: cases, and what was refused, as (kind, message)."""
+
+    made: tuple[Made, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+def make_cases(task: Task) -> Outcome:
+    """Read every stack of a source and write what was found into the task's folder.
+
+    What cannot be used comes back as refused; only a place that cannot be written raises (OutputError).
+    """
+    made: list[Made] = []
+    refused: list[tuple[str, str]] = []
+    with TemporaryDirectory(prefix="monai_ctseg.") as links:
+        _link(task.source, Path(links))
+        with _refusals(refused):
+            place, stacks = _stacks(Path(links), task.source)
+            for stack in stacks:
+                with _refusals(refused):
+                    made.append(_make(read_scan(place, series=stack), task))
+    return Outcome(tuple(made), tuple(refused))
+
+
+def _link(source: Source, folder: Path) -> None:
+    """Links with plain names to the files, so that no note and no refusal repeats a name that may be a patient's."""
+    for n, path in enumerate(source.files):
+        link = "volume.nii.gz" if path.name.lower().endswith(".gz") else "volume.nii"
+        (folder / (link if is_nifti(path) else f"file{n:06d}")).symlink_to(path.absolute())
+
+
+def _stacks(folder: Path, source: Source) -> tuple[Path, list[str | None]]:
+    """The place to read, and the stacks in it by name; None where there is one only."""
+    if is_nifti(source.files[0]):
+        return next(folder.iterdir()), [None]
+    stacks, _ = find_stacks(folder)
+    return folder, [None] if len(stacks) == 1 else [stack.name for stack in stacks]
+
+
+def _make(scan: Scan, task: Task) -> Made:
+    _require_hu(scan)
+    source = provenance(scan)
+    metal = find_metal(scan, threshold_hu=task.threshold_hu)
+    voxels = str(source["voxels_sha256"])
+    made = Made(f"case_{voxels[:12]}", voxels, metal.mask.count, source)
+    try:
+        files = {part: task.folder / part / (made.name + ending) for part, ending in PARTS.items()}
+        for file in files.values():
+            file.parent.mkdir(parents=True, exist_ok=True)
+        write_scan(scan, files["images"])
+        write_mask(metal.mask, files["labels"])
+        write_json(files["audits"], {"case": made.name, "source": source, **metal.audit()})
+    except OSError as error:
+        raise OutputError(
+            f"the cases cannot be written ({error.strerror or error}); "
+            "make room and start the same command again, or name another place"
+        ) from error
+    return made
+
+
+def _require_hu(scan: Scan) -> None:
+    low, high = float(scan.hu.min()), float(scan.hu.max())
+    if low >= 0 and high <= _PICTURE_HU and np.issubdtype(scan.hu.dtype, np.integer):
+        raise NotCT(f"holds values from {low:g} to {high:g} only: a mask or a picture, no CT in HU")
+
+
+@contextmanager
+def _refusals(refused: list[tuple[str, str]]) -> Iterator[None]:
+    """Whatever a scan does wrong, as a kind and a line; a place that cannot be written passes."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except CtsegError as error:
+        refused.append((type(error).__name__, str(error)))
+    except MemoryError:
+        refused.append(("MemoryError", "not enough memory for this scan; use a machine with more, or fewer --jobs"))
+    except OSError as error:
+        refused.append(("ScanError", f"cannot be read ({error.strerror or error}); check the files"))
+    except Exception as error:  # a fault of ours in one scan is no reason to lose the others
+        refused.append(
+            (type(error).__name__, f"a fault of monai-ctseg itself ({type(error).__name__}); please report it")
+        )
+
+
+def with_names(message: str, source: Source) -> str:
+    """A refusal with the files' own names in it, for the screen."""
+    message = re.sub(r"file(\d{6})", lambda found: source.files[int(found[1])].name, message)
+    return re.sub(r"volume\.nii(\.gz)?: ", "", message)

@@ -1,0 +1,163 @@
+"""Find: every CT series and NIfTI volume in any number of places, from headers alone."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+from pydicom import Dataset
+
+from monai_ctseg.dicom.files import find_frames
+from monai_ctseg.errors import NoScanFound, NotCT, ScanError
+from monai_ctseg.nifti import is_nifti
+
+_PATIENT = ("PatientID", "StudyInstanceUID", "FrameOfReferenceUID")
+"""What two scans of one patient share. It stays in memory: even a hash of it could be guessed."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one file is: a CT image, a NIfTI volume, or a damaged one. series: "" for a volume."""
+
+    path: Path
+    series: str = ""
+    patient: frozenset[str] = frozenset()
+    voxels: int = 0
+    damage: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One CT series or NIfTI volume before it is read. Files and patient may name people: only for the screen.
+
+    damage: why it cannot be used, known before it is read.
+    """
+
+    files: tuple[Path, ...]
+    series: str = ""
+    patient: frozenset[str] = frozenset()
+    voxels: int = 0
+    damage: str = ""
+
+    def describe(self) -> str:
+        """Where it lies, for the screen."""
+        if len(self.files) == 1:
+            return str(self.files[0])
+        folder = os.path.commonpath([path.parent for path in self.files])
+        return f"{folder} ({len(self.files)} files, series {self.series or 'without UID'})"
+
+    def fingerprint(self) -> str:
+        """Changes whenever a file is added, removed, moved or written."""
+        digest = hashlib.sha256(self.series.encode())
+        for path in self.files:
+            stat = path.stat()
+            digest.update(f"{os.fsencode(path.resolve())!r} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()[:32]
+
+
+def list_files(places: Sequence[Path], *, leave_out: Path) -> tuple[list[Path], list[Source]]:
+    """Every file in the places, each once, and the folders that cannot be read; hidden files are left out.
+
+    leave_out: a folder that is not searched, the output. Raises NoScanFound for a place that is not there.
+    """
+    for place in places:
+        if not place.exists():
+            raise NoScanFound(f"{place}: there is no such file or folder")
+    closed: list[Source] = []
+    found: dict[Path, Path] = {}
+    for place in places:
+        for path in _walk(place, leave_out.resolve(), closed) if place.is_dir() else [place]:
+            found.setdefault(path.resolve(), path)
+    return sorted(found.values()), closed
+
+
+def _walk(folder: Path, leave_out: Path, closed: list[Source]) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        damage = f"cannot be read ({error.strerror}); check the folder's permissions"
+        closed.append(Source((Path(error.filename),), damage=damage))
+
+    seen = {leave_out}
+    for root, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        here = Path(root).resolve()
+        if here in seen:  # the output, or a link back to where we were
+            folders.clear()
+            continue
+        seen.add(here)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith("."):
+                yield Path(root, name)
+
+
+def look_at(path: Path) -> Seen | None:
+    """What one file is; None where it is neither a CT image nor a NIfTI volume."""
+    try:
+        if is_nifti(path) and path.is_file():
+            return Seen(path, voxels=_nifti_voxels(path))
+        frames = find_frames(path).frames
+    except (NoScanFound, NotCT):
+        return None
+    except ScanError as error:
+        return Seen(path, damage=str(error))
+    first = frames[0]
+    voxels = first.rows * first.columns * len(frames)
+    return Seen(path, series=first.series_uid, patient=_patient(first.header), voxels=voxels)
+
+
+def look_at_all(paths: Sequence[Path]) -> list[Seen]:
+    """`look_at` for many files."""
+    return [seen for path in paths if (seen := look_at(path)) is not None]
+
+
+def group_sources(files: Iterable[Seen]) -> list[Source]:
+    """Files -> series and volumes, in an order that does not depend on the order of the places.
+
+    A series without SeriesInstanceUID is what lies in one folder. Two patients or studies never share one.
+    A damaged DICOM file may belong to any series of its folder, so these carry its damage.
+    """
+    groups: dict[tuple[object, ...], list[Seen]] = {}
+    damaged: dict[Path, Seen] = {}
+    for seen in files:
+        if seen.damage:
+            damaged.setdefault(seen.path.parent, seen)
+        elif is_nifti(seen.path):
+            groups[(seen.path,)] = [seen]
+        else:
+            patient = frozenset(key for key in seen.patient if key.startswith(_PATIENT[:2]))
+            groups.setdefault((seen.series or seen.path.parent, patient), []).append(seen)
+    sources = [_source(group, damaged) for group in groups.values()]
+    blamed = {folder for source in sources if source.damage for folder in {path.parent for path in source.files}}
+    sources += [Source((seen.path,), damage=seen.damage) for folder, seen in damaged.items() if folder not in blamed]
+    return sorted(sources, key=lambda source: (source.series, source.files))
+
+
+def _source(group: list[Seen], damaged: dict[Path, Seen]) -> Source:
+    files = tuple(sorted(seen.path for seen in group))
+    hits = [] if is_nifti(files[0]) else [damaged[path.parent] for path in files if path.parent in damaged]
+    damage = f"{hits[0].damage}, or remove it: it may be a slice of this series" if hits else ""
+    patient = frozenset[str]().union(*(seen.patient for seen in group))
+    return Source(files, group[0].series, patient, sum(seen.voxels for seen in group), damage)
+
+
+def _patient(header: Dataset) -> frozenset[str]:
+    return frozenset(f"{name} {text}" for name in _PATIENT if (text := _text(header, name)))
+
+
+def _text(header: Dataset, name: str) -> str:
+    try:
+        return str(header.get(name) or "").strip()
+    except Exception:  # damaged bytes in an element that may be missing as well
+        return ""
+
+
+def _nifti_voxels(path: Path) -> int:
+    """From the header; 0 where it cannot be read, which the reader will refuse."""
+    try:
+        return math.prod(int(n) for n in nib.load(path).shape)
+    except Exception:  # whatever nibabel makes of damaged bytes
+        return 0

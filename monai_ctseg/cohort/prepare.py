@@ -1,0 +1,235 @@
+"""Prepare: places -> a folder of cases with dataset.json. It can be cut off at any time and started again.
+
+A case is built in partial/, moved into images/, labels/ and audits/, and counts once done/ holds a record of its
+source, which is written last. Sources come in a fixed order, so a run that was cut off ends like one that was not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai_ctseg.cohort.case import Made, Outcome, Task, make_cases, with_names
+from monai_ctseg.cohort.find import Source, group_sources, list_files, look_at_all
+from monai_ctseg.cohort.place import COMMAND, FAILURES, PARTIAL, Place
+from monai_ctseg.cohort.workers import choose_jobs, run_in_order
+from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, write_dataset
+from monai_ctseg.errors import DatasetError, NoScanFound, OutputError
+from monai_ctseg.machine import cores, version_of
+from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
+from monai_ctseg.outputs import write_json, write_run
+from monai_ctseg.split import SHARE, Facts, group_patients, split_patients
+
+TEST_SHARE = 0.1
+_LOOKED_AT_ONCE = 256
+_MANY_FILES = 2000
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A source, or a part of it, that could not be used. where and message may name a patient: for the screen.
+
+    kind: the refusal's name in monai_ctseg.errors. series: SeriesInstanceUID, "" for a NIfTI volume.
+    """
+
+    where: str
+    kind: str
+    message: str
+    series: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of the places.
+
+    duplicates: (where, case) of sources whose voxels another source had already. kept: cases of an earlier run that
+    were not read again. unidentified: cases whose source names no patient, each counted as a patient of its own.
+    """
+
+    dataset: DataSplit
+    cases: int
+    with_metal: int
+    patients: int
+    unidentified: int
+    kept: int
+    duplicates: tuple[tuple[str, str], ...]
+    failures: tuple[Failure, ...]
+    seconds: float
+
+
+def prepare_cohort(
+    places: Sequence[str | Path],
+    output_dir: str | Path,
+    *,
+    threshold_hu: float = DEFAULT_THRESHOLD_HU,
+    validation: float = SHARE,
+    test: float = TEST_SHARE,
+    seed: int = 0,
+    jobs: int | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    on_failure: Callable[[Failure], None] | None = None,
+) -> Prepared:
+    """Make image/label pairs and dataset.json of every CT series and NIfTI volume in the places.
+
+    Patients are told apart by PatientID, StudyInstanceUID, FrameOfReferenceUID and voxels, and split as a whole:
+    validation and test are shares of them. The split depends on voxels and seed only. jobs: processes; None: by cores
+    and memory. on_failure is called as soon as something is refused.
+    Raises NoScanFound where there is nothing to read, DatasetError where nothing could be used, OutputError.
+    """
+    start = time.monotonic()
+    if not (validation >= 0 and test >= 0 and validation + test < 1):
+        raise DatasetError(f"shares of {validation:g} for validation and {test:g} for test leave nothing to train on")
+    output = Path(output_dir).absolute()
+    with _os_errors(output):
+        settings = {"threshold_hu": float(threshold_hu), "monai_ctseg": version_of("monai_ctseg")}
+        place = Place(output, settings, overwrite=overwrite)
+        try:
+            sources = find_sources([Path(name).expanduser() for name in places], leave_out=output)
+            run = _Run(place, float(threshold_hu), on_failure or (lambda failure: None))
+            run.work(sources, jobs=jobs, progress=progress)
+            place.begin()
+            place.tidy([*run.cases], run.fingerprints)
+            dataset, patients = run.split(seed=seed, validation=validation, test=test)
+            write_json(output / FAILURES, {"failures": run.recorded})
+            write_dataset(dataset, output / FILE_NAME)
+        finally:
+            place.clean()
+        counts = {
+            "cases": len(run.cases),
+            "with_metal": sum(made.metal_voxels > 0 for made in run.cases.values()),
+            "patients": patients,
+            "unidentified": sum(keys == {made.voxels_sha256} for made, keys in run.known()),
+            "kept": run.kept,
+        }
+        seconds = time.monotonic() - start
+        write_run(
+            output,
+            COMMAND,
+            {"threshold_hu": threshold_hu, "validation": validation, "test": test, "seed": seed},
+            inputs=[made.source for made, _ in run.known()],
+            seconds={"all": seconds},
+            found={**counts, "duplicates": len(run.duplicates), "failures": len(run.failures)},
+            note=dataset.note,
+        )
+    return Prepared(dataset, **counts, duplicates=tuple(run.duplicates), failures=tuple(run.failures), seconds=seconds)
+
+
+def find_sources(places: Sequence[Path], *, leave_out: Path) -> list[Source]:
+    """Every series and volume in the places, with those that are known to be damaged; NoScanFound where none is."""
+    files, closed = list_files(places, leave_out=leave_out)
+    chunks = [files[n : n + _LOOKED_AT_ONCE] for n in range(0, len(files), _LOOKED_AT_ONCE)]
+    jobs = cores() if len(files) > _MANY_FILES else 1
+    seen = [one for chunk in run_in_order(look_at_all, chunks, jobs=jobs) for one in chunk]
+    known = {one.path for one in seen}
+    strange = "neither a CT image as DICOM nor a NIfTI volume; leave it out"
+    named = [Source((place,), damage=strange) for place in places if place.is_file() and place not in known]
+    sources = [*group_sources(seen), *closed, *named]
+    if not sources:
+        raise NoScanFound(
+            f"no CT series and no NIfTI volume among the {len(files)} files there; name folders that hold some"
+        )
+    return sources
+
+
+class _Run:
+    """What a run gathers, source by source in their order."""
+
+    def __init__(self, place: Place, threshold_hu: float, on_failure: Callable[[Failure], None]) -> None:
+        self.place = place
+        self.threshold_hu = threshold_hu
+        self.on_failure = on_failure
+        self.cases: dict[str, Made] = {}
+        self.keys: dict[str, frozenset[str]] = {}
+        self.kept = 0
+        self.fingerprints: list[str] = []
+        self.duplicates: list[tuple[str, str]] = []
+        self.failures: list[Failure] = []
+        self.recorded: list[dict[str, str | None]] = []
+
+    def work(self, sources: Sequence[Source], *, jobs: int | None, progress: Callable[[int, int], None] | None) -> None:
+        """Take over what is done and make the rest. DatasetError where nothing could be used."""
+        usable = [source for source in sources if not source.damage]
+        for source in sources:
+            if source.damage:
+                self._fail(source, "ScanError", source.damage, "damaged, not readable, or no CT")
+        prints = [source.fingerprint() for source in usable]
+        done = [self.place.recall(fingerprint) for fingerprint in prints]
+        tasks = [
+            Task(source, self.place.folder / PARTIAL / fingerprint, self.threshold_hu)
+            for source, fingerprint, made in zip(usable, prints, done, strict=True)
+            if made is None
+        ]
+        largest = max((task.source.voxels for task in tasks), default=0)
+        outcomes = run_in_order(make_cases, tasks, jobs=jobs or choose_jobs(largest, len(tasks)))
+        for n, (source, fingerprint, made) in enumerate(zip(usable, prints, done, strict=True)):
+            if progress:
+                progress(n, len(usable))
+            self._take(source, fingerprint, made, outcomes)
+        if not self.cases:
+            raise DatasetError(self._nothing(len(sources)))
+
+    def _take(self, source: Source, fingerprint: str, done: list[Made] | None, outcomes: Iterator[Outcome]) -> None:
+        if done is not None:
+            self.kept += len(done)
+            self._add(source, fingerprint, done)
+            return
+        outcome = next(outcomes)
+        for kind, message in outcome.refused:
+            self._fail(source, kind, with_names(message, source), message)
+        if outcome.made:
+            partial = self.place.folder / PARTIAL / fingerprint
+            self.place.keep(fingerprint, outcome.made, self.cases, partial, whole=not outcome.refused)
+            self._add(source, fingerprint, outcome.made)
+
+    def _add(self, source: Source, fingerprint: str, made: Sequence[Made]) -> None:
+        self.fingerprints.append(fingerprint)
+        for case in made:
+            if case.name in self.cases:
+                self.duplicates.append((source.describe(), case.name))
+            self.cases.setdefault(case.name, case)
+            known = self.keys.get(case.name, frozenset())
+            self.keys[case.name] = known | source.patient | {case.voxels_sha256}
+
+    def _fail(self, source: Source, kind: str, message: str, nameless: str) -> None:
+        failure = Failure(source.describe(), kind, message, source.series)
+        self.failures.append(failure)
+        self.recorded.append({"series_instance_uid": source.series or None, "kind": kind, "message": nameless})
+        self.on_failure(failure)
+
+    def _nothing(self, count: int) -> str:
+        first = self.failures[0]
+        return f"none of the {count} scans can be used; the first, {first.where}: {first.message}"
+
+    def known(self) -> list[tuple[Made, frozenset[str]]]:
+        """The cases by name, with what tells their patients."""
+        return [(self.cases[name], self.keys[name]) for name in sorted(self.cases)]
+
+    def split(self, *, seed: int, validation: float, test: float) -> tuple[DataSplit, int]:
+        """By patient, in the order of the names, so that neither paths nor their order matter; and the patients."""
+        cases, facts = [], []
+        for made, keys in self.known():
+            image, label = (self.place.file(part, made.name) for part in ("images", "labels"))
+            cases.append(Case(image, label, metal_voxels=made.metal_voxels, voxels_sha256=made.voxels_sha256))
+            facts.append(Facts((), made.source["spacing_mm"][2], (made.metal_voxels,), keys))
+        patients = len(group_patients([fact.keys for fact in facts]))
+        try:
+            dataset = split_patients(cases, facts, seed=seed, validation=validation, test=test)
+        except DatasetError as error:
+            dataset = DataSplit(tuple(cases), (), "patients", f"everything is under 'training': {error}")
+        return dataset, patients
+
+
+@contextmanager
+def _os_errors(folder: Path) -> Iterator[None]:
+    """A full disk and the like, as one line that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror or error}); "
+            "make room and start the same command again, or name another place"
+        ) from error

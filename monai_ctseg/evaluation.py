@@ -1,0 +1,132 @@
+"""dataset.json + weights -> a bundle's evaluation workflow -> scores of every case, beside those of the threshold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Events
+
+from monai_ctseg.bundle import (
+    DEFAULT_BUNDLE,
+    config_errors,
+    device_override,
+    find_bundle,
+    load_weights,
+    open_workflow,
+    own_errors,
+    quiet,
+    read_config,
+    writing_errors,
+)
+from monai_ctseg.bundle_folders import WEIGHTS
+from monai_ctseg.dataset import DataSplit, Section
+from monai_ctseg.errors import BundleError, DatasetError
+from monai_ctseg.scores import ScoreTable, name_cases
+from monai_ctseg.split import open_dataset
+
+Progress = Callable[[int, int], None]
+"""Called with the cases done and the cases in all."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation gave; cases.csv, scores.json and sheet.png lie in the output folder.
+
+    note: how the dataset was split. inputs: the provenance of each scan.
+    """
+
+    table: ScoreTable
+    section: Section
+    note: str
+    weights: Path
+    seconds: float
+    inputs: tuple[Mapping[str, Any], ...] = ()
+
+
+def evaluate(
+    dataset: str | Path,
+    output_dir: str | Path,
+    *,
+    bundle: str | Path = DEFAULT_BUNDLE,
+    weights: str | Path | None = None,
+    section: Section = "validation",
+    device: str | None = None,
+    threshold_hu: float | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Run the bundle's network over the cases of one section, and score it and the threshold against the same truth.
+
+    dataset: a dataset.json or its folder. weights: a model.pt; without it, the bundle's own.
+    threshold_hu: of the threshold, and of the truth where a case names no mask; without it, as the bundle says.
+    overrides: values for other ids of the bundle's configs.
+    Raises DatasetError, BundleError, OutputError, SaturatedScan and what `read_scan` raises.
+    """
+    start = time.monotonic()
+    folder, output = find_bundle(bundle), Path(output_dir)
+    split = open_dataset(dataset)
+    case_items(split, section)
+    settings = {
+        "dataset_dir": str(dataset),
+        "output_dir": str(output),
+        "section": section,
+        **({} if threshold_hu is None else {"threshold_hu": threshold_hu}),
+        **device_override(device),
+        **(overrides or {}),
+    }
+    file = _check_weights(folder, weights, settings)
+    with writing_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+        scores = _run(folder, {**settings, "checkpoint": str(file)}, progress)
+    seconds = time.monotonic() - start
+    return Evaluation(scores.table, section, split.note, weights=file, seconds=seconds, inputs=scores.inputs)
+
+
+def case_items(dataset: DataSplit, section: Section) -> list[dict[str, Any]]:
+    """A section of a dataset as MONAI takes it, each case with a name under "case" (`name_cases`).
+
+    Raises DatasetError for a section that is none, or that lists no scan.
+    """
+    items = dataset.items(section)
+    if not items:
+        raise DatasetError(
+            f"the dataset lists no scan under '{section}', so there is nothing to evaluate; take another"
+        )
+    names = name_cases([item["image"] for item in items])
+    return [{**item, "case": name} for item, name in zip(items, names, strict=True)]
+
+
+def _check_weights(bundle: Path, weights: str | Path | None, settings: Mapping[str, Any]) -> Path:
+    """The file of weights, once they are known to fit: MONAI's own loader fails in many lines."""
+    file = bundle / WEIGHTS if weights is None else Path(weights).expanduser()
+    if weights is None and not file.is_file():
+        raise BundleError(
+            f"the bundle {bundle.name} has no weights of its own ({file}); "
+            "train it (monai-ctseg train), or name the model.pt to use (--weights)"
+        )
+    with quiet(), config_errors(bundle):
+        network = read_config(bundle, "inference", "evaluate", overrides=settings).get_parsed_content("network")
+        load_weights(network, file)
+    return file.absolute()
+
+
+def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -> Any:
+    """The handler that scored, after the run."""
+    with quiet():
+        workflow = open_workflow(bundle, "inference", "evaluate", overrides=settings)
+        with config_errors(bundle):
+            evaluator = workflow.evaluator
+            scores = workflow.parser.get_parsed_content("scores")
+        if progress is not None:
+            evaluator.add_event_handler(
+                Events.ITERATION_COMPLETED,
+                lambda engine: progress(engine.state.iteration, engine.state.epoch_length),
+            )
+        with own_errors():
+            workflow.run()
+            workflow.finalize()
+    return scores

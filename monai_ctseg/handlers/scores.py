@@ -1,0 +1,159 @@
+"""Scores: every case held against its truth, by the network and by the threshold, with pictures of the worst."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import numpy as np
+from ignite.engine import Engine, Events
+
+from monai_ctseg.errors import SaturatedScan
+from monai_ctseg.grid import Grid
+from monai_ctseg.handlers.pictures import volume_of
+from monai_ctseg.metal import find_metal
+from monai_ctseg.outputs.scores import write_scores
+from monai_ctseg.plots import SheetSlice, plot_sheet, shorten
+from monai_ctseg.scan import BoolArray, Mask, Scan, provenance
+from monai_ctseg.scores import Score, ScoreTable, score_masks
+from monai_ctseg.transforms import tensor_to_scan
+
+SHEET = "sheet.png"
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """A slice of one case; `worst` sorts the worst case first."""
+
+    worst: tuple[float, float, str]
+    slice: SheetSlice
+
+
+class Scores:
+    """Writes cases.csv, scores.json and sheet.png when an evaluator has seen all cases; on rank 0, for all ranks.
+
+    items: what the dataset was given, a dictionary a case with its name under "case" (`case_items`).
+    threshold_hu: of `find_metal`, which is scored beside the network; a scan that is saturated under it has no such
+        score. pictures: cases on the sheet, worst first, by the network's Dice.
+
+    Each item of the evaluator holds "pred" and "label" (1, i, j, k), of the slices that count, and in its batch the
+    whole scan in HU under `hu_key`. Afterwards `table` holds the scores, on rank 0, and `inputs`
+    the provenance of each scan.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        items: Sequence[Mapping[str, Any]],
+        *,
+        threshold_hu: float,
+        pictures: int = 12,
+        hu_key: str = "hu",
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.items = {str(item["case"]): item for item in items}
+        self.threshold_hu = float(threshold_hu)
+        self.pictures = pictures
+        self.hu_key = hu_key
+        self.table: ScoreTable | None = None
+        self.inputs: tuple[Mapping[str, Any], ...] = ()
+        self._scores: list[Score] = []
+        self._inputs: list[dict[str, Any]] = []
+        self._worst: list[_Picture] = []
+
+    def attach(self, engine: Engine) -> None:
+        """To an evaluator."""
+        engine.add_event_handler(Events.STARTED, self.forget)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.COMPLETED, self.write)
+
+    def forget(self, _: Engine) -> None:
+        """Ignite's event: a new evaluation starts."""
+        self._scores, self._inputs, self._worst = [], [], []
+
+    def collect(self, engine: Engine) -> None:
+        """Ignite's event: score the cases of this step; of their voxels only one slice is kept."""
+        for batch, output in zip(engine.state.batch, engine.state.output, strict=True):
+            self._score({**batch, **output})
+
+    def write(self, _: Engine) -> None:
+        """Ignite's event: all cases are scored. A case that two ranks were given counts once."""
+        gathered = [idist.all_gather(own) for own in (self._scores, self._inputs, self._worst)]
+        scores, inputs, pictures = (list(chain.from_iterable(ranks)) for ranks in gathered)
+        if idist.get_rank() != 0:
+            return
+        self.table = ScoreTable(
+            tuple({(score.case, score.method): score for score in scores}.values()), threshold_hu=self.threshold_hu
+        )
+        named = {str(source["case"]): source for source in inputs}
+        self.inputs = tuple(named[case] for case in sorted(named))
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        write_scores(self.table, self.output_dir)
+        worst = sorted({picture.worst: picture for picture in pictures}.values(), key=lambda picture: picture.worst)
+        title = "The slice of each case where network and truth differ most, worst case first"
+        plot_sheet([picture.slice for picture in worst[: self.pictures]], self.output_dir / SHEET, title=title)
+
+    def _score(self, data: Mapping[str, Any]) -> None:
+        item, scan = self.items[str(data["case"])], tensor_to_scan(data[self.hu_key])
+        slices = list(item.get("slices", range(len(scan.names))))
+        truth, network = (np.asarray(volume_of(data[key]) > 0) for key in ("label", "pred"))
+        masks = {"network": network, "threshold": truth if "label" not in item else self._by_threshold(scan, slices)}
+        grid = Grid(truth.shape, scan.grid.index_to_lps)
+        scores = [
+            score_masks(
+                Mask(mask, grid),
+                Mask(truth, grid),
+                case=str(item["case"]),
+                method=method,
+                source="mask" if "label" in item else "threshold",
+                apart=not are_neighbours(slices),
+            )
+            for method, mask in masks.items()
+            if mask is not None
+        ]
+        self._scores += scores
+        self._inputs.append({"case": item["case"], **provenance(scan), "series_instance_uid": item.get("series")})
+        self._keep(scores[0], scan, slices, network, truth)
+
+    def _by_threshold(self, scan: Scan, slices: list[int]) -> BoolArray | None:
+        """None where the scan is saturated under the threshold."""
+        try:
+            return find_metal(scan, threshold_hu=self.threshold_hu).mask.voxels[:, :, slices]
+        except SaturatedScan:
+            return None
+
+    def _keep(self, score: Score, scan: Scan, slices: list[int], network: BoolArray, truth: BoolArray) -> None:
+        """Keep one slice, if the case is among the worst so far."""
+        overlap = score.overlap
+        worst = (overlap.dice, -overlap.false_positive_mm3 - overlap.false_negative_mm3, score.case)
+        k = choose_slice(network, truth)
+        dice = f"Dice {overlap.dice:.4f}" if score.has_metal else f"false metal {overlap.false_positive_mm3:,.1f} mm3"
+        shown = SheetSlice(
+            hu=scan.hu[:, :, slices[k]].T.copy(),
+            truth=truth[:, :, k].T.copy(),
+            predicted=network[:, :, k].T.copy(),
+            name=f"{shorten(score.case, 24)}, {shorten(scan.names[slices[k]], 14)}: {dice}",
+            truth_note=f"truth: {np.count_nonzero(truth[:, :, k]):,} px here, {overlap.voxels_truth:,} in all",
+            predicted_note=f"network: {np.count_nonzero(network[:, :, k]):,} px, {overlap.voxels_predicted:,} in all",
+            aspect=scan.grid.spacing_mm[1] / scan.grid.spacing_mm[0],
+        )
+        self._worst = sorted([*self._worst, _Picture(worst, shown)], key=lambda picture: picture.worst)
+        del self._worst[self.pictures :]
+
+
+def choose_slice(predicted: BoolArray, truth: BoolArray) -> int:
+    """The slice k where two masks [i, j, k] differ most; else the one with most metal, else the middle one."""
+    for voxels in (predicted ^ truth, truth):
+        counts = np.asarray(voxels.sum(axis=(0, 1)))
+        if counts.any():
+            return int(counts.argmax())
+    return int(truth.shape[2]) // 2
+
+
+def are_neighbours(slices: Sequence[int]) -> bool:
+    """Whether the slices follow each other without a gap."""
+    return list(slices) == list(range(slices[0], slices[0] + len(slices)))

@@ -1,0 +1,73 @@
+"""Pairs: predicted masks and true ones, matched by name and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai_ctseg.errors import CtsegError, MaskError
+from monai_ctseg.nifti import is_nifti, read_mask
+from monai_ctseg.scores import Score, ScoreTable, score_masks
+
+MASK_NAMES = ("mask.nii.gz", "mask.nii")
+
+
+@dataclass(frozen=True)
+class MaskPair:
+    """Two mask files of one case."""
+
+    case: str
+    predicted: Path
+    truth: Path
+
+
+def pair_masks(predicted: Path, truth: Path) -> tuple[MaskPair, ...]:
+    """Match the masks of two folders, sorted by case.
+
+    A mask is the mask.nii.gz of a sub-folder, and its case the sub-folder; where a folder holds none such, each NIfTI
+    file in it, and its case the file's name without ending.
+    Raises MaskError where a folder holds no mask, or one of them has no partner.
+    """
+    sides = [_find_masks(folder) for folder in (predicted, truth)]
+    for own, other, folder in ((sides[0], sides[1], truth), (sides[1], sides[0], predicted)):
+        alone = sorted(own.keys() - other.keys())
+        if alone:
+            more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
+            raise MaskError(
+                f"{folder}: no mask for {', '.join(alone[:5])}{more}; "
+                "masks are matched by name, so rename them, or take those without a partner out"
+            )
+    return tuple(MaskPair(case, sides[0][case], sides[1][case]) for case in sorted(sides[0]))
+
+
+def score_pairs(pairs: Sequence[MaskPair], *, progress: Callable[[int, int], None] | None = None) -> ScoreTable:
+    """Score each pair; a refusal names its case. progress: called with the pairs done and the pairs in all."""
+    scores: list[Score] = []
+    for pair in pairs:
+        try:
+            scores.append(score_masks(read_mask(pair.predicted), read_mask(pair.truth), case=pair.case))
+        except CtsegError as error:
+            raise type(error)(f"{pair.case}: {error}") from error
+        if progress is not None:
+            progress(len(scores), len(pairs))
+    return ScoreTable(tuple(scores))
+
+
+def _find_masks(folder: Path) -> dict[str, Path]:
+    """Mask files by case; the case of a folder's own mask.nii.gz is "mask"."""
+    named = [path for name in MASK_NAMES for path in sorted(folder.rglob(name)) if path.is_file()]
+    found: dict[str, Path] = {}
+    if named:
+        cases = [(path.parent.relative_to(folder).as_posix(), path) for path in named]
+        cases = [("mask" if case == "." else case, path) for case, path in cases]
+    else:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and is_nifti(path))
+        cases = [(path.name[: path.name.lower().rindex(".nii")], path) for path in files]
+    for case, path in cases:
+        if case in found:
+            raise MaskError(f"{folder}: two masks for {case}: {found[case].name} and {path.name}; keep one of them")
+        found[case] = path
+    if not found:
+        raise MaskError(f"{folder}: holds no mask; it needs NIfTI files, or folders with a mask.nii.gz each")
+    return found

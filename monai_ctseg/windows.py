@@ -1,0 +1,99 @@
+"""Windows: a volume goes through a network piece by piece, by one of MONAI's inferers.
+
+They are counted, for a progress bar that moves within a volume, and where memory runs out fewer go at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from monai.utils import ensure_tuple_rep
+
+from monai_ctseg.errors import BundleError
+
+Network = Callable[[torch.Tensor], torch.Tensor]
+Progress = Callable[[int, int], None]
+"""Called with the windows (2D: slices) that went through the network, and with all of them."""
+
+
+class Windows:
+    """An inferer and its network over the volumes of one scan.
+
+    inferer: where memory runs out its `sw_batch_size` is halved, and stays so.
+    notes: what was done otherwise than asked, a sentence each.
+    """
+
+    def __init__(self, inferer: Any, network: Network, *, progress: Progress | None = None) -> None:
+        self.inferer = inferer
+        self.network = network
+        self.progress = progress
+        self.done = 0
+        self.notes: list[str] = []
+
+    def __call__(self, volume: torch.Tensor, *, left: float = 0.0) -> torch.Tensor:
+        """Logits of a volume (1, C, i, j, k), on its device. left: the volumes to come, in volumes like this one.
+
+        Raises BundleError where even a single window does not fit in memory.
+        """
+        before = self.done
+        total = before + round(count_windows(self.inferer, volume.shape[2:]) * (1 + left))
+
+        def counted(batch: torch.Tensor) -> torch.Tensor:
+            logits = self.network(batch)
+            self.done += len(batch)
+            if self.progress is not None:
+                self.progress(self.done, max(total, self.done))
+            return logits
+
+        while True:
+            try:
+                logits: torch.Tensor = self.inferer(volume, counted)
+                return logits
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+            self.done = before
+            self._halve(volume.device)  # only here: the error held on to the tensors that filled the memory
+
+    def _halve(self, device: torch.device) -> None:
+        batch = getattr(self.inferer, "sw_batch_size", 1)
+        if batch <= 1:
+            raise shortage()
+        self.inferer.sw_batch_size = batch // 2
+        self.notes.append(f"the memory was too small for {batch} windows at a time; {batch // 2} went instead")
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def count_windows(inferer: Any, size: Sequence[int]) -> int:
+    """Windows that MONAI's SlidingWindowInferer or SliceInferer makes of a volume (i, j, k); 1 for other inferers."""
+    window = list(getattr(inferer, "orig_roi_size", None) or ensure_tuple_rep(getattr(inferer, "roi_size", -1), 3))
+    if len(window) < len(size):
+        window.insert(inferer.spatial_dim, 1)
+    overlap = ensure_tuple_rep(getattr(inferer, "overlap", 0.0), len(size))
+    return math.prod(_steps(*facts) for facts in zip(size, window, overlap, strict=True))
+
+
+def _steps(size: int, window: int, overlap: float) -> int:
+    if window <= 0 or window >= size:  # the whole side
+        return 1
+    return math.ceil((size - window) / max(1, int(window * (1 - overlap)))) + 1
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on whatever device, or caused what was raised."""
+    words = ("out of memory", "can't allocate memory")
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(word in str(error) for word in words):
+        return True
+    return error.__cause__ is not None and out_of_memory(error.__cause__)
+
+
+def shortage() -> BundleError:
+    """The refusal where nothing smaller is left to try."""
+    return BundleError(
+        "not enough memory, even with one window at a time; take fewer slices at once (--set slices_at_once=8), "
+        "another --device, or close other programs"
+    )
