@@ -85,7 +85,7 @@ def _choose(
         return cache
     need = round(voxel_bytes * sum(count_voxels(item) for item in items))
     free = free_memory_bytes() if memory_bytes is None else memory_bytes
-    room = f"{len(items)} scans need {_size(need)} of {_size(free)} free memory"
+    room = f"{_count(items)} {_size(need)} of {_size(free)} free memory"
     room += f" in each of {processes} processes" if processes > 1 else ""
     if need * max(1, processes) <= MEMORY_SHARE * free:
         kind: CacheKind = "memory"
@@ -100,6 +100,10 @@ def _choose(
 
 
 _WORDS = {"memory": "kept in memory", "disk": "kept on disk", "none": "read again each time"}
+
+
+def _count(items: Sequence[Any]) -> str:
+    return "1 scan needs" if len(items) == 1 else f"{len(items)} scans need"
 
 
 def count_voxels(item: Mapping[str, Any]) -> int:

@@ -169,7 +169,7 @@ def test_names_of_cached_files_are_the_same_in_another_process(cohort: Path) -> 
 @pytest.mark.parametrize(
     ("memory_bytes", "cache_dir", "expected", "words"),
     [
-        (10**9, True, CacheDataset, "1 scans need 1.7 MB of 1.0 GB free memory: kept in memory"),
+        (10**9, True, CacheDataset, "1 scan needs 1.7 MB of 1.0 GB free memory: kept in memory"),
         (10**6, True, DiskItems, "kept on disk"),
         (10**6, False, Dataset, "read again each time"),
     ],
