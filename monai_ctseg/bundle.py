@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import math
 import pickle
 import warnings
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,7 @@ def read_config(bundle: Path, *names: ConfigName, overrides: Mapping[str, Any] |
     overrides = {"bundle_root": str(bundle), **(overrides or {})}
     _require_known(parser, overrides, bundle)
     parser.update(overrides)
+    _require_lengths(parser, bundle)
     parser.parse(reset=True)
     return parser
 
@@ -62,7 +64,8 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
     Files that hold anything else than tensors and plain values are never unpickled. Raises BundleError.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with quiet():
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise BundleError(
             f"{path}: the weights cannot be read ({error.strerror or error}); name another file"
@@ -87,6 +90,12 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
             f"{path}: weights of another network: {len(unfit)} of {len(own.keys() | state.keys())} tensors do not fit "
             f"({min(unfit)}); take the weights that belong to this bundle"
         )
+    odd = [key for key, value in state.items() if value.dtype != own[key].dtype or not _is_finite(value)]
+    if odd:
+        raise BundleError(
+            f"{path}: {len(odd)} of {len(state)} tensors hold NaN, infinity or another type of number ({min(odd)}); "
+            "take weights of a training that ended well"
+        )
     network.load_state_dict(state)
 
 
@@ -96,6 +105,8 @@ def device_override(device: str | None) -> dict[str, Any]:
         return {}
     try:
         chosen = torch.device(device)
+        if chosen.type == "meta":
+            raise RuntimeError("it computes nothing")
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError) as error:
         raise BundleError(
@@ -184,6 +195,20 @@ def _require_known(parser: ConfigParser, overrides: Mapping[str, Any], bundle: P
             near = difflib.get_close_matches(key, [str(name) for name in parser.get()], n=3)
             hint = f"; near it: {', '.join(near)}" if near else ""
             raise BundleError(f"{bundle}: the config has no '{key}' to change{hint}")
+
+
+def _require_lengths(parser: ConfigParser, bundle: Path) -> None:
+    """A spacing is three lengths; MONAI would take others for "as the scan has it"."""
+    spacing = parser.get("spacing_mm")
+    if spacing is None:
+        return
+    numbers = isinstance(spacing, (list, tuple)) and all(isinstance(mm, (int, float)) for mm in spacing)
+    if not numbers or len(spacing) != 3 or not all(0 < mm < math.inf for mm in spacing):
+        raise BundleError(f"{bundle}: spacing_mm is {spacing}; it takes three lengths in mm, such as [1, 1, 1.5]")
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    return tensor.layout is torch.strided and not tensor.is_meta and bool(torch.isfinite(tensor).all())
 
 
 def _shape(tensor: Any) -> tuple[int, ...] | None:

@@ -17,7 +17,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from monai_ctseg.errors import DatasetError
+from monai_ctseg.errors import DatasetError, GridMismatch
 from monai_ctseg.metal import find_metal
 from monai_ctseg.nifti import read_mask
 from monai_ctseg.scan import Mask, Scan
@@ -83,7 +83,11 @@ def read_label(scan: Scan, label: Path | None, *, threshold_hu: float) -> Mask:
     if label is None:
         return find_metal(scan, threshold_hu=threshold_hu).mask
     mask = read_mask(label)
-    scan.grid.require(mask.grid)
+    if not scan.grid.matches(mask.grid):
+        raise GridMismatch(
+            f"{label}: the grids differ: {mask.grid.describe()}, and its scan {scan.grid.describe()}; "
+            "resample one of them"
+        )
     return mask
 
 
@@ -107,15 +111,15 @@ def write_dataset(dataset: DataSplit, path: Path) -> None:
 def read_dataset(path: Path) -> DataSplit:
     """Read dataset.json; DatasetError where it is not one, or names files that are not there."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path} cannot be read as a dataset.json: {error}") from error
     if not isinstance(content, dict):
         raise DatasetError(f"{path} holds no JSON object; it needs the lists 'training' and 'validation'")
     note = str(content.get("note") or "")
     training, validation, test = (_read_section(content.get(name), name, path, note) for name in SECTIONS)
     for one, other in combinations((training, validation, test), 2):
-        _require_apart(one, other, path)
+        require_apart(one, other, path)
     _require_files([*training, *validation, *test], path)
     return DataSplit(
         training,
@@ -174,24 +178,26 @@ def _resolve(text: str, folder: Path, where: str) -> Path:
     return folder / path
 
 
-def _require_apart(one: Sequence[Case], other: Sequence[Case], path: Path) -> None:
-    """No slice of a scan in two sections, under whatever name."""
+def require_apart(one: Sequence[Case], other: Sequence[Case], where: Path | str) -> None:
+    """No slice of a scan in two sections, under whatever name; DatasetError names `where`."""
     known: dict[Any, list[Case]] = {}
     for a in one:
         for key in _identities(a):
             known.setdefault(key, []).append(a)
     for b in other:
         for a in [a for key in _identities(b) for a in known.get(key, ())]:
+            if a.series and b.series and a.series != b.series:
+                continue
             if a.slices is None or b.slices is None or set(a.slices) & set(b.slices):
                 names = dict.fromkeys((a.image.name, b.image.name))
                 raise DatasetError(
-                    f"{path} has the same slices of {' and '.join(names)} in two sections; hold some out"
+                    f"{where} has the same slices of {' and '.join(names)} in two sections; hold some out"
                 )
 
 
 def _identities(case: Case) -> list[Any]:
     """What two cases of one scan share."""
-    place = (_resolved(case.image), case.series)
+    place = _resolved(case.image)
     return [place] if case.voxels_sha256 is None else [place, case.voxels_sha256]
 
 

@@ -48,7 +48,8 @@ def score_pairs(pairs: Sequence[MaskPair], *, progress: Callable[[int, int], Non
         try:
             scores.append(score_masks(read_mask(pair.predicted), read_mask(pair.truth), case=pair.case))
         except CtsegError as error:
-            raise type(error)(f"{pair.case}: {error}") from error
+            said = str(error)
+            raise type(error)(said if pair.case in said else f"{pair.case}: {said}") from error
         if progress is not None:
             progress(len(scores), len(pairs))
     return ScoreTable(tuple(scores))

@@ -19,10 +19,18 @@ def read_scan(source: str | Path, *, series: str | None = None, progress: Progre
     Raises ScanError (see monai_ctseg.errors) where the scan cannot be read without guessing.
     """
     place = Path(source).expanduser()
-    if not place.exists():
+    if not is_there(place):
         raise NoScanFound(f"{place}: there is no such file or folder")
     if is_nifti(place) and place.is_file():
         if series is not None:
             raise NoScanFound(f"{place.name}: a NIfTI volume has no series to choose from; leave --series out")
         return read_nifti(place)
     return read_series(place, series=series, progress=progress)
+
+
+def is_there(place: Path) -> bool:
+    """Whether there is something; False also for a name that the system cannot have."""
+    try:
+        return place.exists()
+    except OSError:
+        return False

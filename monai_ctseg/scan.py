@@ -72,11 +72,17 @@ class Mask:
 
 
 def voxels_sha256(scan: Scan) -> str:
-    """Hash of the HU, slice by slice along k: the same for the same voxels under any name."""
-    digest = hashlib.sha256()
+    """Hash of the HU, slice by slice along k: the same for the same voxels under any name and type of number."""
+    digest = hashlib.sha256(str(scan.grid.shape).encode())
+    kind = "<i4" if _is_integral(scan.hu) else "<f4"
     for k in range(scan.grid.shape[2]):
-        digest.update(np.ascontiguousarray(scan.hu[:, :, k].T).data)
+        digest.update(np.ascontiguousarray(scan.hu[:, :, k].T, dtype=kind).data)
     return digest.hexdigest()
+
+
+def _is_integral(hu: HUArray) -> bool:
+    """Whether all values are whole numbers; slice by slice, since a mask of all would take much memory."""
+    return hu.dtype.kind == "i" or all(np.array_equal(hu[:, :, k], np.rint(hu[:, :, k])) for k in range(hu.shape[2]))
 
 
 def provenance(scan: Scan) -> dict[str, Any]:
@@ -89,3 +95,19 @@ def provenance(scan: Scan) -> dict[str, Any]:
         "voxels_sha256": voxels_sha256(scan),
         "notes": list(scan.notes),
     }
+
+
+_PATIENT = ("PatientID", "StudyInstanceUID", "FrameOfReferenceUID")
+
+
+def patient_keys(header: Dataset) -> frozenset[str]:
+    """What two scans of one patient share. For comparing in memory only: even a hash of it could be guessed."""
+    return frozenset(f"{name} {text}" for name in _PATIENT if (text := header_text(header, name)))
+
+
+def header_text(header: Dataset, name: str) -> str:
+    """An element's value as text; "" where it is missing or damaged."""
+    try:
+        return str(header.get(name) or "").strip()
+    except Exception:  # damaged bytes in an element that may be missing as well
+        return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -13,10 +12,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, read_dataset, read_label
+from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, Section, read_dataset, read_label, require_apart
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.reading import read_scan
-from monai_ctseg.scan import BoolArray, Scan, provenance
+from monai_ctseg.scan import BoolArray, patient_keys, provenance
 
 SHARE = 0.2
 """Share of the slices, or of the patients, that validates."""
@@ -95,9 +94,46 @@ def read_facts(case: Case, *, threshold_hu: float = 3000.0) -> Facts:
         names=scan.names,
         spacing_mm=scan.grid.spacing_mm[2],
         metal=tuple(int(n) for n in mask.voxels.sum(axis=(0, 1))),
-        keys=_patient_keys(scan, source["voxels_sha256"]),
+        keys=frozenset([source["voxels_sha256"]]).union(*(patient_keys(header) for header in scan.headers[:1])),
         source=source,
     )
+
+
+def check_dataset(dataset: DataSplit, *, threshold_hu: float = 3000.0) -> DataSplit:
+    """Read the scans of a given dataset whose metal and voxels it does not state; the same dataset, with its sources.
+
+    Raises DatasetError where no label of a section holds metal, or two sections share slices with the same voxels.
+    """
+    facts: dict[Case, Facts] = {}
+    known: dict[Section, tuple[Case, ...]] = {}
+    for section in ("training", "validation"):
+        cases = dataset.cases(section)
+        for case in cases:
+            whole = replace(case, slices=None)
+            if whole not in facts and (case.metal_voxels is None or case.voxels_sha256 is None):
+                facts[whole] = read_facts(whole, threshold_hu=threshold_hu)
+        known[section] = tuple(_with_facts(case, facts.get(replace(case, slices=None))) for case in cases)
+        if not any(case.metal_voxels for case in known[section]):
+            raise DatasetError(
+                f"no label of the {len(cases)} scans under '{section}' holds metal; "
+                "add scans with metal, or take a lower threshold where labels come from one"
+            )
+    require_apart(known["training"], known["validation"], "the dataset")
+    stated = {case.image: case for cases in known.values() for case in cases if replace(case, slices=None) not in facts}
+    sources = [fact.source for fact in facts.values()]
+    sources += [
+        {"series_instance_uid": case.series, "voxels_sha256": case.voxels_sha256, "notes": []}
+        for case in stated.values()
+        if case.voxels_sha256 not in {source["voxels_sha256"] for source in sources}
+    ]
+    return replace(dataset, sources=tuple(sources))
+
+
+def _with_facts(case: Case, facts: Facts | None) -> Case:
+    if facts is None:
+        return case
+    metal = [facts.metal[k] for k in case.slices if 0 <= k < len(facts.metal)] if case.slices else facts.metal
+    return replace(case, metal_voxels=sum(metal), voxels_sha256=facts.source["voxels_sha256"])
 
 
 def open_dataset(place: str | Path, **options: Any) -> DataSplit:
@@ -186,11 +222,6 @@ def _shares(count: int, validation: float, test: float, *, least: int) -> tuple[
     validating = min(room, max(least, round(validation * count))) if validation else 0
     testing = min(room - validating, max(least, round(test * count))) if test else 0
     return max(0, validating), max(0, testing)
-
-
-def _patient_keys(scan: Scan, voxels: str) -> frozenset[str]:
-    patient = str(scan.headers[0].get("PatientID") or "").strip() if scan.headers else ""
-    return frozenset([voxels, *([hashlib.sha256(patient.encode()).hexdigest()] if patient else [])])
 
 
 def group_patients(keys: Sequence[frozenset[str]]) -> list[list[int]]:

@@ -27,11 +27,9 @@ from monai_ctseg.bundle import (
 from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, read_dataset, write_dataset
 from monai_ctseg.errors import BundleError, DatasetError, TrainingError
 from monai_ctseg.handlers import Progress, ProgressReport
-from monai_ctseg.handlers.checkpoints import LAST, read_checkpoint
+from monai_ctseg.handlers.checkpoints import LAST, is_finished, read_checkpoint
 from monai_ctseg.processes import is_first, join, started_by_torchrun, wait
-from monai_ctseg.reading import read_scan
-from monai_ctseg.scan import provenance
-from monai_ctseg.split import SplitKind, build_dataset, open_dataset
+from monai_ctseg.split import SplitKind, build_dataset, check_dataset, open_dataset
 
 logger = logging.getLogger(__name__)
 
@@ -140,21 +138,25 @@ def _split(
         raise DatasetError(
             f"{scans[0]} says itself what validates; leave labels, series, split and held-out slices out"
         )
-    return open_dataset(scans[0])
+    return check_dataset(open_dataset(scans[0]), threshold_hu=threshold_hu)
 
 
 def _require_same(dataset: DataSplit, output: Path) -> None:
     """An unfinished training goes on with its own data only."""
     if not ((output / LAST).is_file() and (output / FILE_NAME).is_file()):
         return
-    place = read_checkpoint(output / LAST)["place"]
     before = read_dataset(output / FILE_NAME)
-    same = all(before.items(part) == dataset.items(part) for part in ("training", "validation"))
-    if place["epoch"] < place["max_epochs"] and not same:
+    same = all(_places(before.cases(part)) == _places(dataset.cases(part)) for part in ("training", "validation"))
+    if not same and not is_finished(read_checkpoint(output / LAST)):
         raise TrainingError(
             f"{output}: an unfinished training with other scans or slices; name those again to go on with it, "
             "or another folder"
         )
+
+
+def _places(cases: Sequence[Case]) -> list[tuple[Any, ...]]:
+    """What tells cases apart, however their paths were written."""
+    return [(case.image.absolute(), case.label and case.label.absolute(), case.series, case.slices) for case in cases]
 
 
 def _is_dataset(scans: Sequence[str | Path]) -> bool:
@@ -175,6 +177,7 @@ def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -
         workflow = open_workflow(bundle, "inference", "train", *more, overrides=settings)
         with config_errors(bundle):
             trainer, evaluator = workflow.trainer, workflow.evaluator
+        _require_validation(workflow.parser)
         if is_first():
             evaluator.add_event_handler(Events.COMPLETED, _log_dice)
             trainer.add_event_handler(Events.EPOCH_COMPLETED, _log_loss)
@@ -191,6 +194,12 @@ def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -
     return float(state.best_metric), int(state.best_metric_epoch), int(trainer.state.epoch)
 
 
+def _require_validation(parser: Any) -> None:
+    interval, epochs = (parser.get_parsed_content(name) for name in ("val_interval", "max_epochs"))
+    if interval > epochs:
+        raise BundleError(f"val_interval is {interval} with {epochs} epochs, so nothing would be validated; take fewer")
+
+
 def _log_loss(trainer: Engine) -> None:
     state = trainer.state
     logger.info("epoch %d of %d: loss %.4f", state.epoch, state.max_epochs, float(state.output[0]["loss"]))
@@ -201,17 +210,11 @@ def _log_dice(evaluator: Engine) -> None:
     logger.info("epoch %d: validation Dice %.4f", evaluator.state.epoch, dice)
 
 
-def _sources(dataset: DataSplit) -> tuple[Mapping[str, Any], ...]:
-    """The provenance of the scans that a dataset.json names."""
-    scans = dict.fromkeys((case.image, case.series) for case in (*dataset.training, *dataset.validation))
-    return tuple(provenance(read_scan(image, series=series)) for image, series in scans)
-
-
 def _result(output: Path, dataset: DataSplit, **figures: Any) -> TrainResult:
     return TrainResult(
         split=dataset.split,
         note=dataset.note,
-        inputs=dataset.sources or _sources(dataset),
+        inputs=dataset.sources,
         weights=output / "model.pt",
         last=output / "last.pt",
         dataset=output / FILE_NAME,

@@ -201,3 +201,20 @@ def test_a_full_disk_in_a_workflow_is_one_line(error: Exception, tmp_path: Path)
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+@pytest.mark.parametrize("odd", ["nan", "int", "sparse"])
+def test_weights_that_are_no_numbers_of_the_network_are_refused(odd: str, network: Any, tmp_path: Path) -> None:
+    state = {key: value.clone() for key, value in network.state_dict().items()}
+    key = next(key for key in state if key.endswith("conv.weight"))
+    change = {"nan": lambda t: t * float("nan"), "int": lambda t: t.int(), "sparse": lambda t: t.to_sparse()}
+    state[key] = change[odd](state[key])
+    torch.save(state, tmp_path / "odd.pt")
+    with pytest.raises(BundleError, match=r"odd.pt: 1 of \d+ tensors hold NaN, infinity or another type of number"):
+        load_weights(network, tmp_path / "odd.pt")
+
+
+@pytest.mark.parametrize("spacing", [[0, 1, 1], [1, 1], "fine", [float("nan"), 4, 6]])
+def test_a_spacing_is_three_lengths(spacing: Any) -> None:
+    with pytest.raises(BundleError, match="it takes three lengths in mm"):
+        read_config(find_bundle("metal_unet3d"), "inference", overrides={"spacing_mm": spacing})

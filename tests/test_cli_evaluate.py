@@ -124,7 +124,6 @@ def test_a_dataset_is_evaluated_by_network_and_threshold(run_cli, dataset):
     [
         (["--section", "test"], ["no scan under 'test'"]),
         (["--weights", "gone.pt"], ["gone.pt", "cannot be read"]),
-        ([], ["no weights of its own", "--weights"]),
         (["--bundle", "nonsense"], ["nonsense is no bundle"]),
         (["--device", "nonsense"], ["no device 'nonsense'"]),
     ],

@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from monai_ctseg.cli.train import parse_settings
+
 SHORT = ("--epochs", 2, "--set", "steps_per_epoch=3", "--set", "patch=48", "--device", "cpu")
 
 
@@ -82,6 +84,12 @@ def test_wrong_settings_are_wrong_usage(run_cli, phantom_folder, tmp_path):
     for words in ("patch", "patch=[1"):
         assert run_cli("train", phantom_folder, "-o", tmp_path / "out", "--set", words).code == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_settings_may_be_written_as_numbers_are():
+    given = ["learning_rate=1e-3", "patch=48", "cache=none", "spacing_mm=[1, 1, 2]"]
+    settings = parse_settings(given, own=())
+    assert settings == {"learning_rate": 0.001, "patch": 48, "cache": "none", "spacing_mm": [1, 1, 2]}
 
 
 def test_demo_runs_from_a_phantom_to_its_truth(run_cli, tmp_path, monkeypatch):

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pydicom
 import pytest
 
@@ -22,6 +24,7 @@ from monai_ctseg.dataset import read_dataset
 from monai_ctseg.dicom import write_series
 from monai_ctseg.errors import CtsegError, DatasetError, NoScanFound, OutputError
 from monai_ctseg.nifti import read_mask, write_mask, write_scan
+from monai_ctseg.outputs import alone
 from monai_ctseg.phantom import make_phantom
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask, Scan
@@ -310,6 +313,29 @@ def test_a_full_disk_ends_in_one_line(scans: Path, tmp_path: Path, monkeypatch: 
         patch.setattr(case_module, "write_mask", full)
         prepare(scans, to=tmp_path / "out")
     assert prepare(scans, to=tmp_path / "out").cases == 7
+
+
+def test_a_link_to_itself_is_listed_and_the_rest_is_done(scans: Path, tmp_path: Path) -> None:
+    (scans / "loop").symlink_to(scans / "loop")
+    prepared = prepare(scans, to=tmp_path / "out")
+    assert ["a link that leads nowhere" in failure.message for failure in prepared.failures] == [True]
+    assert prepared.cases == 7
+
+
+def test_other_types_of_number_are_the_same_voxels(tmp_path: Path) -> None:
+    scan = body(1)
+    (tmp_path / "in").mkdir()
+    write_scan(scan, tmp_path / "in" / "one.nii")
+    image = nib.Nifti1Image(scan.hu.astype(np.float32), scan.grid.affine_ras)
+    nib.save(image, tmp_path / "in" / "two.nii")
+    prepared = prepare(tmp_path / "in", to=tmp_path / "out")
+    assert (prepared.cases, len(prepared.duplicates)) == (1, 1)
+
+
+def test_two_runs_do_not_work_in_one_folder(scans: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with alone(tmp_path / "out"), pytest.raises(OutputError, match="another process writes there"):
+        prepare(scans, to=tmp_path / "out")
 
 
 def _die(number: int) -> int:

@@ -62,7 +62,7 @@ def test_two_processes_reach_the_dice_of_one(dataset: Path, tmp_path: Path) -> N
     assert left[0] == left[1]
     assert len(list((tmp_path / "run2" / "tensorboard").iterdir())) == 1
     state = torch.load(tmp_path / "run2" / "last.pt", weights_only=True)
-    assert state["place"]["processes"] == 2
+    assert state["settings"]["processes"] == "2"
     assert not any(name.startswith("module.") for name in state["model"])
 
 
@@ -83,7 +83,7 @@ def test_monais_own_command_trains_and_evaluates_in_two_processes(bundle: str, d
         given |= {"spacing_mm": [4.0, 4.0, 6.0], "window": [32, 32, 16]}
     short = {"max_epochs": 1, "steps_per_epoch": 2, "scans_per_batch": 1}
     in_two("inference", "train", "multi_gpu_train", output_dir=tmp_path / "run", **short)
-    assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["place"]["processes"] == 2
+    assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["settings"]["processes"] == "2"
     weights = {"checkpoint": str(tmp_path / "run" / "model.pt"), "section": "training"}
     in_two("inference", "evaluate", "multi_gpu_evaluate", output_dir=tmp_path / "two", **weights)
     monai.bundle.run(config_file=configs("inference", "evaluate"), output_dir=str(tmp_path / "one"), **given, **weights)

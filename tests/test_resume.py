@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,10 +78,22 @@ def test_the_history_has_a_row_an_epoch(whole: TrainResult) -> None:
     assert rates == sorted(rates, reverse=True)
 
 
-def test_a_finished_training_is_trained_anew(scan: Path, tmp_path: Path) -> None:
-    first, second = (run(scan, tmp_path / "run", max_epochs=2) for _ in range(2))
-    assert first.epochs == second.epochs == 2
-    assert first.dice == second.dice
+def test_a_finished_training_is_not_repeated(scan: Path, whole: TrainResult, tmp_path: Path) -> None:
+    shutil.copytree(whole.weights.parent, tmp_path / "run")
+    again = run(scan, tmp_path / "run", progress=stop_at(1, AssertionError("it trained")))
+    assert (again.dice, again.best_epoch, again.epochs) == (whole.dice, whole.best_epoch, whole.epochs)
+
+
+def test_a_finished_training_is_replaced_by_another(scan: Path, whole: TrainResult, tmp_path: Path) -> None:
+    shutil.copytree(whole.weights.parent, tmp_path / "run")
+    assert run(scan, tmp_path / "run", max_epochs=2, seed=7).epochs == 2
+
+
+def test_it_goes_on_by_a_relative_path(scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(scan.parent)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(Path(scan.name), tmp_path / "run", progress=stop_at(6, KeyboardInterrupt()))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +101,9 @@ def test_a_finished_training_is_trained_anew(scan: Path, tmp_path: Path) -> None
     [
         ({"seed": 1}, "seed 0 -> 1"),
         ({"max_epochs": 6}, "max_epochs 4 -> 6"),
+        ({"overrides": {"learning_rate": 0.1}}, "learning_rate 0.003 -> 0.1"),
+        ({"overrides": {"loss::_target_": "DiceCELoss"}}, "loss DiceLoss -> DiceCELoss"),
+        ({"augment": False}, "augment True -> False"),
         ({"held_out": (10, 14)}, "other scans or slices"),
     ],
 )

@@ -17,6 +17,7 @@ from monai_ctseg.grid import Grid
 from monai_ctseg.inference import predict
 from monai_ctseg.nifti import write_mask, write_scan
 from monai_ctseg.phantom import Phantom
+from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.training import TrainResult, train
 
@@ -69,7 +70,7 @@ def test_it_leaves_weights_masks_pictures_and_the_split(result: TrainResult) -> 
         assert picture.width > 100
     weights = torch.load(result.weights, weights_only=True)
     assert all(isinstance(value, torch.Tensor) for value in weights.values())
-    assert set(torch.load(result.last, weights_only=True)) == {"model", "optimizer", "scheduler"}
+    assert set(torch.load(result.last, weights_only=True)) > {"model", "optimizer", "scheduler"}
     assert told[-1][:2] == (4, 4)
 
 
@@ -122,7 +123,7 @@ def test_validation_without_metal_judges_nothing(tmp_path: Path) -> None:
     empty = write_plain(tmp_path / "empty.nii.gz", slices=4, metal=False)
     split = {"training": [{"image": scan.name}], "validation": [{"image": empty.name}]}
     (tmp_path / "dataset.json").write_text(json.dumps(split))
-    with pytest.raises(DatasetError, match="no epoch found any metal"):
+    with pytest.raises(DatasetError, match="no label of the 1 scans under 'validation' holds metal"):
         train([tmp_path], tmp_path / "out", max_epochs=1, device="cpu", overrides=SHORT)
 
 
@@ -153,3 +154,29 @@ def test_padding_is_no_metal(phantom: Phantom, phantom_folder: Path) -> None:
 def test_the_last_epoch_is_always_validated(epochs: int, phantom_folder: Path) -> None:
     parser = read_config(find_bundle(), "inference", "train", overrides={"max_epochs": epochs})
     assert epochs % parser.get_parsed_content("val_interval") == 0
+
+
+def test_the_same_voxels_under_two_names_do_not_train_and_validate(tmp_path: Path) -> None:
+    scan = write_plain(tmp_path / "scan.nii.gz", slices=4, metal=True)
+    other = tmp_path / "other.nii"
+    hu = read_scan(scan).hu.astype(np.float32)
+    write_scan(Scan(hu, read_scan(scan).grid), other)
+    split = {"training": [{"image": scan.name}], "validation": [{"image": other.name}]}
+    (tmp_path / "dataset.json").write_text(json.dumps(split))
+    with pytest.raises(DatasetError, match=r"the same slices of scan.nii.gz and other.nii in two sections"):
+        train([tmp_path], tmp_path / "out", device="cpu", overrides=SHORT)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_cohort_without_metal_is_refused_before_it_trains(tmp_path: Path) -> None:
+    scans = [write_plain(tmp_path / f"{name}.nii.gz", slices=n, metal=False) for n, name in enumerate("ab", start=3)]
+    split = {"training": [{"image": scans[0].name}], "validation": [{"image": scans[1].name}]}
+    (tmp_path / "dataset.json").write_text(json.dumps(split))
+    with pytest.raises(DatasetError, match="no label of the 1 scans under 'training' holds metal"):
+        train([tmp_path], tmp_path / "out", device="cpu", overrides=SHORT)
+
+
+def test_an_interval_without_a_validation_is_refused(folder: Path, tmp_path: Path) -> None:
+    scan, mask = folder / "scan.nii.gz", folder / "mask.nii.gz"
+    with pytest.raises(BundleError, match="nothing would be validated"):
+        train([scan], tmp_path / "out", labels=[mask], max_epochs=2, overrides={**SHORT, "val_interval": 5})

@@ -107,7 +107,8 @@ def infer(
     """Segment whole scans by a bundle's network, inside the body, and write what `labels` writes.
 
     Writes mask.nii.gz, masks/ and images/ (an 8-bit PNG a slice), audit.json and run.json; of several scans, each into
-    a folder of its own in the output folder. A scan that is refused does not hold up the others.
+    a folder of its own in the output folder, named after the scan's folder or file: mind what those names say of a
+    patient. A scan that is refused does not hold up the others.
     """
     settings = _settings(set_ or [], batch=batch, overlap=overlap)
     if series and len(scans) > 1:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 _FILES = ("dataset.json", "model.pt", "last.pt", "history.csv", "overview.png")
-WRITES = (*_FILES, *(f"{name}.part" for name in _FILES), "validation/", "tensorboard/", "cache/")
+WRITES = (*_FILES, *(f"{name}.part" for name in (*_FILES, "run.json")), "validation/", "tensorboard/", "cache/")
 OWN_OPTIONS = {"max_epochs", "augment", "seed", "threshold_hu", "split", "held_out", "device"}
 
 
@@ -179,10 +179,18 @@ def parse_settings(words: Sequence[str], *, own: Container[str]) -> dict[str, An
         if name in own:
             raise typer.BadParameter(f"{name} has an option of its own; see --help", param_hint="--set")
         try:
-            parsed[name] = yaml.safe_load(value)
+            parsed[name] = _number(yaml.safe_load(value))
         except yaml.YAMLError:
             raise typer.BadParameter(f"{value!r} is not YAML", param_hint="--set") from None
     return parsed
+
+
+def _number(value: Any) -> Any:
+    """YAML takes 1e-3 for text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def describe(result: TrainResult) -> dict[str, str]:

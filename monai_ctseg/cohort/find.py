@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
-from pydicom import Dataset
 
 from monai_ctseg.dicom.files import find_frames
 from monai_ctseg.errors import NoScanFound, NotCT, ScanError
 from monai_ctseg.nifti import is_nifti
-
-_PATIENT = ("PatientID", "StudyInstanceUID", "FrameOfReferenceUID")
-"""What two scans of one patient share. It stays in memory: even a hash of it could be guessed."""
+from monai_ctseg.reading import is_there
+from monai_ctseg.scan import patient_keys
 
 
 @dataclass(frozen=True)
@@ -66,13 +64,16 @@ def list_files(places: Sequence[Path], *, leave_out: Path) -> tuple[list[Path], 
     leave_out: a folder that is not searched, the output. Raises NoScanFound for a place that is not there.
     """
     for place in places:
-        if not place.exists():
+        if not is_there(place):
             raise NoScanFound(f"{place}: there is no such file or folder")
     closed: list[Source] = []
     found: dict[Path, Path] = {}
     for place in places:
         for path in _walk(place, leave_out.resolve(), closed) if place.is_dir() else [place]:
-            found.setdefault(path.resolve(), path)
+            try:
+                found.setdefault(path.resolve(), path)
+            except (OSError, RuntimeError):  # a link to itself
+                closed.append(Source((path,), damage="a link that leads nowhere; take it away"))
     return sorted(found.values()), closed
 
 
@@ -106,7 +107,7 @@ def look_at(path: Path) -> Seen | None:
         return Seen(path, damage=str(error))
     first = frames[0]
     voxels = first.rows * first.columns * len(frames)
-    return Seen(path, series=first.series_uid, patient=_patient(first.header), voxels=voxels)
+    return Seen(path, series=first.series_uid, patient=patient_keys(first.header), voxels=voxels)
 
 
 def look_at_all(paths: Sequence[Path]) -> list[Seen]:
@@ -128,7 +129,7 @@ def group_sources(files: Iterable[Seen]) -> list[Source]:
         elif is_nifti(seen.path):
             groups[(seen.path,)] = [seen]
         else:
-            patient = frozenset(key for key in seen.patient if key.startswith(_PATIENT[:2]))
+            patient = frozenset(key for key in seen.patient if key.startswith(("PatientID", "StudyInstanceUID")))
             groups.setdefault((seen.series or seen.path.parent, patient), []).append(seen)
     sources = [_source(group, damaged) for group in groups.values()]
     blamed = {folder for source in sources if source.damage for folder in {path.parent for path in source.files}}
@@ -142,17 +143,6 @@ def _source(group: list[Seen], damaged: dict[Path, Seen]) -> Source:
     damage = f"{hits[0].damage}, or remove it: it may be a slice of this series" if hits else ""
     patient = frozenset[str]().union(*(seen.patient for seen in group))
     return Source(files, group[0].series, patient, sum(seen.voxels for seen in group), damage)
-
-
-def _patient(header: Dataset) -> frozenset[str]:
-    return frozenset(f"{name} {text}" for name in _PATIENT if (text := _text(header, name)))
-
-
-def _text(header: Dataset, name: str) -> str:
-    try:
-        return str(header.get(name) or "").strip()
-    except Exception:  # damaged bytes in an element that may be missing as well
-        return ""
 
 
 def _nifti_voxels(path: Path) -> int:

@@ -20,7 +20,7 @@ from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, write_dataset
 from monai_ctseg.errors import DatasetError, NoScanFound, OutputError
 from monai_ctseg.machine import cores, version_of
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
-from monai_ctseg.outputs import write_json, write_run
+from monai_ctseg.outputs import alone, write_json, write_run
 from monai_ctseg.split import SHARE, Facts, group_patients, split_patients
 
 TEST_SHARE = 0.1
@@ -85,6 +85,9 @@ def prepare_cohort(
         raise DatasetError(f"shares of {validation:g} for validation and {test:g} for test leave nothing to train on")
     output = Path(output_dir).absolute()
     with _os_errors(output):
+        if not output.exists():
+            output.mkdir(parents=True)
+    with alone(output), _os_errors(output):
         settings = {"threshold_hu": float(threshold_hu), "monai_ctseg": version_of("monai_ctseg")}
         place = Place(output, settings, overwrite=overwrite)
         try:

@@ -119,21 +119,23 @@ class History:
 class Checkpoint:
     """After each epoch: last.pt, with all that a training needs to go on, history.csv, and model.pt of the best epoch.
 
-    When a training starts where a last.pt of an unfinished one lies, it goes on from there. A finished one is trained
-    anew. Every file is written beside its place and renamed, so that none is ever half there.
+    When a training starts where a last.pt lies, it goes on from there; where that one had ended, nothing is left to do.
+    An unfinished one with other settings is refused, a finished one with others is replaced. Every file is written
+    beside its place and renamed, so that none is ever half there.
 
     parts: what last.pt keeps beside the history, the engine's place and the best metric, by name; "model" is the
         network, whose best epoch goes to model.pt as a bare state dict, and "optimizer" has the learning rate.
-    evaluator: validates, and knows the best metric. seed: a training of another seed is not gone on with.
+    evaluator: validates, and knows the best metric.
+    settings: plain values by name; a training that differs in any of them is another one.
     """
 
-    def __init__(self, folder: str, parts: Mapping[str, Any], evaluator: Engine, seed: int) -> None:
+    def __init__(self, folder: str, parts: Mapping[str, Any], evaluator: Engine, settings: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
         self.history = History(parts["optimizer"], evaluator)
         self.parts: dict[str, Part] = {name: _unwrapped(part) for name, part in parts.items()}
         self.parts["history"] = self.history
         self.evaluator = evaluator
-        self.seed = seed
+        self.settings = {name: str(value) for name, value in settings.items()}
 
     def attach(self, engine: Engine) -> None:
         """To a trainer, behind all handlers that change what is saved."""
@@ -142,15 +144,20 @@ class Checkpoint:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def resume(self, engine: Engine) -> None:
-        """Ignite's event: take up last.pt, if there is one of a training that did not end. Raises TrainingError."""
+        """Ignite's event: take up last.pt, if there is one of this training. Raises TrainingError."""
         path = self.folder / LAST
         if not path.is_file():
             return
         content = read_checkpoint(path)
-        self._require_same(content, engine, path)
         place = content["place"]
-        if place["epoch"] >= engine.state.max_epochs:
+        other = self._differences(content["settings"], engine)
+        if other and is_finished(content):
             return
+        if other:
+            raise TrainingError(
+                f"{path}: an unfinished training with other settings ({', '.join(other)}); "
+                "give those again to go on, or take an empty output folder, or --overwrite"
+            )
         self._load(content, engine, path)
         engine.state.epoch, engine.state.iteration = place["epoch"], place["iteration"]
         self.evaluator.state.best_metric = content["best"]["metric"]
@@ -169,11 +176,9 @@ class Checkpoint:
             "place": {
                 "epoch": engine.state.epoch,
                 "iteration": engine.state.iteration,
-                "epoch_length": engine.state.epoch_length,
                 "max_epochs": engine.state.max_epochs,
-                "processes": idist.get_world_size(),
-                "seed": self.seed,
             },
+            "settings": self._all_settings(engine),
             "best": {"metric": float(best.best_metric), "epoch": int(best.best_metric_epoch)},
         }
         write_whole(self.folder / LAST, _saved(content))
@@ -192,20 +197,20 @@ class Checkpoint:
                     f"{path}: its {name} is not of this training; take an empty output folder, or --overwrite"
                 ) from error
 
-    def _require_same(self, content: Mapping[str, Any], engine: Engine, path: Path) -> None:
-        now = {
-            "epoch_length": engine.state.epoch_length,
+    def _all_settings(self, engine: Engine) -> dict[str, str]:
+        more = {
             "max_epochs": engine.state.max_epochs,
+            "steps_per_epoch": engine.state.epoch_length,
             "processes": idist.get_world_size(),
-            "seed": self.seed,
         }
-        then = content["place"]
-        other = [f"{name} {then.get(name)} -> {value}" for name, value in now.items() if then.get(name) != value]
-        if other and then["epoch"] < then["max_epochs"]:
-            raise TrainingError(
-                f"{path}: an unfinished training with other settings ({', '.join(other)}); "
-                "give those again to go on, or take an empty output folder, or --overwrite"
-            )
+        return {**self.settings, **{name: str(value) for name, value in more.items()}}
+
+    def _differences(self, then: Mapping[str, str], engine: Engine) -> list[str]:
+        """The settings that are not what they were; short values with both."""
+        now = self._all_settings(engine)
+        changed = [name for name in now if then.get(name) != now[name]]
+        both = {name: f"{name} {then.get(name)} -> {now[name]}" for name in changed}
+        return [both[name] if len(both[name]) < 60 else name for name in changed]
 
 
 class StopOnNaN:
@@ -234,11 +239,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """What `Checkpoint` saved; tensors and plain values only are loaded. Raises TrainingError."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        if {"place", "best", "model"} <= content.keys():
+        if {"place", "best", "model", "settings"} <= content.keys():
             return dict(content)
     except Exception as error:  # a damaged file can fail in any way
         raise TrainingError(f"{path}: no checkpoint that can be read; take it away, or give --overwrite") from error
     raise TrainingError(f"{path}: no checkpoint of a training of ours; take it away, or give --overwrite")
+
+
+def is_finished(checkpoint: Mapping[str, Any]) -> bool:
+    """Whether the training of `read_checkpoint` had come to its last epoch."""
+    return int(checkpoint["place"]["epoch"]) >= int(checkpoint["place"]["max_epochs"])
 
 
 def write_whole(path: Path, content: bytes) -> None:

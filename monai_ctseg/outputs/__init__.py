@@ -5,12 +5,13 @@ segmentation  a mask as NIfTI, a PNG a slice, and its audit
 record        run.json: versions, arguments, inputs, timings
 """
 
-from monai_ctseg.outputs.place import lasting_folder, new_file, new_folder
+from monai_ctseg.outputs.place import alone, lasting_folder, new_file, new_folder
 from monai_ctseg.outputs.record import file_sha256, write_json, write_run
 from monai_ctseg.outputs.segmentation import WINDOW_HU, to_8_bit, write_png, write_segmentation
 
 __all__ = [
     "WINDOW_HU",
+    "alone",
     "file_sha256",
     "lasting_folder",
     "new_file",

@@ -58,12 +58,12 @@ def lasting_folder(
     target = Path(os.path.abspath(target))  # noqa: PTH100
     earlier = target.with_name(f".{target.name}.earlier")
     options = {**options, "overwrite": overwrite}
-    with _alone(target):
+    with alone(target):
         if not _can_go_on(target, options, overwrite):
             _require_free(target, overwrite)
             with _os_errors(target):
                 _start(target, earlier, {"tool": TOOL, "finished": False, "options": options, "files": list(writes)})
-    with _alone(target):
+    with alone(target):
         try:
             with _os_errors(target):
                 yield target
@@ -77,17 +77,19 @@ def lasting_folder(
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keeps other processes out of a folder with a record; the system lets go when this one ends, in any way."""
-    if not (folder / RECORD).is_file():
+def alone(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder, if it is there; the system lets go when this process ends, in any way."""
+    if not folder.is_dir():
         yield
         return
-    with (folder / RECORD).open() as record:
-        try:
-            fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(f"{folder}: another process writes there; wait for it, or name another folder") from None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+    except BlockingIOError:
+        raise OutputError(f"{folder}: another process writes there; wait for it, or name another folder") from None
+    finally:
+        os.close(descriptor)
 
 
 def _can_go_on(target: Path, options: Mapping[str, Any], overwrite: bool) -> bool:

@@ -73,5 +73,7 @@ def _versions() -> dict[str, str]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Indented UTF-8 JSON with a newline at the end."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    """Indented UTF-8 JSON with a newline at the end; the file is never half there."""
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    partial.replace(path)
