@@ -56,7 +56,7 @@ def draw(out: Path, path: Path) -> None:
         for name, color in zip(ROWS, COLORS, strict=True):
             epochs, dice = zip(*read_curve(out / folder_name(split, name)), strict=True)
             panel.plot(epochs, dice, label=name, color=color, marker="o", markersize=3)
-        panel.set(title=split, xlabel="epoch", ylim=(0.8, 1.0))
+        panel.set(title=split, xlabel="epoch", ylim=(0.95, 1.0))
         panel.grid(color="#e0e0e0")
     panels[0].set_ylabel("validation Dice")
     panels[1].legend(loc="lower right", fontsize=8)
