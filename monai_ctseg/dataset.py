@@ -10,6 +10,7 @@ at the file's own folder and must not leave it by "..", while links in it lead w
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Case:
 class DataSplit:
     """What trains, what validates and what is kept for a last test; how that was decided, and what it means.
 
+    threshold_hu: of the labels of cases that name no mask, where it is known.
     sources: the `provenance` of each scan, where the scans were read to split them.
     """
 
@@ -64,6 +66,7 @@ class DataSplit:
     split: str = "given"
     note: str = ""
     sources: tuple[Mapping[str, Any], ...] = ()
+    threshold_hu: float | None = None
     test: tuple[Case, ...] = ()
 
     def items(self, section: Section) -> list[dict[str, Any]]:
@@ -100,6 +103,7 @@ def write_dataset(dataset: DataSplit, path: Path) -> None:
         "tensorImageSize": "3D",
         "split": dataset.split,
         "note": dataset.note,
+        **({} if dataset.threshold_hu is None else {"threshold_hu": dataset.threshold_hu}),
     }
     content |= {f"num{name.capitalize()}": len(dataset.cases(name)) for name in SECTIONS}
     content |= {name: [_written(case, path.parent) for case in dataset.cases(name)] for name in SECTIONS}
@@ -127,7 +131,14 @@ def read_dataset(path: Path) -> DataSplit:
         split=str(content.get("split", "given")),
         note=note or "as given by dataset.json",
         test=test,
+        threshold_hu=_read_threshold(content.get("threshold_hu"), path),
     )
+
+
+def _read_threshold(value: Any, path: Path) -> float | None:
+    if value is None or (isinstance(value, (int, float)) and math.isfinite(value)):
+        return value
+    raise DatasetError(f"{path}: 'threshold_hu' has to be a number of HU, not {str(value)[:40]}")
 
 
 def _read_section(items: Any, name: Section, path: Path, note: str) -> tuple[Case, ...]:

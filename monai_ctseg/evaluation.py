@@ -62,7 +62,8 @@ def evaluate(
     """Run the bundle's network over the cases of one section, and score it and the threshold against the same truth.
 
     dataset: a dataset.json or its folder. weights: a model.pt; without it, the bundle's own.
-    threshold_hu: of the threshold, and of the truth where a case names no mask; without it, as the bundle says.
+    threshold_hu: of the threshold, and of the truth where a case names no mask; without it,
+        the one that the dataset was split with, else as the bundle says.
     overrides: values for other ids of the bundle's configs.
     Raises DatasetError, BundleError, OutputError, SaturatedScan and what `read_scan` raises.
     """
@@ -70,6 +71,7 @@ def evaluate(
     folder, output = find_bundle(bundle), Path(output_dir)
     split = open_dataset(dataset)
     case_items(split, section)
+    threshold_hu = split.threshold_hu if threshold_hu is None else threshold_hu
     settings = {
         "dataset_dir": str(dataset),
         "output_dir": str(output),

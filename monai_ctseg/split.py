@@ -58,7 +58,7 @@ def build_dataset(
     kind = split or ("blocks" if len(cases) == 1 else "patients")
     facts = [read_facts(case, threshold_hu=threshold_hu) for case in cases]
     chosen = _split(cases, facts, kind, held_out=held_out, gap_mm=gap_mm, seed=seed)
-    return replace(chosen, sources=tuple(fact.source for fact in facts))
+    return replace(chosen, sources=tuple(fact.source for fact in facts), threshold_hu=threshold_hu)
 
 
 def _split(
@@ -126,7 +126,7 @@ def check_dataset(dataset: DataSplit, *, threshold_hu: float = 3000.0) -> DataSp
         for case in stated.values()
         if case.voxels_sha256 not in {source["voxels_sha256"] for source in sources}
     ]
-    return replace(dataset, sources=tuple(sources))
+    return replace(dataset, sources=tuple(sources), threshold_hu=threshold_hu)
 
 
 def _with_facts(case: Case, facts: Facts | None) -> Case:

@@ -180,3 +180,15 @@ def test_masks_of_cases_are_on_the_scans_own_grid() -> None:
     grid = Grid((24, 24, 6), np.diag([4.0, 4.0, 4.0, 1.0]))
     masks = [Mask(engine.state.output[0][key].numpy()[0], grid) for key in ("pred", "label")]
     assert handler._scores[0].overlap == compare_masks(*masks)
+
+
+def test_without_a_threshold_it_takes_the_one_of_the_split(trained: TrainResult, tmp_path: Path) -> None:
+    content = json.loads(trained.dataset.read_text())
+    assert content["threshold_hu"] == 3000
+    items = {
+        name: [{**item, "image": str(trained.dataset.parent / item["image"])} for item in content[name]]
+        for name in ("training", "validation")
+    }
+    (tmp_path / "dataset.json").write_text(json.dumps({**items, "threshold_hu": 2500}))
+    found = evaluate(tmp_path, tmp_path / "out", weights=trained.weights, device="cpu")
+    assert found.table.threshold_hu == 2500
