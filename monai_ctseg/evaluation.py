@@ -36,12 +36,14 @@ Progress = Callable[[int, int], None]
 class Evaluation:
     """What an evaluation gave; cases.csv, scores.json and sheet.png lie in the output folder.
 
-    note: how the dataset was split. inputs: the provenance of each scan.
+    note: how the dataset was split. made_by_hu: the threshold that made its labels, where dataset.json says so.
+    inputs: the provenance of each scan.
     """
 
     table: ScoreTable
     section: Section
     note: str
+    made_by_hu: float | None
     weights: Path
     seconds: float
     inputs: tuple[Mapping[str, Any], ...] = ()
@@ -84,8 +86,15 @@ def evaluate(
     with writing_errors(output):
         output.mkdir(parents=True, exist_ok=True)
         scores = _run(folder, {**settings, "checkpoint": str(file)}, progress)
-    seconds = time.monotonic() - start
-    return Evaluation(scores.table, section, split.note, weights=file, seconds=seconds, inputs=scores.inputs)
+    return Evaluation(
+        scores.table,
+        section,
+        split.note,
+        made_by_hu=split.threshold_hu,
+        weights=file,
+        seconds=time.monotonic() - start,
+        inputs=scores.inputs,
+    )
 
 
 def case_items(dataset: DataSplit, section: Section) -> list[dict[str, Any]]:

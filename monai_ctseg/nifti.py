@@ -83,7 +83,7 @@ def _load(path: Path) -> Any:
         raise ScanError(f"{path}: there is no such file") from None
     except _UNREADABLE as error:
         raise ScanError(
-            f"{path.name}: not a NIfTI volume that can be read ({_reason(error)}); export it again"
+            f"{path.name}: not a NIfTI volume that can be read ({_reason(error, path)}); export it again"
         ) from None
 
 
@@ -123,7 +123,8 @@ def _values(image: Any, path: Path) -> npt.NDArray[Any]:
         values: npt.NDArray[Any] = _scaled(image.dataobj)
         _require_sound(path)
     except _UNREADABLE as error:
-        raise PixelDataError(f"{path.name}: its voxels break off ({_reason(error)}); copy or export it again") from None
+        said = _reason(error, path)
+        raise PixelDataError(f"{path.name}: its voxels break off ({said}); copy or export it again") from None
     return np.reshape(values, values.shape[:3], order="A")
 
 
@@ -184,5 +185,6 @@ def _sheared(grid: Grid) -> bool:
     return bool(np.abs(axes.T @ axes - np.eye(3)).max() > 1e-6)
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:100]
+def _reason(error: Exception, path: Path) -> str:
+    """What the library said, without the folder, which may name a patient or a temporary place."""
+    return " ".join(str(error).replace(str(path), path.name).split())[:100]

@@ -58,7 +58,7 @@ def build_dataset(
     kind = split or ("blocks" if len(cases) == 1 else "patients")
     facts = [read_facts(case, threshold_hu=threshold_hu) for case in cases]
     chosen = _split(cases, facts, kind, held_out=held_out, gap_mm=gap_mm, seed=seed)
-    return replace(chosen, sources=tuple(fact.source for fact in facts), threshold_hu=threshold_hu)
+    return replace(chosen, sources=tuple(fact.source for fact in facts), threshold_hu=_used(cases, threshold_hu))
 
 
 def _split(
@@ -126,7 +126,14 @@ def check_dataset(dataset: DataSplit, *, threshold_hu: float = 3000.0) -> DataSp
         for case in stated.values()
         if case.voxels_sha256 not in {source["voxels_sha256"] for source in sources}
     ]
-    return replace(dataset, sources=tuple(sources), threshold_hu=threshold_hu)
+    used = _used([*dataset.training, *dataset.validation], threshold_hu)
+    made_by = used if dataset.threshold_hu is None else dataset.threshold_hu
+    return replace(dataset, sources=tuple(sources), threshold_hu=made_by)
+
+
+def _used(cases: Sequence[Case], threshold_hu: float) -> float | None:
+    """The threshold, if any case takes its label from one."""
+    return threshold_hu if any(case.label is None for case in cases) else None
 
 
 def _with_facts(case: Case, facts: Facts | None) -> Case:

@@ -119,7 +119,8 @@ def test_a_bad_scan_does_not_hold_up_the_others(
 def test_several_scans_as_json(run_cli, weights, nifti, tmp_path):
     result = run_cli("infer", nifti, nifti, tmp_path / "gone", "-o", tmp_path / "out", "--weights", weights, "--json")
     assert result.code == 1
-    assert [row["output"] and row["output"].rsplit("/")[-1] for row in result.json] == ["scan", "scan_2", None]
+    name = f"{nifti.parent.name}_scan"
+    assert [row["output"] and row["output"].rsplit("/")[-1] for row in result.json] == [name, f"{name}_2", None]
     assert [row["error"] is None for row in result.json] == [True, True, False]
     assert result.json[0]["voxels"] == result.json[1]["voxels"] > 0
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from monai_ctseg.cli.console import JsonOption, OverwriteOption, finite, print_facts, print_json, progress
+from monai_ctseg.cli.console import JsonOption, OverwriteOption, finite, print_facts, print_json, progress, warn
 from monai_ctseg.outputs import file_sha256, new_folder, write_run
 from monai_ctseg.outputs.scores import write_scores
 from monai_ctseg.overlap import Overlap
@@ -156,6 +156,11 @@ def _evaluate_dataset(
             seconds={"all": result.seconds},
         )
     report(result.table, output, as_json=as_json, pictures=True)
+    if result.made_by_hu is not None:
+        warn(
+            f"the labels of this dataset were made by a threshold of {result.made_by_hu:g} HU (unless you put others "
+            "in their place): they are no ground truth, and beside them that threshold is right by definition"
+        )
 
 
 def report(table: ScoreTable, output: Path | None, *, as_json: bool, pictures: bool = False) -> None:

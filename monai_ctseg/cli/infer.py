@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -201,22 +202,28 @@ def _report_all(rows: Sequence[dict[str, Any]], output: Path, *, as_json: bool) 
 
 
 def unique_names(sources: Sequence[Path]) -> list[str]:
-    """The last part of each path without its ending; the second of the same name gets _2, and so on.
+    """The last part of each path without its ending; where two are the same, the folder above in front, then _2, _3.
 
     >>> unique_names([Path("a/hip.nii.gz"), Path("b/hip"), Path("c/knee.dcm")])
-    ['hip', 'hip_2', 'knee']
+    ['a_hip', 'b_hip', 'knee']
     """
+    stems = [_stem(source) for source in sources]
+    often = Counter(stem.casefold() for stem in stems)
     names: list[str] = []
-    for source in sources:
-        stem = _stem(source)
-        tries = (stem if n == 1 else f"{stem}_{n}" for n in range(1, len(sources) + 1))
+    for source, stem in zip(sources, stems, strict=True):
+        name = stem if often[stem.casefold()] == 1 else f"{_absolute(source).parent.name}_{stem}"
+        tries = (name if n == 1 else f"{name}_{n}" for n in range(1, len(sources) + 1))
         taken = {name.casefold() for name in names}
         names.append(next(name for name in tries if name.casefold() not in taken))
     return names
 
 
+def _absolute(source: Path) -> Path:
+    return Path(os.path.abspath(source.expanduser()))  # noqa: PTH100 - a link's own name
+
+
 def _stem(source: Path) -> str:
-    path = Path(os.path.abspath(source.expanduser()))  # noqa: PTH100 - a link's own name
+    path = _absolute(source)
     ending = next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), path.suffix)
     name = path.name if path.is_dir() else path.name[: len(path.name) - len(ending)]
     return name.lstrip(".") or "scan"

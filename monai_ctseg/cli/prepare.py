@@ -62,9 +62,11 @@ def prepare(
 ) -> None:
     """Make image/label pairs and dataset.json of every CT series in any number of places, for `train`.
 
-    Writes images/, labels/ and audits/ with one file a case, dataset.json, failures.json and run.json. Cases are named
-    by a hash of their voxels; no name, ID or path of a patient is written. Patients (by PatientID, study, frame of
-    reference, or the same voxels) are split as a whole, those with metal and those without each in these shares.
+    Writes images/, labels/ and audits/ with one file a case, dataset.json, failures.json, run.json, and done/ to go on
+    by. Labels are what lies above the threshold in the body: put better masks in their place where you have them.
+    Cases are named by a hash of their voxels; no name, ID or path of a patient is written.
+    Patients (by PatientID, study, frame of reference, or the same voxels) are split as a whole, those with metal and
+    those without each in these shares.
     A scan that is refused is listed and left out, and the rest is done: exit code 0, or 1 if no scan could be used.
     Cut off at any point, the same command goes on where it was. --overwrite brings a finished folder up to date:
     scans that did not change, at the same threshold, are not read again.

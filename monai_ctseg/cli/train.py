@@ -54,7 +54,9 @@ def register(app: typer.Typer) -> None:
 def train(
     scans: Annotated[
         list[Path],
-        typer.Argument(metavar="SCAN...", help="One scan or several, or one dataset.json.", show_default=False),
+        typer.Argument(
+            metavar="SCAN...", help="One scan or several, or one dataset.json or its folder.", show_default=False
+        ),
     ],
     output: OutputOption,
     label: Annotated[
@@ -82,7 +84,12 @@ def train(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="ID=VALUE", help="Change a value of the bundle's config.", show_default=False),
+        typer.Option(
+            "--set",
+            metavar="ID=VALUE",
+            help="Change a value of the bundle's config, such as steps_per_epoch=50; see its configs/train.yaml.",
+            show_default=False,
+        ),
     ] = None,
     bundle: Annotated[str, typer.Option(help="Name or folder of a MONAI bundle.")] = "metal_unet2d",
     series: SeriesOption = None,

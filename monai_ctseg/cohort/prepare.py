@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monai_ctseg.cohort.case import Made, Outcome, Task, make_cases, with_names
@@ -98,6 +98,7 @@ def prepare_cohort(
             place.tidy([*run.cases], run.fingerprints)
             dataset, patients = run.split(seed=seed, validation=validation, test=test)
             write_json(output / FAILURES, {"failures": run.recorded})
+            dataset = replace(dataset, threshold_hu=float(threshold_hu))
             write_dataset(dataset, output / FILE_NAME)
         finally:
             place.clean()

@@ -131,7 +131,11 @@ class Scores:
         overlap = score.overlap
         worst = (overlap.dice, -overlap.false_positive_mm3 - overlap.false_negative_mm3, score.case)
         k = choose_slice(network, truth)
-        dice = f"Dice {overlap.dice:.4f}" if score.has_metal else f"false metal {overlap.false_positive_mm3:,.1f} mm3"
+        dice = (
+            f"Dice of the case {overlap.dice:.4f}"
+            if score.has_metal
+            else f"false metal {overlap.false_positive_mm3:,.1f} mm3"
+        )
         shown = SheetSlice(
             hu=scan.hu[:, :, slices[k]].T.copy(),
             truth=truth[:, :, k].T.copy(),

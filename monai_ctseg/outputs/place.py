@@ -153,8 +153,9 @@ def _require_free(target: Path, overwrite: bool) -> None:
     if not there:
         return
     if not overwrite:
-        what = "holds files already" if _is_finished(target) else "holds a run that did not end"
-        raise OutputError(f"{target}: {what}; name another folder or give --overwrite")
+        what = "holds files already" if RECORD not in there else "holds a finished run"
+        what = what if _is_finished(target) else "holds a run that did not end"
+        raise OutputError(f"{target}: {what}; name another folder, or give --overwrite to replace it")
     recorded = _recorded_files(target)
     folders = tuple(name for name in recorded if name.endswith("/"))
     foreign = sorted(name for name in there - recorded if not name.startswith(folders or ("//",)))
