@@ -167,6 +167,9 @@ def quiet() -> Iterator[None]:
     levels = [(logger, logger.level) for logger in loggers]
     root = logging.root
     root_state = root.level, root.propagate
+    ours = logging.getLogger("monai_ctseg")
+    our_level = ours.level
+    ours.setLevel(ours.getEffectiveLevel())  # whatever MONAI makes of the root's
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
@@ -176,6 +179,7 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in levels:
             logger.setLevel(level)
+        ours.setLevel(our_level)
         # MONAI's StatsHandler sets the root logger to INFO.
         root.setLevel(root_state[0])
         root.propagate = root_state[1]
