@@ -54,6 +54,21 @@ def find_bundle(bundle: str | Path = DEFAULT_BUNDLE) -> Path:
     raise BundleError(f"{bundle} is no bundle: there is no configs/inference.yaml in it; known by name: {known}")
 
 
+def find_weights(folder: Path, weights: str | Path | None = None) -> Path:
+    """The file of weights to use with the bundle in `folder`: its own, where no other is named.
+
+    Raises BundleError where it has none; whether a file that is named exists is for `load_weights` to say.
+    """
+    if weights is not None:
+        return Path(weights).expanduser()
+    if not (folder / WEIGHTS).is_file():
+        raise BundleError(
+            f"the bundle {folder.name} has no weights of its own ({folder / WEIGHTS}); "
+            "train it (monai-ctseg train), or name the model.pt to use (--weights)"
+        )
+    return folder / WEIGHTS
+
+
 def installed_bundles() -> tuple[Path, ...]:
     """The folders of the bundles that came with the package, by name."""
     folders = {path.parent.parent.name: path.parent.parent for home in _HOMES for path in home.glob(f"*/{_INFERENCE}")}

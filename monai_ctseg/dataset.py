@@ -4,7 +4,8 @@ It follows the Medical Segmentation Decathlon's form that MONAI reads: "training
 of {"image": path, "label": path, "series": uid, "slices": [k, ...]}; all but "image" may be missing, and "test" as a
 whole. Without "label" the metal is found by threshold; without "slices" the whole scan counts. Relative paths start
 at the file's own folder and must not leave it by "..", while links in it lead where they were laid.
-"metal_voxels" and "voxels_sha256", where `prepare` wrote them, tell early of a cohort that cannot train.
+"metal_voxels" and "voxels_sha256", where `prepare` wrote them, tell early of a cohort that cannot train. "label_method"
+tells labels of different kinds apart, and "weight" how often training draws a case.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Case:
     label: NIfTI mask on the same grid; None: metal by threshold.
     series: SeriesInstanceUID where the folder holds several. slices: indices k that count; None: all.
     metal_voxels, voxels_sha256: voxels set in the label, and the hash of the scan's HU, where they are known.
+    label_method: how the label came about, such as "truth" (of a simulation) or "half-maximum", where it is known.
+    weight: how often training draws the case, beside others that have 1; None: 1.
     """
 
     image: Path
@@ -45,12 +48,19 @@ class Case:
     slices: tuple[int, ...] | None = None
     metal_voxels: int | None = None
     voxels_sha256: str | None = None
+    label_method: str | None = None
+    weight: float | None = None
 
     def as_item(self) -> dict[str, Any]:
         """The dictionary that MONAI's transforms take; keys without a value are left out."""
-        item = {"image": str(self.image), "label": self.label and str(self.label), "series": self.series}
-        item = {key: value for key, value in item.items() if value is not None}
-        return item if self.slices is None else {**item, "slices": list(self.slices)}
+        item = {
+            "image": str(self.image),
+            "label": self.label and str(self.label),
+            "series": self.series,
+            "slices": self.slices and list(self.slices),
+            "weight": self.weight,
+        }
+        return {key: value for key, value in item.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -164,12 +174,16 @@ def _read_item(item: Any, where: str, folder: Path) -> Case:
     slices = item.get("slices")
     if slices is not None and not (isinstance(slices, list) and slices and all(type(k) is int for k in slices)):
         raise DatasetError(f"{where}: 'slices' has to be a list of slice indices, not {str(slices)[:40]}")
-    series, label, voxels = item.get("series"), item.get("label"), item.get("voxels_sha256")
-    if not all(value is None or isinstance(value, str) for value in (series, label, voxels)):
-        raise DatasetError(f"{where}: 'label', 'series' and 'voxels_sha256' have to be text")
+    texts = [item.get(key) for key in _TEXTS]
+    if not all(value is None or isinstance(value, str) for value in texts):
+        raise DatasetError(f"{where}: {', '.join(map(repr, _TEXTS))} have to be text")
+    label, series, voxels, method = texts
     metal = item.get("metal_voxels")
     if metal is not None and type(metal) is not int:
         raise DatasetError(f"{where}: 'metal_voxels' has to be a number of voxels, not {str(metal)[:40]}")
+    weight = item.get("weight")
+    if weight is not None and (type(weight) not in (int, float) or not 0 < weight < math.inf):
+        raise DatasetError(f"{where}: 'weight' has to be a number above 0, not {str(weight)[:40]}")
     return Case(
         image=_resolve(item["image"], folder, where),
         label=None if label is None else _resolve(label, folder, where),
@@ -177,7 +191,12 @@ def _read_item(item: Any, where: str, folder: Path) -> Case:
         slices=None if slices is None else tuple(slices),
         metal_voxels=metal,
         voxels_sha256=voxels,
+        label_method=method,
+        weight=weight,
     )
+
+
+_TEXTS = ("label", "series", "voxels_sha256", "label_method")
 
 
 def _resolve(text: str, folder: Path, where: str) -> Path:
@@ -235,7 +254,11 @@ def _exists(file: Path) -> bool:
 
 
 def _written(case: Case, folder: Path) -> dict[str, Any]:
-    known = {"metal_voxels": case.metal_voxels, "voxels_sha256": case.voxels_sha256}
+    known = {
+        "metal_voxels": case.metal_voxels,
+        "voxels_sha256": case.voxels_sha256,
+        "label_method": case.label_method,
+    }
     return {**_relative(case.as_item(), folder), **{key: value for key, value in known.items() if value is not None}}
 
 

@@ -22,9 +22,9 @@ from monai_ctseg.bundle import (
     read_config,
     writing_errors,
 )
-from monai_ctseg.bundle_folders import WEIGHTS
+from monai_ctseg.bundle_folders import find_weights
 from monai_ctseg.dataset import DataSplit, Section
-from monai_ctseg.errors import BundleError, DatasetError
+from monai_ctseg.errors import DatasetError
 from monai_ctseg.scores import ScoreTable, name_cases
 from monai_ctseg.split import open_dataset
 
@@ -113,12 +113,7 @@ def case_items(dataset: DataSplit, section: Section) -> list[dict[str, Any]]:
 
 def _check_weights(bundle: Path, weights: str | Path | None, settings: Mapping[str, Any]) -> Path:
     """The file of weights, once they are known to fit: MONAI's own loader fails in many lines."""
-    file = bundle / WEIGHTS if weights is None else Path(weights).expanduser()
-    if weights is None and not file.is_file():
-        raise BundleError(
-            f"the bundle {bundle.name} has no weights of its own ({file}); "
-            "train it (monai-ctseg train), or name the model.pt to use (--weights)"
-        )
+    file = find_weights(bundle, weights)
     with quiet(), config_errors(bundle):
         network = read_config(bundle, "inference", "evaluate", overrides=settings).get_parsed_content("network")
         load_weights(network, file)

@@ -3,6 +3,7 @@
 The network, the window and the steps after it come from the bundle's inference.yaml. Slices go through in runs of
 `slices_at_once`, so the memory needed does not grow with the length of the scan, apart from the scan and its mask.
 Where the network sees neighbouring slices, `context_slices_mm` of them on either side of a run are given along.
+Where the bundle says `look_above_hu`, windows without a voxel of so many HU are no metal, and the network is spared them.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from monai.data import MetaTensor
 from monai.transforms import Compose
 
 from monai_ctseg.bundle import config_errors, device_override, load_weights, own_errors, quiet, read_config
-from monai_ctseg.bundle_folders import DEFAULT_BUNDLE, WEIGHTS, find_bundle
+from monai_ctseg.bundle_folders import DEFAULT_BUNDLE, WEIGHTS, find_bundle, find_weights
+from monai_ctseg.confidence import Trust
 from monai_ctseg.errors import BundleError
+from monai_ctseg.grid import Grid
 from monai_ctseg.metal import judge_mask
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask, Scan
@@ -57,6 +60,9 @@ class Predictor:
     inferer: MONAI's. Where memory runs out its `sw_batch_size` is halved, and stays so for the scans that follow.
     to_input, to_probability, to_binary: the bundle's steps, from slices of HU to the network's grid; from logits there
         to probabilities on the slices; from these to 0 and 1.
+    look_above_hu: windows that hold nothing so dense are not looked at; None: all are. `to_input` has to keep the
+        order of HU.
+    trust: what the bundle says of how far its weights can be trusted.
     """
 
     bundle: Path
@@ -69,6 +75,8 @@ class Predictor:
     to_binary: Callable[[Item], Item]
     slices_at_once: int
     context_slices_mm: float
+    look_above_hu: float | None = None
+    trust: Trust = Trust()
 
     def __call__(self, scan: Scan | str | Path, *, anywhere: bool = False, **options: Any) -> Mask:
         """The mask of a scan, or of what `read_scan` finds at a path; it raises what `read_scan` raises.
@@ -91,7 +99,7 @@ class Predictor:
         image, shape = scan_to_tensor(scan), scan.grid.shape
         mask = np.zeros(shape, dtype=np.bool_, order="F")
         chances = np.zeros(shape, dtype=np.uint8, order="F") if probability else None
-        windows = Windows(self.inferer, self.network, progress=progress)
+        windows = Windows(self.inferer, self.network, progress=progress, look_above=self._look_above(scan))
         context = math.ceil(self.context_slices_mm / scan.grid.spacing_mm[2])
         runs = split_runs(shape[2], self.slices_at_once, context=context)
         for n, run in enumerate(runs):
@@ -102,6 +110,15 @@ class Predictor:
                     chances[:, :, run.wanted] = np.rint(_voxels(item, run) * 255)
                 mask[:, :, run.wanted] = _voxels(self.to_binary(item), run) > 0
         return Prediction(Mask(mask, scan.grid), chances, tuple(windows.notes))
+
+    def _look_above(self, scan: Scan) -> float | None:
+        """`look_above_hu` as the network would see it in this scan."""
+        if self.look_above_hu is None:
+            return None
+        even = np.full((32, 32, 8), self.look_above_hu, dtype=np.float32)
+        with quiet(), config_errors(self.bundle):
+            item = self.to_input({"image": scan_to_tensor(Scan(even, Grid(even.shape, scan.grid.index_to_lps)))})
+        return float(item["image"].max())
 
     def _look(self, image: MetaTensor, run: Run, windows: Windows, *, flips: Flips, left: float) -> Item:
         """An item whose "pred" holds the probability (1, i, j, k) on the run's given slices: the mean over flips."""
@@ -157,18 +174,16 @@ def load_predictor(
     Raises BundleError where there are no weights, or they do not fit, or the config has no such id.
     """
     folder = find_bundle(bundle)
-    file = folder / WEIGHTS if weights is None else Path(weights).expanduser()
-    if weights is None and not file.is_file():
-        raise BundleError(
-            f"the bundle {folder.name} has no weights of its own ({file}); "
-            "train it (monai-ctseg train), or name the model.pt to use (--weights)"
-        )
+    file = find_weights(folder, weights)
     with quiet(), config_errors(folder):
         config = read_config(folder, "inference", overrides={**device_override(device), **(overrides or {})})
         part = config.get_parsed_content
         at_once, context_mm = _lengths(part("slices_at_once"), part("context_slices_mm"))
+        known = {name: part(name) if name in config else None for name in _OPTIONAL}
         network = part("network")
         load_weights(network, file)
+        if part("device").type == "cpu":
+            _channels_last(network)
         return Predictor(
             bundle=folder,
             weights=file,
@@ -180,6 +195,10 @@ def load_predictor(
             to_binary=_without(part("to_probability"), part("to_mask")),
             slices_at_once=at_once,
             context_slices_mm=context_mm,
+            look_above_hu=_hounsfield(known["look_above_hu"]),
+            trust=Trust.of(
+                known["interval_levels"], known["training_range"], own_weights=_same(file, folder / WEIGHTS)
+            ),
         )
 
 
@@ -208,6 +227,33 @@ def _lengths(slices_at_once: Any, context_slices_mm: Any) -> tuple[int, float]:
     if not isinstance(context_slices_mm, (int, float)) or not 0 <= context_slices_mm < math.inf:
         raise BundleError(f"context_slices_mm is {context_slices_mm}; it takes millimetres, 0 or more")
     return slices_at_once, float(context_slices_mm)
+
+
+_OPTIONAL = ("look_above_hu", "interval_levels", "training_range")
+
+
+def _hounsfield(look_above_hu: Any) -> float | None:
+    if look_above_hu is None:
+        return None
+    if not isinstance(look_above_hu, (int, float)) or not math.isfinite(look_above_hu):
+        raise BundleError(f"look_above_hu is {look_above_hu}; it takes a number of HU, or null to look everywhere")
+    return float(look_above_hu)
+
+
+def _same(file: Path, own: Path) -> bool:
+    return own.is_file() and file.is_file() and file.samefile(own)
+
+
+_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+def _channels_last(network: torch.nn.Module) -> None:
+    """Convolutions' weights as processors take them fastest: a U-Net in 0.6 of the time, the logits as before but for
+    rounding.
+    """
+    for weight in network.parameters():
+        if weight.dim() in _FORMATS:
+            weight.data = weight.data.contiguous(memory_format=_FORMATS[weight.dim()])
 
 
 def _without(first: Any, steps: Compose) -> Compose:

@@ -9,7 +9,7 @@ vein, a marker that lies on the skin within the few millimetres to which the bod
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from monai_ctseg.intensity import IntensityVerdict, equals, find_padding, judge_
 from monai_ctseg.pieces import Pieces
 from monai_ctseg.scan import BoolArray, Mask, Scan
 
-__all__ = ["Component", "Metal", "Sensitivity", "Unlisted", "find_body", "find_metal", "judge_mask", "keep_in_body"]
+__all__ = ["Component", "Metal", "Sensitivity", "Unlisted", "find_body", "find_metal", "judge_mask", "judge_scale", "keep_in_body", "without_sentinels"]
 
 DEFAULT_THRESHOLD_HU = 3000.0
 SENSITIVITY_HU = (2000.0, 2500.0, 3000.0, 3500.0, 4000.0)
@@ -30,7 +30,11 @@ SURFACE_MM = 5.0
 
 @dataclass(frozen=True)
 class Component:
-    """One piece: `label` 1 is the largest. share_in_body is None where the body was not asked for."""
+    """One piece: `label` 1 is the largest. share_in_body is None where the body was not asked for.
+
+    plateau_hu, edge_hu, surroundings_hu: medians over the piece, where its edges were found by half-maximum: what it
+    would read without blur, the HU of its edge, and what lies around it.
+    """
 
     label: int
     voxels: int
@@ -40,6 +44,9 @@ class Component:
     share_in_body: float | None
     kept: bool
     reason: str
+    plateau_hu: float | None = None
+    edge_hu: float | None = None
+    surroundings_hu: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,11 @@ class Metal:
 
     threshold_hu: None where no threshold was used (`judge_mask`).
     components: the largest pieces, largest first, at most 200; `unlisted` sums up the others.
+    method: "threshold"; "half-maximum", where threshold_hu is what an object has to exceed somewhere; "plateau", what
+        half-maximum falls back to on a saturated scan; None where the mask came from elsewhere.
+    interval_mm3: between which volumes the truth lies, where only that can be known.
+    spread_mm: sigma of the scan's point spread in the plane and along k, where edges told it.
+    notes: what the reader of the mask should know, a sentence each.
     """
 
     mask: Mask
@@ -76,10 +88,15 @@ class Metal:
     components: tuple[Component, ...]
     unlisted: Unlisted
     sensitivity: tuple[Sensitivity, ...]
+    method: Literal["threshold", "half-maximum", "plateau"] | None = None
+    interval_mm3: tuple[float, float] | None = None
+    spread_mm: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
 
     def audit(self) -> dict[str, Any]:
         """Everything but the voxels, as plain JSON values."""
         return {
+            "method": self.method,
             "threshold_hu": self.threshold_hu,
             "anywhere": self.anywhere,
             "voxels": self.mask.count,
@@ -89,6 +106,9 @@ class Metal:
             "components": [asdict(c) for c in self.components],
             "unlisted": asdict(self.unlisted),
             "sensitivity": [asdict(s) for s in self.sensitivity],
+            "interval_mm3": self.interval_mm3,
+            "spread_mm": self.spread_mm,
+            "notes": list(self.notes),
         }
 
 
@@ -98,23 +118,26 @@ def find_metal(scan: Scan, *, threshold_hu: float = DEFAULT_THRESHOLD_HU, anywhe
     An empty mask is the answer for a scan without metal. Raises SaturatedScan where the scan's ceiling lies at or
     under the threshold, so that metal could not show.
     """
-    intensity = _intensity(scan)
+    intensity = judge_scale(scan)
     _require_headroom(intensity, threshold_hu)
     body = None if anywhere else locate_body(scan)
     account = _account(scan, _pieces_above(scan, threshold_hu, intensity), body, intensity)
-    return replace(account, threshold_hu=threshold_hu, sensitivity=_try_others(scan, body, intensity))
+    return replace(
+        account, method="threshold", threshold_hu=threshold_hu, sensitivity=_try_others(scan, body, intensity)
+    )
 
 
-def judge_mask(scan: Scan, mask: Mask, *, anywhere: bool = False) -> Metal:
+def judge_mask(scan: Scan, mask: Mask, *, anywhere: bool = False, intensity: IntensityVerdict | None = None) -> Metal:
     """What `find_metal` does with a mask that was found in another way, by a network for instance.
 
     Pieces outside the body are dropped, unless `anywhere`. There is no threshold (None) and no `sensitivity`.
+    intensity: `judge_scale` of the scan, where it is known already.
     Raises GridMismatch where the mask lies on another grid than the scan.
     """
     scan.grid.require(mask.grid)
     body = None if anywhere else locate_body(scan)
-    intensity = _intensity(scan)
-    return _account(scan, Pieces.of(_without_sentinels(mask.voxels, scan, intensity)), body, intensity)
+    intensity = intensity or judge_scale(scan)
+    return _account(scan, Pieces.of(without_sentinels(mask.voxels, scan, intensity)), body, intensity)
 
 
 def _account(scan: Scan, pieces: Pieces, body: Body | None, intensity: IntensityVerdict) -> Metal:
@@ -139,7 +162,8 @@ def keep_in_body(voxels: BoolArray, body: BoolArray) -> BoolArray:
     return pieces.paint(kept, (voxels.shape[0], voxels.shape[1], voxels.shape[2]))
 
 
-def _intensity(scan: Scan) -> IntensityVerdict:
+def judge_scale(scan: Scan) -> IntensityVerdict:
+    """What the scan's scale can show, its padding set aside."""
     padding = find_padding(scan.hu, named_hu=scan.padding_hu)
     return judge_intensity(scan.hu, padding_hu=padding.hu if padding else None)
 
@@ -153,15 +177,15 @@ def _require_headroom(intensity: IntensityVerdict, threshold_hu: float) -> None:
     )
 
 
-def _without_sentinels(mask: BoolArray, scan: Scan, intensity: IntensityVerdict) -> BoolArray:
-    """The mask without burned-in values, which are no metal."""
+def without_sentinels(mask: BoolArray, scan: Scan, intensity: IntensityVerdict) -> BoolArray:
+    """A mask [i, j, k] without burned-in values, which are no metal."""
     for sentinel in intensity.sentinels:
         mask = mask & ~equals(scan.hu, sentinel.hu)
     return mask
 
 
 def _pieces_above(scan: Scan, threshold_hu: float, intensity: IntensityVerdict) -> Pieces:
-    above = _without_sentinels(np.asarray(scan.hu > threshold_hu), scan, intensity)
+    above = without_sentinels(np.asarray(scan.hu > threshold_hu), scan, intensity)
     return Pieces.of(above)
 
 

@@ -1,6 +1,7 @@
 """Windows: a volume goes through a network piece by piece, by one of MONAI's inferers.
 
-They are counted, for a progress bar that moves within a volume, and where memory runs out fewer go at a time.
+They are counted, for a progress bar that moves within a volume, and where memory runs out fewer go at a time. Those
+that hold nothing dense are not looked at.
 """
 
 from __future__ import annotations
@@ -16,20 +17,33 @@ from monai_ctseg.errors import BundleError
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 Progress = Callable[[int, int], None]
-"""Called with the windows (2D: slices) that went through the network, and with all of them."""
+"""Called with the windows (2D: slices) that are done with, and with all of them."""
+
+NOTHING = -30.0
+"""The logit where the network did not look: a probability of 0, also where windows overlap or are resampled."""
 
 
 class Windows:
     """An inferer and its network over the volumes of one scan.
 
     inferer: where memory runs out its `sw_batch_size` is halved, and stays so.
+    look_above: windows whose values all lie under it do not go through the network, and read NOTHING; None: all go.
+        It takes a network with one channel of logits.
     notes: what was done otherwise than asked, a sentence each.
     """
 
-    def __init__(self, inferer: Any, network: Network, *, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        inferer: Any,
+        network: Network,
+        *,
+        progress: Progress | None = None,
+        look_above: float | None = None,
+    ) -> None:
         self.inferer = inferer
         self.network = network
         self.progress = progress
+        self.look_above = look_above
         self.done = 0
         self.notes: list[str] = []
 
@@ -42,7 +56,7 @@ class Windows:
         total = before + round(count_windows(self.inferer, volume.shape[2:]) * (1 + left))
 
         def counted(batch: torch.Tensor) -> torch.Tensor:
-            logits = self.network(batch)
+            logits = self._look(batch)
             self.done += len(batch)
             if self.progress is not None:
                 self.progress(self.done, max(total, self.done))
@@ -57,6 +71,18 @@ class Windows:
                     raise
             self.done = before
             self._halve(volume.device)  # only here: the error held on to the tensors that filled the memory
+
+    def _look(self, batch: torch.Tensor) -> torch.Tensor:
+        """Logits of windows (n, C, i, j[, k])."""
+        if self.look_above is None:
+            return self.network(batch)
+        dense = batch.flatten(1).amax(dim=1) >= self.look_above
+        if dense.all():
+            return self.network(batch)
+        logits = batch.new_full((len(batch), 1, *batch.shape[2:]), NOTHING)
+        if dense.any():
+            logits[dense] = self.network(batch[dense]).to(logits.dtype)
+        return logits
 
     def _halve(self, device: torch.device) -> None:
         batch = getattr(self.inferer, "sw_batch_size", 1)

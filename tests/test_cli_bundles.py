@@ -28,7 +28,7 @@ def test_all_bundles_are_listed_with_what_they_are(run_cli):
     assert rows["metal_unet2d"]["spacing_mm"] is None
     assert rows["metal_unet3d"]["spacing_mm"] == [1.0, 1.0, 1.5]
     for row in rows.values():
-        assert row["window_hu"] == [-1000.0, 4000.0]
+        assert row["window_hu"] == [-1000.0, 32000.0]
         weights = Path(row["folder"]) / "models" / "model.pt"
         assert row["weights_sha256"] == (file_sha256(weights) if weights.is_file() else None)
 
@@ -41,7 +41,7 @@ def test_the_list_is_short_and_readable(run_cli, copy, monkeypatch):
     metadata.write_text(text[:start] + figures + text[text.index("}", start) + 1 :])
     monkeypatch.setattr("monai_ctseg.cli.bundles.installed_bundles", lambda: (copy,))
     out = run_cli("bundles").out
-    for words in (f"sha256 {file_sha256(copy / 'models/model.pt')[:12]}\n", ", 2D", "-1000 to 4000 HU", "own"):
+    for words in (f"sha256 {file_sha256(copy / 'models/model.pt')[:12]}\n", ", 2D", "-1000 to 32000 HU", "own"):
         assert words in out
     assert "held out, dice: 0.9877" in out
     (copy / "models" / "model.pt").unlink()
@@ -50,7 +50,7 @@ def test_the_list_is_short_and_readable(run_cli, copy, monkeypatch):
 
 def test_no_torch_and_no_code_of_the_config(copy):
     config = copy / "configs" / "inference.yaml"
-    config.write_text(config.read_text().replace("hu_max: 4000", "hu_max: $__import__('sys').exit(9)"))
+    config.write_text(config.read_text().replace("hu_max: 32000", "hu_max: $__import__('sys').exit(9)"))
     code = (
         "import sys\nfrom pathlib import Path\nfrom monai_ctseg.cli import main\n"
         "from monai_ctseg.bundle_folders import describe_bundle, find_bundle\n"

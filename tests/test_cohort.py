@@ -19,7 +19,7 @@ import pytest
 
 from monai_ctseg.cohort import Prepared, prepare_cohort
 from monai_ctseg.cohort import case as case_module
-from monai_ctseg.cohort.workers import choose_jobs, run_in_order
+from monai_ctseg.workers import choose_jobs, run_in_order
 from monai_ctseg.dataset import read_dataset
 from monai_ctseg.dicom import write_series
 from monai_ctseg.errors import CtsegError, DatasetError, NoScanFound, OutputError

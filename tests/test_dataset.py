@@ -250,3 +250,25 @@ def test_the_users_split_of_the_hip_screw(data_dir: Path) -> None:
     names = read_scan(data_dir / "hip-screw-ct" / "dicom").names
     _, held = slices(dataset)
     assert sorted(names[k] for k in held) == [f"IM{n:05d}" for n in range(304, 500, 5)]
+
+
+def test_how_a_label_came_about_and_how_often_it_is_drawn_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    (tmp_path / "b").touch()
+    simulated = {"image": "a", "label_method": "truth", "weight": 0.5}
+    (tmp_path / "dataset.json").write_text(json.dumps({"training": [simulated], "validation": [{"image": "b"}]}))
+    dataset = read_dataset(tmp_path / "dataset.json")
+    write_dataset(dataset, tmp_path / "again.json")
+    again = read_dataset(tmp_path / "again.json")
+    assert again.training == dataset.training
+    assert (again.training[0].label_method, again.training[0].weight) == ("truth", 0.5)
+    assert (again.validation[0].label_method, again.validation[0].weight) == (None, None)
+    assert again.items("training")[0] == {"image": str(tmp_path / "a"), "weight": 0.5}
+
+
+@pytest.mark.parametrize("wrong", [{"weight": 0}, {"weight": "2"}, {"weight": True}, {"label_method": 3}])
+def test_what_is_no_weight_or_method_is_refused(wrong: dict, tmp_path: Path) -> None:
+    content = {"training": [{"image": "a", **wrong}], "validation": [{"image": "b"}]}
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=next(iter(wrong))):
+        read_dataset(tmp_path / "dataset.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +22,10 @@ from monai_ctseg.scan import Scan
 
 
 class Threshold(torch.nn.Module):
-    """Stands in for a network: metal where the scaled image exceeds 0.8001, that is 3000.5 HU."""
+    """Stands in for a network: metal where the image, log2(1 + (HU + 1000) / 1000) / log2(34), exceeds 3000.5 HU."""
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return image - 0.8001
+        return image - math.log2(5.0005) / math.log2(34)
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +96,10 @@ def test_one_slice_and_a_tilted_gantry_in_3d(thresholder_3d: Predictor) -> None:
 def test_slices_do_not_depend_on_their_neighbours(weights: Path) -> None:
     predictor = load_predictor(weights=weights, device="cpu")
     scan = noise((24, 16, 19))
-    whole = predictor(scan).voxels
+    whole = predictor(scan, anywhere=True).voxels  # the body is a matter of the whole scan
     for k in (0, 15, 16, 18):
-        alone = predictor(Scan(scan.hu[:, :, k : k + 1], Grid((24, 16, 1), scan.grid.index_to_lps))).voxels
+        one = Scan(scan.hu[:, :, k : k + 1], Grid((24, 16, 1), scan.grid.index_to_lps))
+        alone = predictor(one, anywhere=True).voxels
         np.testing.assert_array_equal(alone[:, :, 0], whole[:, :, k])
 
 
@@ -176,12 +178,26 @@ def test_memory_that_runs_out_elsewhere_is_refused(thresholder: Predictor) -> No
         ({"windows_per_bach": 2}, "near it: windows_per_batch"),
         ({"slices_at_once": 0}, "slices_at_once is 0"),
         ({"context_slices_mm": -3}, "context_slices_mm is -3"),
+        ({"temperature": 0}, "temperature is 0"),
         ({"to_mask": {"_target_": "Compose", "transforms": []}}, "to_mask has to begin"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(overrides: dict, words: str, weights: Path) -> None:
     with pytest.raises(BundleError, match=words):
         load_predictor(weights=weights, overrides=overrides)
+
+
+def test_a_temperature_calms_probabilities_and_leaves_the_mask(weights: Path) -> None:
+    scan = noise((24, 16, 3))
+    plain, calm = (
+        load_predictor(weights=weights, device="cpu", overrides={"temperature": t}).predict(scan, probability=True)
+        for t in (1.0, 4.0)
+    )
+    np.testing.assert_array_equal(plain.mask.voxels, calm.mask.voxels)
+    odds = [np.log(p / (255.0 - p)) for p in (plain.probability.clip(1, 254), calm.probability.clip(1, 254))]
+    sure = (plain.probability > 20) & (plain.probability < 235)
+    assert sure.any()
+    np.testing.assert_allclose(odds[0][sure], 4 * odds[1][sure], atol=0.06)
 
 
 def test_a_read_only_scan_stays_as_it_was(thresholder: Predictor) -> None:

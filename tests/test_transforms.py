@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,23 @@ import torch
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.transforms import Compose
 
-from monai_ctseg.errors import DatasetError, GridMismatch, MaskError
+from monai_ctseg.errors import BundleError, DatasetError, GridMismatch, MaskError
 from monai_ctseg.grid import Grid
 from monai_ctseg.metal import find_metal
 from monai_ctseg.nifti import write_mask
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.transforms import (
+    CompressHUd,
+    DivideByTemperatured,
     FindBodyd,
     KeepInBodyd,
     LabelMetald,
     LoadScand,
     PatchCentersd,
     SelectSlicesd,
+    compress_hu,
+    expand_hu,
     scan_to_tensor,
     slice_names,
     tensor_to_scan,
@@ -135,3 +140,33 @@ def test_the_body_is_selected_with_the_slices(phantom: Phantom) -> None:
     chosen = SelectSlicesd(["image", "body", "label"], allow_missing_keys=True)(item)
     assert chosen["body"].shape == chosen["image"].shape == (1, 96, 96, 2)
     assert torch.equal(chosen["body"][..., 1], item["body"][..., 5])
+
+
+def test_the_window_keeps_tissues_apart_and_shows_peaks() -> None:
+    hu = torch.tensor([-2000, -1000, 0, 1000, 3000, 14000, 32000, 32767], dtype=torch.int16)
+    seen = compress_hu(hu, hu_min=-1000, hu_max=32000) * math.log2(34)
+    assert seen.tolist() == pytest.approx(
+        [0, 0, 1, math.log2(3), math.log2(5), 4, math.log2(34), math.log2(34)], abs=1e-5
+    )
+    assert hu.dtype == torch.int16
+    assert hu[0] == -2000
+
+
+def test_the_window_leaves_its_input_alone_and_has_a_way_back(tiny_scan: Scan) -> None:
+    image = LoadScand("image")({"image": tiny_scan})["image"].float()
+    before = image.clone()
+    seen = CompressHUd("image", hu_min=-1000, hu_max=32000)({"image": image})["image"]
+    assert torch.equal(image, before)
+    assert isinstance(seen, MetaTensor)
+    assert slice_names(seen) == tiny_scan.names
+    np.testing.assert_allclose(expand_hu(seen, hu_min=-1000, hu_max=32000), image, atol=0.05)
+
+
+def test_a_temperature_changes_how_sure_and_not_what() -> None:
+    logits = torch.tensor([-4.0, -0.1, 0.0, 0.2, 6.0])
+    calm = DivideByTemperatured("pred", temperature=2.5)({"pred": logits})["pred"]
+    assert torch.equal(calm.sign(), logits.sign())
+    assert calm.tolist() == pytest.approx([-1.6, -0.04, 0.0, 0.08, 2.4])
+    for wrong in (0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(BundleError, match="temperature"):
+            DivideByTemperatured("pred", temperature=wrong)

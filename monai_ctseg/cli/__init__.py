@@ -23,6 +23,7 @@ from monai_ctseg.cli.labels import register as register_labels
 from monai_ctseg.cli.phantom import register as register_phantom
 from monai_ctseg.cli.prepare import register as register_prepare
 from monai_ctseg.cli.series import register as register_series
+from monai_ctseg.cli.simulate import register as register_simulate
 from monai_ctseg.cli.stats import register as register_stats
 from monai_ctseg.cli.train import register as register_train
 from monai_ctseg.errors import AmbiguousScan, CtsegError
@@ -46,6 +47,7 @@ for register in (
     register_evaluate,
     register_bundles,
     register_phantom,
+    register_simulate,
     register_demo,
 ):
     register(app)

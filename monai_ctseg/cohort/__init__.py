@@ -2,7 +2,6 @@
 
 find      every CT series and NIfTI volume in any number of places
 case      one of them -> image, label and audit of a case
-workers   many at once, in order, in bounded memory
 prepare   the whole run, which can be cut off and started again
 """
 

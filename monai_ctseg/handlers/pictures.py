@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from ignite.engine import Engine, Events
 
 from monai_ctseg.plots import plot_overview
-from monai_ctseg.transforms import slice_names
+from monai_ctseg.transforms import compress_hu, expand_hu, slice_names
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,8 @@ class Pictures:
 
     def _validated(self, item: Any) -> Validated:
         truth = volume_of(item["label"]) > 0
-        image = volume_of(item["image"])
         return Validated(
-            hu=(image * (self.hu_max - self.hu_min) + self.hu_min).astype(np.float32),
+            hu=volume_of(expand_hu(item["image"], hu_min=self.hu_min, hu_max=self.hu_max)),
             truth=truth,
             predicted=volume_of(item["pred"]) > 0,
             names=slice_names(item["image"]),
@@ -91,8 +91,8 @@ def choose_slices(shown: Validated, *, count: int) -> Validated:
 
 
 def draw_sheet(shown: Validated, *, hu_min: float, hu_max: float) -> npt.NDArray[np.uint8]:
-    """One grey picture [row, column] uint8: a row a slice; image, truth and prediction side by side."""
-    grey = np.clip((shown.hu - hu_min) / (hu_max - hu_min), 0.0, 1.0)
+    """One grey picture [row, column] uint8: a row a slice; image as the network sees it, truth and prediction."""
+    grey = compress_hu(torch.from_numpy(shown.hu), hu_min=hu_min, hu_max=hu_max).numpy()
     rows = [
         np.concatenate([grey[:, :, k].T, shown.truth[:, :, k].T, shown.predicted[:, :, k].T], axis=1)
         for k in range(len(shown.names))

@@ -14,6 +14,8 @@ streaks  what metal does to a slice, roughly
 draw     all of it on a grid
 """
 
+from monai_ctseg.phantom.bodies import BodyPhantom, draw_body, find_landmarks
 from monai_ctseg.phantom.draw import Phantom, make_phantom
+from monai_ctseg.phantom.scene import Landmark
 
-__all__ = ["Phantom", "make_phantom"]
+__all__ = ["BodyPhantom", "Landmark", "Phantom", "draw_body", "find_landmarks", "make_phantom"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.phantom.solids import Floats, Points, Solid, ball, bar, rod, unit
+from monai_ctseg.solids import Floats, Points, Solid, ball, bar, rod, unit
 
 TABLE_TOP_Y_MM = 104.0
 

@@ -9,10 +9,10 @@ from scipy.ndimage import gaussian_filter
 
 from monai_ctseg.grid import Grid
 from monai_ctseg.phantom.anatomy import draw_patient, hip_screw, table_marker, to_body
-from monai_ctseg.phantom.solids import Points, occupancy
 from monai_ctseg.phantom.streaks import streaks
 from monai_ctseg.phantom.tissue import draw_tissue
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.solids import Points, occupancy
 
 SCENE_MM = (384.0, 384.0, 180.0)
 CENTER_LPS = (3.4, 27.7, 1206.4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from monai_ctseg.phantom.solids import Floats, Points
+from monai_ctseg.solids import Floats, Points
 
 
 def streaks(metal: Floats, on_table: Points, random: np.random.Generator) -> Floats:

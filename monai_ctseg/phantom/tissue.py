@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from monai_ctseg.phantom.anatomy import TABLE_TOP_Y_MM, Patient, bones, skin
-from monai_ctseg.phantom.solids import Floats, Points, ball, dot, union
+from monai_ctseg.solids import Floats, Points, ball, dot, union
 
 
 def draw_tissue(on_table: Points, in_body: Points, patient: Patient, random: np.random.Generator) -> Floats:

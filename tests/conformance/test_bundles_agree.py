@@ -30,7 +30,7 @@ DIFFERENT = {
     "train.yaml": {
         "patch",
         "crop",
-        "patches_per_scan",
+        "scans_per_batch",
         "train::preprocessing::transforms",
         "validate::preprocessing::transforms",
         "validate::postprocessing::transforms",

@@ -111,5 +111,7 @@ def test_the_shapes_are_those_of_the_network(meta: Any, bundle: Path) -> None:
         config.get("network_def::in_channels"),
         config.get("network_def::out_channels"),
     )
-    assert image["value_range"] == [config.get("scale::b_min"), config.get("scale::b_max")]
+    window = torch.tensor([config.get("hu_min"), config.get("hu_max")])
+    scaled = config.get_parsed_content("scale")({"image": window})["image"]
+    assert image["value_range"] == scaled.tolist()
     assert f"from {config.get('hu_min')} to {config.get('hu_max')}" in meta["image_classes"]

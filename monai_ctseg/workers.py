@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
@@ -32,13 +32,13 @@ def choose_jobs(largest_voxels: int, tasks: int) -> int:
     return max(1, min(cores(), tasks, int(MEMORY_SHARE * free_memory_bytes() / each)))
 
 
-def run_in_order(work: Callable[[Task], Result], tasks: Sequence[Task], *, jobs: int) -> Iterator[Result]:
+def run_in_order(work: Callable[[Task], Result], tasks: Iterable[Task], *, jobs: int) -> Iterator[Result]:
     """work(task) for each task, in the order of the tasks; one job works in this process.
 
     Few results wait for a slow one, so memory and unfinished files stay bounded. Raises what `work` raises, and
     CtsegError where the system ended a worker.
     """
-    if jobs == 1 or len(tasks) < 2:
+    if jobs == 1:
         yield from map(work, tasks)
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy threads that hold locks

@@ -1,0 +1,188 @@
+"""Cases: which scans are simulated for the measurement, and keeping them.
+
+Seeds start at 900000, where no training starts. Each scan is simulated once, on the extended scale; its saturated twin
+is the same scan cut off at 3071 HU.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.quality.oracles import moved_surface
+from benchmarks.quality.records import on_scale
+from benchmarks.quality.shapes import METALS, make_piece
+from monai_ctseg.grid import Grid
+from monai_ctseg.implants import PLACES, kinds_for, place
+from monai_ctseg.nifti import read_mask, read_nifti, write_mask, write_scan
+from monai_ctseg.phantom.bodies import Part
+from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.simulation import Case, Simulated, Wish, draw_case, make_case
+from monai_ctseg.workers import run_in_order
+
+FIRST_SEED = 900_000
+LEAST_VOXELS = 30
+"""A case whose truth has fewer is drawn again: an implant beside the image, or thinner than half a voxel."""
+TRIES = 6
+PLAIN = ("plate", "screws", "rod", "ball", "cup")
+UNSEEN = (
+    *("hip_screw", "total_hip", "pedicle_screws", "filling", "plate", "hip_stem", "crown", "screws", "nail", "cage"),
+    *(
+        "dental_implant",
+        "hip_cup",
+        "pins",
+        "bridge",
+        "knee",
+        "coil",
+        "cerclage",
+        "clips",
+        "generator",
+        "stent",
+        "braces",
+    ),
+)
+BARE_PARTS = ("pelvis", "head", "trunk", "spine", "limb")
+PIXEL_MM = 0.976
+SLICES = 10
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One case. group: "plain" pieces, "unseen" implants, "bare" (no metal), "coarse" (dental, pixels of 3 to 5 mm).
+
+    kind: by which figures are put together: the plain piece, or the place of an implant. what: the implant itself.
+    """
+
+    name: str
+    group: str
+    kind: str
+    what: str
+    seed: int
+    metal: str = ""
+
+
+def make_plans(cases: int, bare: int, coarse: int, *, seed: int = FIRST_SEED) -> list[Plan]:
+    """Half of the cases plain, half unseen, kinds and metals in turn; then those without metal, then coarse ones."""
+    plain, places = cases - cases // 2, {kind: spot for spot in PLACES for kind in kinds_for(spot)}
+    plans = [
+        Plan(f"plain_{n:02d}_{kind}", "plain", kind, kind, seed + n, METALS[(n + n // len(PLAIN)) % 3])
+        for n, kind in ((n, PLAIN[n % len(PLAIN)]) for n in range(plain))
+    ]
+    plans += [
+        Plan(f"unseen_{n:02d}_{kind}", "unseen", f"unseen {places[kind]}", kind, seed + 1000 + n)
+        for n, kind in ((n, UNSEEN[n % len(UNSEEN)]) for n in range(cases // 2))
+    ]
+    plans += [
+        Plan(f"bare_{n:02d}_{part}", "bare", f"no metal, {part}", part, seed + 2000 + n)
+        for n, part in ((n, BARE_PARTS[n % len(BARE_PARTS)]) for n in range(bare))
+    ]
+    dental = ("filling", "crown", "bridge")
+    return plans + [
+        Plan(f"coarse_{n:02d}_{dental[n % 3]}", "coarse", "coarse jaw", dental[n % 3], seed + 3000 + n)
+        for n in range(coarse)
+    ]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A case on disk."""
+
+    plan: Plan
+    folder: Path
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What case.json says."""
+        return dict(json.loads((self.folder / "case.json").read_text()))
+
+    @cached_property
+    def truth(self) -> Mask:
+        """The true mask."""
+        return read_mask(self.folder / "truth.nii.gz")
+
+    def scan(self, variant: str) -> Scan:
+        """The scan on the extended scale, or cut off at 12 bits."""
+        return on_scale(read_nifti(self.folder / "image.nii.gz"), variant)
+
+
+def keep_cases(plans: list[Plan], folder: Path, *, jobs: int = 1) -> Iterator[Kept]:
+    """The cases, simulated where they are not there yet."""
+    kept = [Kept(plan, folder / f"{plan.name}_{plan.seed}") for plan in plans]
+    missing = [one for one in kept if not (one.folder / "case.json").exists()]
+    for done, one in enumerate(run_in_order(_keep, missing, jobs=jobs), start=1):
+        print(f"[{done}/{len(missing)}] simulated {one.plan.name}: {one.facts['describe']}", flush=True)
+    yield from kept
+
+
+def _keep(one: Kept) -> Kept:
+    """Simulate a case and write it; case.json comes last and says that it is whole."""
+    case, made, tries = _make(one.plan)
+    one.folder.mkdir(parents=True, exist_ok=True)
+    write_scan(made.scan, one.folder / "image.nii.gz")
+    write_mask(made.truth, one.folder / "truth.nii.gz")
+    facts = {
+        "describe": case.describe(),
+        "seed": case.seed,
+        "tries": tries,
+        "part": case.part,
+        "metals": sorted({implant.metal for implant in case.implants if implant.inside}),
+        "outside": sorted({implant.kind for implant in case.implants if not implant.inside}),
+        "spacing_mm": case.grid.spacing_mm,
+        "scanner": vars(case.scanner),
+        "truth_voxels": made.truth.count,
+        "truth_mm3": made.truth.volume_mm3,
+        "highest_hu": int(made.scan.hu.max()),
+        "moved_surface": moved_surface(case.implants, made.truth),
+    }
+    (one.folder / "case.json").write_text(json.dumps(facts, indent=1))
+    return one
+
+
+def _make(plan: Plan) -> tuple[Case, Simulated, int]:
+    """The case of a plan; drawn again with another seed where there is next to no metal in the image."""
+    for tries in range(TRIES):
+        case = draw(plan, plan.seed + 10_000 * tries)
+        made = make_case(case)
+        if plan.group == "bare" or made.truth.count >= (LEAST_VOXELS if plan.group != "coarse" else 1):
+            break
+    return case, made, tries + 1
+
+
+def draw(plan: Plan, seed: int) -> Case:
+    """What is scanned."""
+    random = np.random.default_rng((seed, 3))
+    pixel, thick = _spacing(random)
+    wish = Wish(saturated=False, slices=SLICES, size=256, pixel_mm=pixel, slice_mm=thick, family="unseen")
+    if plan.group == "bare":
+        return draw_case(seed, replace(wish, part=plan.what, metal=False))  # type: ignore[arg-type]
+    if plan.group == "plain":
+        return _put_piece(plan, draw_case(seed, replace(wish, part=_choose_part(random), metal=True)), random)
+    if plan.group == "coarse":
+        wish = replace(wish, size=112, pixel_mm=float(random.uniform(3.5, 5)), slice_mm=float(random.uniform(2.5, 3)))
+    return draw_case(seed, replace(wish, kinds=(plan.what,), metal=True))
+
+
+def _choose_part(random: np.random.Generator) -> Part:
+    return str(random.choice(("pelvis", "limb", "spine", "head", "trunk"), p=(0.5, 0.2, 0.15, 0.1, 0.05)))  # type: ignore[return-value]
+
+
+def _put_piece(plan: Plan, case: Case, random: np.random.Generator) -> Case:
+    """The case with a plain piece where its implant was, and the image about it."""
+    first = next(implant for implant in case.implants if implant.inside)
+    middle = (first.low + first.high) / 2
+    piece = place([make_piece(plan.what, plan.metal, random)], np.eye(3), middle)
+    matrix = np.array(case.grid.index_to_lps)
+    matrix[:3, 3] += middle + np.append(random.uniform(-25, 25, 2), random.uniform(-5, 5)) - case.grid.center_lps
+    return replace(case, kinds=(plan.what,), implants=piece, grid=Grid(case.grid.shape, matrix))
+
+
+def _spacing(random: np.random.Generator) -> tuple[float, float]:
+    """Pixel and slice in mm: the pixel of the real scans mostly, others at random."""
+    pixel = PIXEL_MM if random.random() < 0.7 else float(random.uniform(0.5, 1.3))
+    return pixel, float(np.exp(random.uniform(np.log(0.8), np.log(3.0))))

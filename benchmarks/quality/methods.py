@@ -1,0 +1,148 @@
+"""Methods: the ways to find metal, each from a scan to a mask in the body."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cc3d
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import maximum_filter
+
+from benchmarks.quality.oracles import best_threshold
+from monai_ctseg.errors import SaturatedScan
+from monai_ctseg.metal import find_metal, judge_mask
+from monai_ctseg.scan import BoolArray, Mask, Scan
+
+NETWORKS = {"net2d": "metal_unet2d", "net3d": "metal_unet3d"}
+METHODS = ("threshold", "best_threshold", "plain_half_maximum", "half_maximum", *NETWORKS)
+NAMES = {
+    "threshold": "3000 HU",
+    "best_threshold": "best threshold, truth in hand",
+    "plain_half_maximum": "half-maximum, plain",
+    "half_maximum": "half-maximum",
+    "net2d": "network 2D",
+    "net3d": "network 3D",
+}
+NEAR_MM = 4.0
+SURE_HU = 3000.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a method says of a scan. audit: as `infer` and `labels` write it; note: why there is nothing."""
+
+    voxels: BoolArray
+    probability: npt.NDArray[np.uint8] | None = None
+    audit: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Method:
+    """key: changes where the method's code or weights change, so that old figures are not taken for new ones."""
+
+    name: str
+    key: str
+    run: Callable[[Scan, Mask | None], Found]
+
+
+def make_methods(names: Sequence[str], weights: dict[str, Path | None]) -> list[Method]:
+    """The methods by name; weights: of the networks, None for the shipped ones."""
+    return [_network(name, weights.get(name)) if name in NETWORKS else _simple(name) for name in names]
+
+
+def _simple(name: str) -> Method:
+    run = {
+        "threshold": threshold,
+        "best_threshold": oracle,
+        "plain_half_maximum": plain_half_maximum,
+        "half_maximum": half_maximum,
+    }[name]
+    return Method(name, _key_of(run, find_metal, *_own_files(name)), run)
+
+
+def _own_files(name: str) -> list[Any]:
+    if name != "half_maximum":
+        return []
+    from monai_ctseg import half_maximum as module
+
+    place = Path(module.__file__)
+    return [path.read_text() for path in (sorted(place.parent.glob("*.py")) if place.stem == "__init__" else [place])]
+
+
+def _key_of(*things: Any) -> str:
+    text = "".join(thing if isinstance(thing, str) else inspect.getsource(thing) for thing in things)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def threshold(scan: Scan, truth: Mask | None) -> Found:
+    """Above 3000 HU, as `labels` does it."""
+    try:
+        found = find_metal(scan, threshold_hu=SURE_HU)
+    except SaturatedScan as error:
+        return Found(np.zeros(scan.grid.shape, dtype=bool), note=str(error))
+    return Found(found.mask.voxels, audit=found.audit())
+
+
+def oracle(scan: Scan, truth: Mask | None) -> Found:
+    """The threshold that fits the truth best, in the body."""
+    if truth is None or not truth.count:
+        return Found(np.zeros(scan.grid.shape, dtype=bool), note="no metal in the truth")
+    best, voxels = best_threshold(scan.hu, truth.voxels)
+    return Found(judge_mask(scan, Mask(voxels, scan.grid)).mask.voxels, note=f"{best:.0f} HU")
+
+
+def plain_half_maximum(scan: Scan, truth: Mask | None) -> Found:
+    """Above half of the maximum within 4 mm; pieces with a voxel above 3000 HU, in the body."""
+    reach = [np.arange(-int(NEAR_MM / mm), int(NEAR_MM / mm) + 1) * mm for mm in scan.grid.spacing_mm]
+    ball = np.sqrt(sum(axis**2 for axis in np.meshgrid(*reach, indexing="ij"))) <= NEAR_MM
+    voxels = np.zeros(scan.grid.shape, dtype=bool, order="F")
+    box = _around(scan.hu > SURE_HU, [len(r) for r in reach])
+    if box is not None:
+        hu = scan.hu[box].astype(np.float32)
+        highest = maximum_filter(hu, footprint=ball)
+        labels = cc3d.connected_components((hu > highest / 2) & (highest > SURE_HU), connectivity=26)
+        sure = np.zeros(int(labels.max()) + 1, dtype=bool)
+        sure[np.unique(labels[hu > SURE_HU])] = True
+        sure[0] = False
+        voxels[box] = sure[labels]
+    return Found(judge_mask(scan, Mask(voxels, scan.grid)).mask.voxels)
+
+
+def _around(mask: BoolArray, margin: Sequence[int]) -> tuple[slice, slice, slice] | None:
+    """The box of a mask, and so many voxels around it."""
+    lines = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    if not lines[0].size:
+        return None
+    i, j, k = (slice(max(0, int(n[0]) - m), int(n[-1]) + m + 1) for n, m in zip(lines, margin, strict=True))
+    return i, j, k
+
+
+def half_maximum(scan: Scan, truth: Mask | None) -> Found:
+    """As `labels --method half-maximum` does it."""
+    from monai_ctseg.half_maximum import find_metal_half_maximum
+
+    found = find_metal_half_maximum(scan)
+    return Found(found.mask.voxels, audit=found.audit())
+
+
+def _network(name: str, weights: Path | None) -> Method:
+    """A bundle's network, loaded once, as `infer` uses it."""
+    from monai_ctseg.inference import load_predictor
+    from monai_ctseg.outputs import file_sha256
+
+    predictor = load_predictor(NETWORKS[name], weights=weights)
+    config = (predictor.bundle / "configs" / "inference.yaml").read_text()
+
+    def run(scan: Scan, truth: Mask | None) -> Found:
+        seen = predictor.predict(scan, probability=True)
+        found = judge_mask(scan, seen.mask)
+        return Found(found.mask.voxels, seen.probability, found.audit())
+
+    return Method(name, _key_of(config, file_sha256(predictor.weights)), run)

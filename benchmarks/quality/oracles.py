@@ -1,0 +1,77 @@
+"""Oracles: what is out of reach by the voxels alone, so that a figure can be held against its ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+from monai_ctseg.implants import Implant
+from monai_ctseg.scan import BoolArray, Mask
+
+MOVES_MM = (-0.2, -0.1, 0.0, 0.1, 0.2)
+FINE_MM = 0.35
+
+
+def dice(a: BoolArray, b: BoolArray) -> float:
+    """1 where both are empty."""
+    total = int(np.count_nonzero(a)) + int(np.count_nonzero(b))
+    return 2 * int(np.count_nonzero(a & b)) / total if total else 1.0
+
+
+def moved_surface(implants: Sequence[Implant], truth: Mask) -> dict[str, float]:
+    """Dice of the truth with itself when the metal's surface lies so many mm further out.
+
+    What a surface that is wrong by a tenth of a pixel costs; 0 mm checks the count against the simulation's own.
+    """
+    inside = [implant for implant in implants if implant.inside]
+    if not truth.count:
+        return {}
+    box = _box(truth)
+    counts = [np.zeros([s.stop - s.start for s in box], dtype=np.int32) for _ in MOVES_MM]
+    parts = [max(1, int(np.ceil(mm / FINE_MM))) for mm in truth.grid.spacing_mm]
+    corner = np.stack(np.meshgrid(*[np.arange(s.start, s.stop) for s in box], indexing="ij"), axis=-1)
+    for step in product(*[(np.arange(n) + 0.5) / n - 0.5 for n in parts]):
+        x, y, z = np.moveaxis(truth.grid.to_lps(corner + step).astype(np.float32), -1, 0)
+        distance = np.min([implant.distance((x, y, z)) for implant in inside], axis=0)
+        for count, move in zip(counts, MOVES_MM, strict=True):
+            count += distance < move
+    half = np.prod(parts) / 2
+    return {
+        f"{move:+.1f}": dice(count >= half, truth.voxels[box]) for count, move in zip(counts, MOVES_MM, strict=True)
+    }
+
+
+def _box(truth: Mask) -> tuple[slice, slice, slice]:
+    where = np.argwhere(truth.voxels)
+    low, high = where.min(axis=0), where.max(axis=0) + 1
+    i, j, k = (slice(max(0, a - 2), min(n, b + 2)) for a, b, n in zip(low, high, truth.grid.shape, strict=True))
+    return i, j, k
+
+
+def through_grid(truth: Mask, spacing_mm: Sequence[float]) -> BoolArray:
+    """The truth as a label on a grid of this spacing, and back: what a network that works there can reach.
+
+    Linear there, cut at one half, linear back, cut at one half.
+    """
+    shape, own = truth.grid.shape, truth.grid.spacing_mm
+    there = [max(1, round(n * mm / new)) for n, mm, new in zip(shape, own, spacing_mm, strict=True)]
+    label = _resample(truth.voxels.astype(np.float32), there) >= 0.5
+    return np.asarray(_resample(label.astype(np.float32), shape) >= 0.5)
+
+
+def _resample(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Linear, the same field of view on other voxels."""
+    at = [(np.arange(n) + 0.5) * old / n - 0.5 for n, old in zip(shape, values.shape, strict=True)]
+    return np.asarray(map_coordinates(values, np.meshgrid(*at, indexing="ij"), order=1, mode="nearest"))
+
+
+def best_threshold(hu: np.ndarray, truth: BoolArray) -> tuple[float, BoolArray]:
+    """The threshold with the highest Dice, chosen with the truth in hand, and its mask."""
+    steps = np.unique(np.concatenate([np.arange(500, 4000, 20), np.geomspace(4000, 32000, 300)]))
+    above = np.cumsum(np.histogram(hu, bins=[*steps, np.inf])[0][::-1])[::-1]
+    shared = np.cumsum(np.histogram(hu[truth], bins=[*steps, np.inf])[0][::-1])[::-1]
+    best = steps[int(np.argmax(2 * shared / np.maximum(above + truth.sum(), 1)))]
+    return float(best), np.asarray(hu >= best)

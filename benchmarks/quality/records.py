@@ -1,0 +1,134 @@
+"""Records: a method run on a case, measured, and kept, so that a run that was cut off goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import distance_transform_edt
+
+from benchmarks.quality.methods import Found, Method
+from monai_ctseg.grid import Grid
+from monai_ctseg.overlap import compare_masks
+from monai_ctseg.scan import BoolArray, Mask, Scan
+
+CEILING_HU = 3071
+VARIANTS = ("extended", "saturated")
+NEAR_MM = 5.0
+BINS = 10
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Store:
+    """Records and masks in a folder."""
+
+    folder: Path
+
+    def _place(self, name: str, variant: str, method: str, ending: str) -> Path:
+        return self.folder / method / f"{name}__{variant}{ending}"
+
+    def load(self, name: str, variant: str, method: Method) -> Record | None:
+        """The record, where it was made by the same method with the same weights."""
+        place = self._place(name, variant, method.name, ".json")
+        record = json.loads(place.read_text()) if place.exists() else None
+        return record if record and record["key"] == method.key else None
+
+    def keep(self, record: Record, mask: BoolArray) -> None:
+        """Write the mask, then the record that says it is there."""
+        words = (record["case"], record["variant"], record["method"])
+        place = self._place(*words, ".npz")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(place, shape=mask.shape, bits=np.packbits(mask))
+        self._place(*words, ".json").write_text(json.dumps(record))
+
+    def mask(self, record: Record) -> BoolArray:
+        """The mask of a record."""
+        with np.load(self._place(record["case"], record["variant"], record["method"], ".npz")) as file:
+            shape = tuple(file["shape"])
+            return np.unpackbits(file["bits"], count=int(np.prod(shape))).astype(bool).reshape(shape)
+
+
+def on_scale(scan: Scan, variant: str) -> Scan:
+    """The scan as it is ("extended"), or as a scanner of 12 bits would store it ("saturated")."""
+    if variant == "extended":
+        return scan
+    return replace(scan, hu=np.minimum(scan.hu, np.asarray(CEILING_HU, dtype=scan.hu.dtype)))
+
+
+def run_method(
+    store: Store, method: Method, name: str, variant: str, scan: Callable[[], Scan], truth: Mask | None, **facts: Any
+) -> Record:
+    """The record of a method on a scan, from the store or new. truth: None where there is none to measure against."""
+    kept = store.load(name, variant, method)
+    if kept is not None:
+        return {**kept, **facts}
+    given, start = scan(), perf_counter()
+    found = method.run(given, truth)
+    seconds = perf_counter() - start
+    record: Record = {"case": name, "variant": variant, "method": method.name, "key": method.key, "seconds": seconds}
+    record |= {"note": found.note, "mm3": float(found.voxels.sum() * given.grid.voxel_mm3)}
+    if truth is not None:
+        record |= measure(found, truth)
+    store.keep(record, found.voxels)
+    return {**record, **facts}
+
+
+def measure(found: Found, truth: Mask) -> Record:
+    """Agreement with the truth; distances and ratios are None where they are not defined.
+
+    stray_mm3: marked more than 5 mm from any true metal. reliability: see `count_chances`.
+    """
+    overlap = compare_masks(Mask(found.voxels, truth.grid), truth)
+    far = ~within(truth.voxels, truth.grid, NEAR_MM)
+    record: Record = {
+        "dice": overlap.dice if truth.count else None,
+        "volume_percent": overlap.volume_difference_percent,
+        "surface_mm": overlap.average_surface_distance_mm,
+        "hd95_mm": overlap.hd95_mm,
+        "truth_mm3": overlap.volume_truth_mm3,
+        "false_mm3": overlap.false_positive_mm3,
+        "missed_mm3": overlap.false_negative_mm3,
+        "stray_mm3": float(np.count_nonzero(found.voxels & far) * truth.grid.voxel_mm3),
+        "interval_mm3": find_interval(found.audit),
+    }
+    if found.probability is not None:
+        near = within(truth.voxels | found.voxels, truth.grid, NEAR_MM)
+        record["reliability"] = {
+            "near": count_chances(found.probability[near], truth.voxels[near]),
+            "all": count_chances(found.probability, truth.voxels),
+        }
+    return record
+
+
+def within(mask: BoolArray, grid: Grid, mm: float) -> BoolArray:
+    """The voxels at most so far from the mask."""
+    if not mask.any():
+        return np.zeros(mask.shape, dtype=bool)
+    return np.asarray(distance_transform_edt(~mask, sampling=grid.spacing_mm) <= mm)
+
+
+def count_chances(chances: npt.NDArray[np.uint8], truth: BoolArray) -> list[list[float]]:
+    """For each of ten bins of probability: voxels, sum of the probability, and how many are metal."""
+    p = chances.astype(np.float64).ravel() / 255
+    at = np.minimum((p * BINS).astype(int), BINS - 1)
+    return [
+        np.bincount(at, weights=w, minlength=BINS).tolist() for w in (np.ones_like(p), p, truth.ravel().astype(float))
+    ]
+
+
+def find_interval(audit: dict[str, Any]) -> list[float] | None:
+    """The interval that the audit gives for the whole volume: its own, or the sum over what was kept."""
+    whole = audit.get("volume_interval_mm3")
+    if whole is None:
+        kept = [part.get("volume_interval_mm3") for part in audit.get("components", ()) if part.get("kept", True)]
+        if not kept or any(part is None for part in kept):
+            return None
+        whole = np.sum(kept, axis=0)
+    return [float(mm3) for mm3 in whole]

@@ -1,0 +1,263 @@
+"""`monai-ctseg simulate`: CT scans with the artefacts that metal makes, and the true masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from monai_ctseg.cli.console import (
+    JsonOption,
+    OutputOption,
+    OverwriteOption,
+    SeriesOption,
+    load,
+    print_facts,
+    print_json,
+    progress,
+)
+from monai_ctseg.machine import cores
+from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
+from monai_ctseg.outputs import lasting_folder, new_folder, write_run
+
+if TYPE_CHECKING:
+    from monai_ctseg.simulation import Case, Simulated, Wish
+
+CEILING_HU = 3071.0
+PICTURES = 4
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    examples = (
+        "Examples:  monai-ctseg simulate -o hip --kind stem --seed 3     "
+        "monai-ctseg simulate -o screw --body ~/scans/native_hip --kind hip_screw     "
+        "monai-ctseg simulate -o cohort --cases 100"
+    )
+    app.command(epilog=examples)(simulate)
+
+
+def simulate(
+    output: OutputOption,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", help="What is implanted; may be given several times. See --kinds.", show_default=False),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(help="pelvis, limb, spine, head or trunk; by default one that fits.", show_default=False),
+    ] = None,
+    body: Annotated[
+        Path | None,
+        typer.Option(metavar="SCAN", help="A real scan without metal, instead of a phantom.", show_default=False),
+    ] = None,
+    slices: Annotated[
+        str | None,
+        typer.Option(metavar="FIRST:LAST", help="Which slices of --body, both included.", show_default=False),
+    ] = None,
+    series: SeriesOption = None,
+    saturated: Annotated[
+        bool, typer.Option("--saturated/--extended", help="A 12-bit scanner that ends at 3071 HU, or 16 bits.")
+    ] = False,
+    kv: Annotated[float | None, typer.Option(min=70, max=150, help="Tube voltage.", show_default=False)] = None,
+    photons: Annotated[
+        float | None,
+        typer.Option(min=1e3, max=1e9, help="The dose: photons at a detector through air, a view.", show_default=False),
+    ] = None,
+    pixel: Annotated[float | None, typer.Option(min=0.1, max=10, help="Pixel size, mm.", show_default=False)] = None,
+    slice_mm: Annotated[
+        float | None, typer.Option("--slice", min=0.2, max=10, help="Slice spacing, mm.", show_default=False)
+    ] = None,
+    size: Annotated[int | None, typer.Option(min=32, max=1024, help="Pixels a side.", show_default=False)] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", min=1, max=2000, help="Number of slices.", show_default=False)
+    ] = None,
+    without_metal: Annotated[bool, typer.Option("--without-metal", help="No implant at all.")] = False,
+    cases: Annotated[
+        int | None,
+        typer.Option(min=2, help="So many random cases as images, labels and dataset.json.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses all that is not said.")] = 0,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one a core.", show_default=False)] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate a CT of a body with metal in it, and write it as a DICOM series with its true mask.
+
+    X-rays of many energies pass a body of water and bone and the metal; noise, photon starvation, corrections and
+    reconstruction follow as on a scanner, so metal blooms, streaks and starves as in real scans. What is not said is
+    drawn at random by the seed: patient, implant, scanner, field of view.
+    Writes dicom/, truth.nii.gz, preview.png and run.json; with --cases images/, labels/, facts/ and dataset.json,
+    which `train` takes. Cut off, --cases goes on where it was.
+    """
+    from monai_ctseg.simulation import Wish
+
+    settings = {"kv": kv, "photons": photons, "ceiling_hu": CEILING_HU if saturated else None}
+    wish = Wish(
+        part=_choice(part),
+        kinds=tuple(kind) if kind else None,
+        pixel_mm=pixel,
+        slice_mm=slice_mm,
+        size=size,
+        slices=count,
+        saturated=saturated,
+        metal=False if without_metal else (None if cases else True),
+        scanner={name: value for name, value in settings.items() if value is not None},
+    )
+    jobs = jobs or cores()
+    if cases:
+        _simulate_many(output, cases, wish, seed=seed, jobs=jobs, overwrite=overwrite, as_json=as_json)
+    else:
+        _simulate_one(
+            output,
+            wish,
+            body=body,
+            slices=slices,
+            series=series,
+            seed=seed,
+            jobs=jobs,
+            overwrite=overwrite,
+            as_json=as_json,
+        )
+
+
+def _choice(part: str | None) -> Any:
+    from monai_ctseg.simulation.cases import PARTS
+
+    if part is not None and part not in PARTS:
+        raise typer.BadParameter(f"'{part}' is none of {', '.join(PARTS)}", param_hint="--part")
+    return part
+
+
+def _range(slices: str) -> tuple[int, int]:
+    first, colon, last = slices.partition(":")
+    if not (colon and first.isdigit() and last.isdigit()):
+        raise typer.BadParameter(f"'{slices}' is not FIRST:LAST, as in 0:85", param_hint="--slices")
+    return int(first), int(last)
+
+
+def _simulate_one(
+    output: Path,
+    wish: Wish,
+    *,
+    body: Path | None,
+    slices: str | None,
+    series: str | None,
+    seed: int,
+    jobs: int,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    from monai_ctseg.simulation import draw_case, draw_case_in, make_case
+    from monai_ctseg.simulation.real_body import cut_slices
+
+    start = perf_counter()
+    with new_folder(output, overwrite=overwrite) as folder:
+        if body is None:
+            case = draw_case(seed, wish)
+        else:
+            whole = load(body, series)
+            case = draw_case_in(cut_slices(whole, *_range(slices)) if slices else whole, seed, wish)
+        with progress("simulating") as callback:
+            made = make_case(case, jobs=jobs, progress=callback)
+        _write_one(folder, case, made)
+        facts = describe(case, made)
+        write_run(
+            folder,
+            "simulate",
+            {**_plain(case), "seed": seed},
+            scans=[made.scan],
+            seconds={"all": perf_counter() - start},
+        )
+    if as_json:
+        print_json({**facts, "output": str(output)})
+    else:
+        print_facts(facts)
+        typer.echo(f"\nwritten to {output}: dicom/, truth.nii.gz, preview.png, run.json")
+
+
+def _write_one(folder: Path, case: Case, made: Simulated) -> None:
+    from monai_ctseg.dicom import write_series
+    from monai_ctseg.nifti import write_mask
+
+    (folder / "dicom").mkdir()
+    write_series(made.scan, folder / "dicom", description="simulated", seed=case.seed)
+    write_mask(made.truth, folder / "truth.nii.gz")
+    _preview(made, folder / "preview.png")
+
+
+def _preview(made: Simulated, path: Path) -> None:
+    """Up to four slices with the truth, and what a threshold of 3000 HU would make of them."""
+    from monai_ctseg.plots import SheetSlice, plot_sheet
+
+    scan, truth = made.scan, made.truth.voxels
+    with_metal = np.flatnonzero(truth.any(axis=(0, 1)))
+    among = with_metal if len(with_metal) else np.arange(truth.shape[2])
+    chosen = np.unique(among[np.linspace(0, len(among) - 1, min(PICTURES, len(among))).astype(int)])
+    above = scan.hu > DEFAULT_THRESHOLD_HU
+    sheet = [
+        SheetSlice(
+            hu=scan.hu[:, :, k].T,
+            truth=truth[:, :, k].T,
+            predicted=above[:, :, k].T,
+            name=f"slice {k}",
+            truth_note=f"truth, {np.count_nonzero(truth[:, :, k]):,} px",
+            predicted_note=f"above {DEFAULT_THRESHOLD_HU:g} HU, {np.count_nonzero(above[:, :, k]):,} px",
+            aspect=scan.grid.spacing_mm[1] / scan.grid.spacing_mm[0],
+        )
+        for k in chosen
+    ]
+    plot_sheet(sheet, path, title="Simulated CT: the truth at left, a threshold at right")
+
+
+def _plain(case: Case) -> dict[str, Any]:
+    """What was drawn, as JSON values."""
+    return {
+        "part": case.part,
+        "kinds": list(case.kinds),
+        "metals": sorted({implant.metal for implant in case.implants if implant.inside}),
+        "scanner": vars(case.scanner),
+    }
+
+
+def describe(case: Case, made: Simulated) -> dict[str, str]:
+    """What was simulated, as lines to read."""
+    scanner = case.scanner
+    scale = "extended scale" if scanner.ceiling_hu is None else f"12 bits, ends at {scanner.ceiling_hu:g} HU"
+    metals = ", ".join(sorted({implant.metal.replace("_", "-") for implant in case.implants if implant.inside}))
+    return {
+        "scan": made.scan.grid.describe(),
+        "body": case.part,
+        "implants": f"{', '.join(case.kinds) or 'none'}" + (f" of {metals}" if metals else ""),
+        "truth": f"{made.truth.count:,} voxels, {made.truth.volume_mm3:,.0f} mm3",
+        "scanner": f"{scanner.kv:g} kV, {scanner.photons:.2g} photons, {scale}",
+        "intensity": f"{made.scan.hu.min()} to {made.scan.hu.max()} HU",
+        "seed": str(case.seed),
+    }
+
+
+def _simulate_many(
+    output: Path, cases: int, wish: Wish, *, seed: int, jobs: int, overwrite: bool, as_json: bool
+) -> None:
+    from monai_ctseg.cohort.simulated import WRITES, simulate_cohort
+
+    start = perf_counter()
+    options = {"command": "simulate", "cases": cases, "seed": seed, "wish": repr(wish)}
+    with lasting_folder(output, writes=WRITES, keep="facts", options=options, overwrite=overwrite) as folder:
+        with progress("simulating") as callback:
+            dataset = simulate_cohort(folder, cases=cases, seed=seed, wish=wish, jobs=jobs, progress=callback)
+        write_run(folder, "simulate", options, seconds={"all": perf_counter() - start})
+    with_metal = sum(bool(case.metal_voxels) for case in (*dataset.training, *dataset.validation))
+    facts = {
+        "cases": f"{cases}, {with_metal} of them with metal",
+        "split": f"{len(dataset.training)} train, {len(dataset.validation)} validate",
+        "seeds": f"{seed} to {seed + cases - 1}",
+    }
+    if as_json:
+        print_json({**facts, "output": str(output)})
+    else:
+        print_facts(facts)
+        typer.echo(f"\nwritten to {output}: images/, labels/, facts/, dataset.json, run.json")

@@ -1,0 +1,91 @@
+"""Simulated cohort: any number of random cases with known truth -> images, labels and dataset.json for training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, write_dataset
+from monai_ctseg.errors import DatasetError
+from monai_ctseg.nifti import write_mask, write_scan
+from monai_ctseg.outputs import write_json
+from monai_ctseg.simulation import Wish, draw_case, make_case
+from monai_ctseg.workers import run_in_order
+
+WRITES = ("images/", "labels/", "facts/", FILE_NAME)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One case to make, into a folder."""
+
+    seed: int
+    folder: Path
+    wish: Wish
+
+
+def simulate_cohort(
+    folder: Path,
+    *,
+    cases: int,
+    seed: int = 0,
+    wish: Wish | None = None,
+    validation: float = 0.1,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> DataSplit:
+    """Make `cases` cases with the seeds seed, seed + 1, ... and dataset.json; those that are there are kept.
+
+    validation: share of the cases, the last ones, that validates. DatasetError where none or all would.
+    """
+    held_out = round(cases * validation)
+    if not 0 < held_out < cases:
+        raise DatasetError(
+            f"{cases} cases with {validation:g} of them to validate leave nothing on one side; ask for more"
+        )
+    for name in ("images", "labels", "facts"):
+        (folder / name).mkdir(exist_ok=True)
+    orders = [Order(seed + n, folder, wish or Wish()) for n in range(cases)]
+    made = []
+    for done, case in enumerate(run_in_order(make_one, orders, jobs=jobs), start=1):
+        made.append(case)
+        if progress:
+            progress(done, cases)
+    dataset = _split(made, held_out)
+    write_dataset(dataset, folder / FILE_NAME)
+    return dataset
+
+
+def make_one(order: Order) -> Case:
+    """Scan one case and write its image, label and facts, the facts last."""
+    name = f"case_{order.seed:06d}"
+    image, label = (order.folder / part / f"{name}.nii.gz" for part in ("images", "labels"))
+    facts = order.folder / "facts" / f"{name}.json"
+    if not facts.exists():
+        case = draw_case(order.seed, order.wish)
+        made = make_case(case)
+        write_scan(made.scan, image)
+        write_mask(made.truth, label)
+        content = {
+            "case": case.describe(),
+            "seed": order.seed,
+            "part": case.part,
+            "kinds": list(case.kinds),
+            "metals": sorted({implant.metal for implant in case.implants if implant.inside}),
+            "scanner": vars(case.scanner),
+            "metal_voxels": made.truth.count,
+        }
+        write_json(facts, content)
+    return Case(image, label, metal_voxels=_count(facts), label_method="truth")
+
+
+def _count(facts: Path) -> int:
+    import json
+
+    return int(json.loads(facts.read_text("utf-8"))["metal_voxels"])
+
+
+def _split(cases: Sequence[Case], held_out: int) -> DataSplit:
+    train, validate = tuple(cases[:-held_out]), tuple(cases[-held_out:])
+    return DataSplit(train, validate, split="given", note="simulated; every case is another patient")

@@ -1,0 +1,148 @@
+"""The edge of bright objects in one box of a scan.
+
+u, a voxel's HU above its surroundings by those of its ridge, is 1 on the ridge. Far from other edges an edge lies
+where u is 1/2: the plain half maximum. Parts not much thicker than the point spread are another matter: half of their
+lowered ridge is too wide, the more so the thinner they are; round ones lose a little where they bulge. So the level is
+made to agree with the object found: its shares of voxels are blurred as the scanner blurs, and the level is set to
+what the blurred object has on its edge, by what it has on the ridge; a new object follows from the new level. Since
+too wide an object asks for too high a level, and the other way round, this settles in a few rounds, from the
+outside in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from monai_ctseg.half_maximum.ridges import Floats, Ridges, Spacing, climb
+from monai_ctseg.half_maximum.spread import blur, refine_spread, smooth, usual_spread
+from monai_ctseg.scan import BoolArray
+
+WAY_MM = 4.0
+BRIGHT_HU = 1000.0
+LEVELS = (0.25, 0.92)
+ROUNDS = 6
+SURROUNDINGS_MM = 3.0
+SURROUNDINGS_HU = (-1000.0, 2000.0)
+ALONG_EDGE_MM = 1.0
+THICK = 0.95
+DENSER = 1.25
+DENSEST_HU = 30_000.0
+LEAST_LEFT = 0.1
+LOST = 0.1
+PARTS = 3
+"""Parts of a voxel along each side, odd so that no voxel is exactly half full."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """What was found in a box [i, j, k].
+
+    shares: of each voxel that is object. surroundings_hu: what the scan would hold without it.
+    plateau_hu: of the object that the voxel belongs to, as it would be without blur.
+    edge_hu: that parts object from surroundings. spread_mm: sigma of the point spread in the plane and along k.
+    """
+
+    shares: Floats
+    surroundings_hu: Floats
+    plateau_hu: Floats
+    edge_hu: Floats
+    spread_mm: tuple[float, float]
+
+    def facts_hu(self) -> tuple[Floats, Floats, Floats]:
+        """Plateau, edge and surroundings of each voxel, in HU."""
+        return self.plateau_hu, self.edge_hu, self.surroundings_hu
+
+
+def find_edges(
+    hu: Floats, spacing_mm: Spacing, *, seed_hu: float, spread_mm: tuple[float, float] | None = None
+) -> Edges:
+    """Objects whose ridge exceeds `seed_hu` in `hu` [i, j, k]; without `spread_mm` the edges themselves tell it."""
+    ridges = climb(hu, hu > min(BRIGHT_HU, seed_hu / 2), spacing_mm, WAY_MM)
+    around = _surroundings(hu, hu > seed_hu, spacing_mm)
+    heights = (hu - around).ravel()
+    ridge_hu = hu.ravel()[ridges.ends]
+    height = np.where(ridge_hu > seed_hu, ridge_hu - around.ravel()[ridges.at], np.inf)
+    u = ridges.spread(heights[ridges.at] / np.maximum(height, 500.0))
+    level = np.full(hu.shape, 0.5, dtype=np.float32)
+    least = np.full(len(ridges.at), LEAST_LEFT, dtype=np.float32)
+    spread, tell = spread_mm or usual_spread(spacing_mm), spread_mm is None
+    for _ in range(ROUNDS):
+        shares = _shares(u - level)
+        model, on_ridge = _model(shares, ridges, spread, spacing_mm, least)
+        if tell:
+            spread = _refine(spread, spacing_mm, u, model, on_ridge)
+            model, on_ridge = _model(shares, ridges, spread, spacing_mm, least)
+        least = _least_left(height, on_ridge.ravel()[ridges.at])
+        near = shares * (1 - shares) + LOST * (u > 0.9) * (1 - shares)
+        off = smooth(near * (u - model), ALONG_EDGE_MM, spacing_mm)
+        off /= np.maximum(smooth(near, ALONG_EDGE_MM, spacing_mm), 1e-5)
+        level = np.clip(level - off, *LEVELS)
+    around_ridge = ridges.spread(around.ravel()[ridges.at])
+    known = ridges.spread(np.where(np.isfinite(height), height, 0.0))
+    return Edges(
+        shares=_shares(u - level),
+        surroundings_hu=around,
+        plateau_hu=around_ridge + known / on_ridge,
+        edge_hu=around_ridge + known * level,
+        spread_mm=spread,
+    )
+
+
+def _model(
+    shares: Floats, ridges: Ridges, spread_mm: tuple[float, float], spacing_mm: Spacing, least: Floats
+) -> tuple[Floats, Floats]:
+    """u as the blurred shares have it, and what is left of the plateau on each voxel's ridge."""
+    blurred = blur(shares, spread_mm, spacing_mm)
+    left = np.maximum(blurred.ravel()[ridges.ends], least)
+    return ridges.spread(blurred.ravel()[ridges.at] / left), ridges.spread(left, rest=1.0)
+
+
+def _least_left(height: Floats, on_ridge: Floats) -> Floats:
+    """What is left of a plateau on its ridge, at least: thin parts are hardly denser than the densest thick one."""
+    thick = height[(on_ridge > THICK) & np.isfinite(height)]
+    most = DENSER * float(np.percentile(thick, 95)) if len(thick) else DENSEST_HU
+    return np.clip(height / np.float32(most), LEAST_LEFT, 1.0)
+
+
+def _refine(
+    spread_mm: tuple[float, float], spacing_mm: Spacing, u: Floats, model: Floats, on_ridge: Floats
+) -> tuple[float, float]:
+    """Thick parts tell the spread: thin ones might as well be a little thicker, or blurred a little more."""
+    missing = u - model
+    where = (model > 0.03) & (model < 0.97) & (u > 0) & (np.abs(missing) < 0.3)
+    return refine_spread(spread_mm, spacing_mm, model, missing, np.minimum(on_ridge[where], 1) ** 8, where)
+
+
+def _surroundings(hu: Floats, seeds: BoolArray, spacing_mm: Spacing) -> Floats:
+    """HU around the objects, carried on into them."""
+    size = [2 * int(np.ceil(SURROUNDINGS_MM / mm)) + 1 for mm in spacing_mm]
+    free = (~ndimage.maximum_filter(seeds, size)).astype(np.float32)
+    total = smooth(np.clip(hu, *SURROUNDINGS_HU) * free, SURROUNDINGS_MM, spacing_mm)
+    weight = smooth(free, SURROUNDINGS_MM, spacing_mm)
+    return np.asarray((total + np.float32(0.05)) / (weight + np.float32(1e-3)))
+
+
+def _shares(height: Floats) -> Floats:
+    """Share of each voxel where `height`, linear between voxel centres, is positive."""
+    above = height > 0
+    shares = above.astype(np.float32)
+    mixed = np.nonzero(ndimage.maximum_filter(above, 3) & ~ndimage.minimum_filter(above, 3))
+    padded = np.pad(height, 1, mode="edge")
+    near = np.stack([padded[i + mixed[0], j + mixed[1], k + mixed[2]] for i, j, k in np.ndindex(3, 3, 3)])
+    shares[mixed] = (_INTERPOLATION @ near > 0).mean(axis=0)
+    return shares
+
+
+def _interpolation() -> Floats:
+    """Weights of 27 neighbours at the centres of a voxel's parts, (parts, 27)."""
+    line = np.zeros((PARTS, 3))
+    for part in range(PARTS):
+        offset = (part + 0.5) / PARTS - 0.5
+        line[part] = max(-offset, 0), 1 - abs(offset), max(offset, 0)
+    return np.einsum("ai,bj,ck->abcijk", line, line, line).reshape(PARTS**3, 27).astype(np.float32)
+
+
+_INTERPOLATION = _interpolation()

@@ -1,0 +1,111 @@
+"""Scan -> metal mask by half-maximum edges, with the account that thresholds give, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from monai_ctseg.grid import FloatArray
+from monai_ctseg.half_maximum.boxes import Box, boxes_around, grow
+from monai_ctseg.half_maximum.edges import Edges, find_edges
+from monai_ctseg.half_maximum.saturated import find_plateaus
+from monai_ctseg.intensity import IntensityVerdict, equals
+from monai_ctseg.metal import DEFAULT_THRESHOLD_HU, Component, Metal, judge_mask, judge_scale, without_sentinels
+from monai_ctseg.pieces import Pieces
+from monai_ctseg.scan import BoolArray, Mask, Scan
+
+MARGIN_MM = 9.0
+BEYOND_MM = 2.5
+"""So far outside the box around its seeds an object may reach."""
+NOTHING_HU = -1000.0
+
+
+def find_metal_half_maximum(scan: Scan, *, seed_hu: float = DEFAULT_THRESHOLD_HU, anywhere: bool = False) -> Metal:
+    """Objects that exceed `seed_hu` somewhere, up to edges half-way between their own plateau and what is around them.
+
+    In the patient's body, or `anywhere`, as `find_metal`. Edges are found between voxels; a voxel is metal when at
+    least half of it is. On a saturated scan no edge can be found so: the plateaus at its ceiling are grown to a lower
+    threshold instead, whatever `seed_hu`, and `notes` and `interval_mm3` say what that leaves open.
+    """
+    intensity = judge_scale(scan)
+    if intensity.saturated:
+        return find_plateaus(scan, intensity, anywhere=anywhere)
+    seeds = without_sentinels(np.asarray(scan.hu > seed_hu), scan, intensity)
+    found = _search(scan, seeds, seed_hu, intensity)
+    metal = judge_mask(scan, Mask(found.voxels, scan.grid), anywhere=anywhere, intensity=intensity)
+    return replace(
+        metal,
+        method="half-maximum",
+        threshold_hu=seed_hu,
+        spread_mm=found.spread_mm,
+        components=_describe(metal.components, found),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """voxels: [i, j, k] of the scan. ijk: (n, 3), their indices; facts: plateau, edge and surroundings in HU of each,
+    (n, 3). spread_mm: None without metal.
+    """
+
+    voxels: BoolArray
+    ijk: np.ndarray
+    facts: FloatArray
+    spread_mm: tuple[float, float] | None
+
+
+def _search(scan: Scan, seeds: BoolArray, seed_hu: float, intensity: IntensityVerdict) -> _Found:
+    voxels = np.zeros(scan.grid.shape, dtype=bool, order="F")
+    boxes = list(boxes_around(seeds))
+    if not boxes:
+        return _Found(voxels, np.zeros((0, 3), dtype=np.int64), np.zeros((0, 3)), None)
+    fullest = max(boxes, key=lambda box: int(np.count_nonzero(seeds[box])))
+    spread_mm = _look(scan, fullest, seed_hu, intensity, None)[1].spread_mm
+    places, facts = [], []
+    for box in boxes:
+        outer, edges = _look(scan, box, seed_hu, intensity, spread_mm)
+        inner = grow(box, _voxels(scan, BEYOND_MM), scan.grid.shape)
+        i, j, k = (slice(a.start - o.start, a.stop - o.start) for a, o in zip(inner, outer, strict=True))
+        here = edges.shares[i, j, k] >= 0.5
+        voxels[inner] |= here
+        places.append(np.argwhere(here) + [a.start for a in inner])
+        facts.append(np.stack([values[i, j, k][here] for values in edges.facts_hu()], axis=1))
+    ijk, first = np.unique(np.concatenate(places), axis=0, return_index=True)
+    pieces = Pieces.of(voxels)
+    seeded = pieces.shares_of(seeds) > 0
+    seeded[0] = False
+    return _Found(pieces.paint(seeded, scan.grid.shape), ijk, np.concatenate(facts)[first], spread_mm)
+
+
+def _look(
+    scan: Scan, box: Box, seed_hu: float, intensity: IntensityVerdict, spread_mm: tuple[float, float] | None
+) -> tuple[Box, Edges]:
+    """The edges in a box and its margin; what was never measured counts as air."""
+    outer = grow(box, _voxels(scan, MARGIN_MM), scan.grid.shape)
+    part = scan.hu[outer]
+    hu = np.ascontiguousarray(part, dtype=np.float32)
+    for sentinel in intensity.sentinels:
+        hu[equals(part, sentinel.hu)] = NOTHING_HU
+    return outer, find_edges(hu, scan.grid.spacing_mm, seed_hu=seed_hu, spread_mm=spread_mm)
+
+
+def _voxels(scan: Scan, mm: float) -> tuple[int, ...]:
+    """A margin in voxels along each axis, two at least."""
+    return tuple(max(2, int(np.ceil(mm / spacing))) for spacing in scan.grid.spacing_mm)
+
+
+def _describe(components: tuple[Component, ...], found: _Found) -> tuple[Component, ...]:
+    """The components with their plateau, edge and surroundings."""
+    if not components:
+        return components
+    pieces = Pieces.of(found.voxels)
+    numbers = pieces.by_size[: len(components)]
+    held = found.voxels[tuple(found.ijk.T)]
+    labels = pieces.labels[tuple((found.ijk[held] - pieces.origin).T)]
+    rows = np.stack([ndimage.median(values, labels, numbers) for values in found.facts[held].T], axis=1)
+    return tuple(
+        replace(component, plateau_hu=float(row[0]), edge_hu=float(row[1]), surroundings_hu=float(row[2]))
+        for component, row in zip(components, rows, strict=True)
+    )

@@ -1,0 +1,300 @@
+"""Cases: a body, implants, a grid and a scanner drawn at random, as wide as scanners and patients differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from monai_ctseg.errors import CtsegError
+from monai_ctseg.grid import FloatArray, Grid
+from monai_ctseg.implants import Family, Implant, kinds_for, make_implants, place, toward
+from monai_ctseg.phantom.bodies import draw_body, find_landmarks
+from monai_ctseg.phantom.scene import Landmark, Part
+from monai_ctseg.scan import Scan
+from monai_ctseg.simulation.real_body import along_bone, require_no_metal
+from monai_ctseg.simulation.scanner import Scanner, draw_scanner
+from monai_ctseg.simulation.simulate import Simulated, simulate
+from monai_ctseg.solids import unit
+
+PARTS: dict[Part, float] = {"pelvis": 0.4, "limb": 0.15, "spine": 0.15, "head": 0.2, "trunk": 0.1}
+"""Body parts, and how often each is drawn."""
+MARGIN_MM = 6.0
+WITHOUT_METAL = 0.2
+WITH_OUTSIDE = 0.3
+BONE_MM = 8.0
+"""Radius of an unknown bone."""
+NECK_MM = 75.0
+"""From the middle of the femoral head, along the neck, to the cortex on the other side."""
+OFTEN = {
+    "total_hip": 3.0,
+    "hip_screw": 2.0,
+    "plate": 3.0,
+    "screws": 3.0,
+    "pedicle_screws": 3.0,
+    "cerclage": 0.4,
+    "pins": 0.6,
+}
+"""Kinds that are drawn more or less often than the others at their place."""
+PEDICLE_MM, BEHIND_MM = 16.0, 24.0
+"""From the midline to a pedicle, and from its middle to where rods lie behind it."""
+BODY_MM = 22.0
+"""From a pedicle forward to the middle of the vertebral body."""
+GUM_MM = 4.0
+"""From the middle of a tooth's crown to the gum."""
+BACK = np.array([0.0, 1.0, 0.0])
+ALONG_THE_ARCH = ("bridge", "braces")
+ON_THE_SHAFT = ("hip_screw", "nail")
+PATIENT = Grid((361, 254, 141), np.array([[1.5, 0, 0, -270], [0, 1.5, 0, -190], [0, 0, 2, -140], [0, 0, 0, 1.0]]))
+"""What of a patient implants are put into."""
+Random = np.random.Generator
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What is scanned, and how; `make_case` scans it. implants: placed, in LPS."""
+
+    seed: int
+    part: str
+    kinds: tuple[str, ...]
+    implants: tuple[Implant, ...]
+    grid: Grid
+    scanner: Scanner
+    family: Family = "training"
+    body: Scan | None = None
+
+    def describe(self) -> str:
+        """One line."""
+        ceiling = "extended scale" if self.scanner.ceiling_hu is None else f"ends at {self.scanner.ceiling_hu:g} HU"
+        return f"{self.part}, {', '.join(self.kinds) or 'no metal'}; {ceiling}; {self.grid.describe()}"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What of a case is not left to chance. saturated: whether the scale ends at 12 bits. metal: any implant at all."""
+
+    part: Part | None = None
+    kinds: tuple[str, ...] | None = None
+    pixel_mm: float | None = None
+    slice_mm: float | None = None
+    size: int | None = None
+    slices: int | None = None
+    saturated: bool | None = None
+    metal: bool | None = None
+    family: Family = "training"
+    scanner: dict[str, float] = field(default_factory=dict)
+
+
+def draw_case(seed: int, wish: Wish | None = None) -> Case:
+    """The case of a seed; the same seed and wish give the same case."""
+    wish = wish or Wish()
+    random = np.random.default_rng((seed, 7 if wish.family == "training" else 11))
+    part = wish.part or _choose_part(random, wish.kinds)
+    landmarks = find_landmarks(PATIENT, seed=seed, part=part)
+    with_metal = wish.metal if wish.metal is not None else bool(random.random() > WITHOUT_METAL)
+    sites = _choose_sites(random, landmarks, wish.kinds) if with_metal else []
+    implants = [one for kind, site in sites for one in put(kind, site, random, wish.family)]
+    about = _about(random, implants, landmarks)
+    implants += _outside(random, landmarks, wish) if wish.kinds is None else []
+    scanner = draw_scanner(random, saturated=wish.saturated)
+    grid = _draw_grid(random, about, wish)
+    settings = {**vars(scanner), **wish.scanner}
+    return Case(seed, part, tuple(kind for kind, _ in sites), tuple(implants), grid, Scanner(**settings), wish.family)
+
+
+def draw_case_in(body: Scan, seed: int, wish: Wish | None = None) -> Case:
+    """The case of a seed in a real body, on the body's own grid; an implant that fits any bone lies along its bone.
+
+    Raises CtsegError where the body holds metal already, or no bone.
+    """
+    wish = wish or Wish()
+    require_no_metal(body)
+    random = np.random.default_rng((seed, 13))
+    scanner = draw_scanner(random, saturated=wish.saturated)
+    kinds = wish.kinds or (str(random.choice(("plate", "screws", "pins"))),)
+    implants: list[Implant] = []
+    for kind in kinds if wish.metal is not False else ():
+        point, axis = along_bone(body, random)
+        across = toward(axis, random.normal(size=3))[:, 0]
+        site = Landmark("femur", point, axis, across, "middle", BONE_MM)
+        implants += put(kind, site, random, wish.family)
+    settings = {**vars(scanner), **wish.scanner}
+    used = kinds if implants else ()
+    return Case(seed, "body", used, tuple(implants), body.grid, Scanner(**settings), wish.family, body)
+
+
+def make_case(case: Case, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> Simulated:
+    """The case's scan and its truth."""
+    return simulate(
+        case.body or _draw_body(case),
+        case.implants,
+        scanner=case.scanner,
+        grid=case.grid,
+        seed=case.seed,
+        jobs=jobs,
+        progress=progress,
+    )
+
+
+def put(kind: str, site: Landmark, random: Random, family: Family = "training") -> list[Implant]:
+    """The implants of a kind at a landmark, as they are put there in patients, turned and shifted a little."""
+    frame, point = _frame(kind, site)
+    turn = np.linalg.qr(np.eye(3) + random.normal(0, 0.06, (3, 3)))[0]
+    turn *= np.sign(np.diag(turn))
+    return list(place(make_implants(kind, random, family=family), frame @ turn, point + random.normal(0, 1.5, 3)))
+
+
+def _frame(kind: str, site: Landmark) -> tuple[FloatArray, FloatArray]:
+    """The implant's axes as columns, and its origin, in LPS; the other side of the body is a mirror image."""
+    point, axis, second = (np.asarray(v, dtype=float) for v in (site.point_lps, site.axis_lps, site.second_lps))
+    if site.place == "hip":
+        frame = _axes(up=second, across=-axis)
+        return (frame, point - axis * NECK_MM) if kind in ON_THE_SHAFT else (frame, point)
+    if site.place == "jaw":
+        return _back_and_up(BACK if kind in ALONG_THE_ARCH else -second, -axis), point - GUM_MM * axis
+    if site.place == "spine":
+        frame = _back_and_up(BACK, second)
+        behind = -BODY_MM if kind == "cage" else BEHIND_MM
+        return frame, point + frame @ (-PEDICLE_MM if site.side == "left" else PEDICLE_MM, behind, 0.0)
+    frame = _axes(up=axis, across=second)
+    if kind in ("screws", "pins"):  # from the side of the bone inwards
+        return _axes(up=-second, across=axis), point + second * site.size_mm
+    return (frame, point + second * site.size_mm) if kind == "plate" else (frame, point)
+
+
+def _back_and_up(back: FloatArray, up: FloatArray) -> FloatArray:
+    """Columns x, y (as near to `back` as it can) and z (up)."""
+    z = unit(up)
+    y = unit(back - np.dot(back, z) * z)
+    return np.stack([np.cross(y, z), y, z], axis=1)
+
+
+def _axes(*, up: FloatArray, across: FloatArray) -> FloatArray:
+    """Columns x (across), y (to the patient's back, so that right sides are mirrored) and z (up)."""
+    frame = toward(up, across)
+    if abs(frame[1, 1]) > 0.3 and frame[1, 1] < 0:
+        frame[:, 1] *= -1
+    return frame
+
+
+def _choose_part(random: Random, kinds: Sequence[str] | None) -> Part:
+    """One of the parts by weight; with kinds, one that all of them may lie in."""
+    fit = [part for part in PARTS if kinds is None or _places_for(kinds) & set(_PLACES[part])]
+    if not fit:
+        raise CtsegError(f"no body part takes {', '.join(kinds or ())}; see `monai-ctseg simulate --help`")
+    weights = np.array([PARTS[part] for part in fit])
+    return fit[int(random.choice(len(fit), p=weights / weights.sum()))]
+
+
+_PLACES: dict[Part, tuple[str, ...]] = {
+    "pelvis": ("hip", "femur", "trunk"),
+    "limb": ("femur",),
+    "spine": ("spine", "trunk"),
+    "head": ("jaw",),
+    "trunk": ("trunk", "spine"),
+}
+"""Where implants are put in each part, likeliest first."""
+
+
+def _places_for(kinds: Sequence[str]) -> set[str]:
+    return {place for places in _PLACES.values() for place in places if set(kinds) & set(kinds_for(place))}
+
+
+def _choose_sites(
+    random: Random, landmarks: Sequence[Landmark], kinds: Sequence[str] | None
+) -> list[tuple[str, Landmark]]:
+    """Kinds of implants and the landmarks that they are put on: one, sometimes more."""
+    open_sites = [site for site in landmarks if _kinds_at(site)]
+    if kinds is not None:
+        open_sites = [site for site in open_sites if set(kinds) & set(_kinds_at(site))]
+    if not open_sites:
+        return []
+    first = open_sites[int(random.integers(len(open_sites)))]
+    near = sorted(open_sites, key=lambda site: float(np.linalg.norm(np.subtract(site.point_lps, first.point_lps))))
+    often = {"jaw": (1, 8), "trunk": (1, 5), "spine": (1, 1)}.get(first.place, (1, 2))
+    count = len(kinds) if kinds is not None else int(random.integers(*often, endpoint=True))
+    chosen = near[:count]
+    names = list(kinds) if kinds is not None else [_choose_kind(random, site) for site in chosen]
+    pairs = zip(names, chosen, strict=False)
+    return [(kind, _front(site, landmarks) if kind in ALONG_THE_ARCH else site) for kind, site in pairs]
+
+
+def _front(tooth: Landmark, landmarks: Sequence[Landmark]) -> Landmark:
+    """The foremost tooth of the same jaw."""
+    row = [site for site in landmarks if site.place == "jaw" and np.dot(site.axis_lps, tooth.axis_lps) > 0]
+    return min(row, key=lambda site: float(site.point_lps[1]))
+
+
+def _choose_kind(random: Random, site: Landmark) -> str:
+    kinds = _kinds_at(site)
+    weights = np.array([OFTEN.get(kind, 1.0) for kind in kinds])
+    return str(random.choice(kinds, p=weights / weights.sum()))
+
+
+def _kinds_at(site: Landmark) -> tuple[str, ...]:
+    """The kinds that are put at a landmark."""
+    if site.place == "hip":
+        return (*kinds_for("hip"), *ON_THE_SHAFT)
+    if site.place == "femur":
+        return tuple(kind for kind in kinds_for("femur") if kind not in ON_THE_SHAFT)
+    return () if site.place in ("socket", "skin", "table") else kinds_for(site.place)
+
+
+def _outside(random: Random, landmarks: Sequence[Landmark], wish: Wish) -> list[Implant]:
+    """Sometimes an ECG lead, a buckle, a marker or a rail."""
+    sites = [site for site in landmarks if site.place in ("skin", "table")]
+    if not sites or random.random() > WITH_OUTSIDE:
+        return []
+    site = sites[int(random.integers(len(sites)))]
+    return put(str(random.choice(kinds_for("outside"))), site, random, wish.family)
+
+
+def _about(random: Random, implants: Sequence[Implant], landmarks: Sequence[Landmark]) -> FloatArray:
+    """The middle of the image: somewhere in an implant, or near a landmark."""
+    if implants:
+        one = implants[int(random.integers(len(implants)))]
+        share = np.array([0.5, 0.5, random.uniform(0.1, 0.9)])
+        return one.low + share * (one.high - one.low)
+    site = landmarks[int(random.integers(len(landmarks)))]
+    return np.asarray(site.point_lps) + random.normal(0, 10, 3)
+
+
+def _draw_grid(random: Random, about: FloatArray, wish: Wish) -> Grid:
+    """A grid about a point: whole bodies on large pixels, details on small ones, and coarse planning scans."""
+    pixel, size, about = _draw_plane(random, about)
+    pixel, size = wish.pixel_mm or pixel, wish.size or size
+    slice_mm = float(np.exp(random.uniform(np.log(0.6), np.log(5))))
+    slice_mm = wish.slice_mm or slice_mm
+    slices = wish.slices or int(np.clip(random.uniform(25, 45) / slice_mm, 6, 24))
+    matrix = np.diag([pixel, pixel, slice_mm, 1.0])
+    matrix[:3, 3] = about - (np.array([size, size, slices]) - 1) / 2 * (pixel, pixel, slice_mm)
+    return Grid((size, size, slices), matrix)
+
+
+def _draw_plane(random: Random, about: FloatArray) -> tuple[float, int, FloatArray]:
+    """Pixel in mm, pixels a side, and the middle of the image."""
+    middle = np.array([0.0, about[1], about[2]])
+    choice = random.random()
+    if choice < 0.35:  # the whole body
+        size = int(random.choice((256, 288, 320)))
+        return float(random.uniform(380, 500)) / size, size, (about + 2 * middle) / 3
+    if choice < 0.5:
+        return float(random.uniform(0.85, 0.98)), 448, (about + middle) / 2
+    if choice < 0.6:  # resampled planning scans
+        return float(random.uniform(3.0, 5.0)), 112, (about + 2 * middle) / 3
+    return float(random.uniform(0.3, 1.0)), 256, about + np.append(random.uniform(-15, 15, 2), 0)
+
+
+def _draw_body(case: Case) -> Scan:
+    body = draw_body(_body_grid(case), seed=case.seed, part=case.part, whole=PATIENT)  # type: ignore[arg-type]
+    return Scan(body.hu, body.grid)
+
+
+def _body_grid(case: Case) -> Grid:
+    """Wide enough for the whole body, which makes streaks also where it is not shown."""
+    thick = case.grid.shape[2] * case.grid.spacing_mm[2] + 2 * MARGIN_MM
+    slice_mm = PATIENT.spacing_mm[2]
+    matrix = np.array(PATIENT.index_to_lps)
+    matrix[2, 3] = case.grid.center_lps[2] - thick / 2
+    return Grid((*PATIENT.shape[:2], int(np.ceil(thick / slice_mm)) + 1), matrix)

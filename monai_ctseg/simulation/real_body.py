@@ -1,0 +1,61 @@
+"""Real body: a real scan without metal, into which implants are put along its bone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from monai_ctseg.body import find_body
+from monai_ctseg.errors import CtsegError
+from monai_ctseg.grid import FloatArray, Grid
+from monai_ctseg.metal import find_metal
+from monai_ctseg.scan import Scan
+
+BONE_HU = 250.0
+AROUND_MM = 40.0
+METAL_HU = 2500.0
+
+
+def cut_slices(scan: Scan, first: int, last: int) -> Scan:
+    """Slices first to last, both included. CtsegError where there are none such."""
+    count = scan.grid.shape[2]
+    if not 0 <= first <= last < count:
+        raise CtsegError(f"slices {first}:{last} are not within 0:{count - 1}; name others")
+    matrix = scan.grid.index_to_lps.copy()
+    matrix[:3, 3] = scan.grid.to_lps((0, 0, first))
+    shape = (*scan.grid.shape[:2], last - first + 1)
+    return replace(
+        scan,
+        hu=scan.hu[:, :, first : last + 1],
+        grid=Grid(shape, matrix),
+        names=scan.names[first : last + 1],
+        headers=(),
+    )
+
+
+def require_no_metal(scan: Scan) -> None:
+    """CtsegError where the scan holds metal already, which the truth would not know of."""
+    found = find_metal(scan, threshold_hu=METAL_HU) if scan.hu.max() > METAL_HU else None
+    if found is not None and found.mask.count:
+        slices = np.flatnonzero(found.mask.voxels.any(axis=(0, 1)))
+        raise CtsegError(
+            f"the body holds metal already, on slices {slices[0]} to {slices[-1]}; "
+            "choose slices without it by --slices, since the truth would miss it"
+        )
+
+
+def along_bone(scan: Scan, random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """A point deep in bone within the body, and the direction in which the bone around it runs, LPS.
+
+    The direction is the main axis of bone within 40 mm. CtsegError where there is no bone.
+    """
+    hu = np.where(find_body(scan).voxels, scan.hu, -1000)
+    bone = np.argwhere(hu > BONE_HU)
+    if len(bone) < 50:
+        raise CtsegError(f"no bone (above {BONE_HU:g} HU) to put an implant into; choose other slices or another body")
+    places = scan.grid.to_lps(bone)
+    point = places[int(random.integers(len(places)))]
+    near = places[np.linalg.norm(places - point, axis=1) < AROUND_MM]
+    axis = np.linalg.svd(near - near.mean(axis=0), full_matrices=False)[2][0]
+    return near.mean(axis=0), axis if axis[2] >= 0 else -axis

@@ -1,0 +1,76 @@
+"""Scanner: what varies from one CT to another, and the choice of one at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+HIGHEST_HU = 31743.0
+"""What 16 bits hold at the usual offset of -1024."""
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """Settings of one acquisition, named as in a protocol.
+
+    kv, aluminium_mm: the tube's voltage and filter (with the bow tie's part in it).
+    photons: that reach a detector through air, in one view. electronic_noise: sigma, in photons.
+    lowest_signal: readings are raised to this many photons before the logarithm, as scanners correct photon
+        starvation; the higher, the lower metal reads.
+    smoothed_signal: readings of about so many photons or fewer are smoothed with their neighbours, against streaks
+        (adaptive filtering; Hsieh, doi 10.1118/1.598410).
+    scatter: what the scatter correction leaves, as a share of the mean reading in a view.
+    views, detector_mm: over half a turn, and at the isocentre.
+    blur_mm: sigma of focal spot and detector crosstalk.
+    cutoff_per_mm, boost: the reconstruction kernel, see `projection.filter_views`.
+    slice_mm: thickness of the slice profile; None for the spacing of the slices.
+    hardening_correction: water beam hardening is corrected, as on all scanners.
+    artefact_reduction: linear interpolation over the metal's trace, with the metal put back (Kalender and others,
+        doi 10.1148/radiology.164.2.3602406).
+    ceiling_hu: where the stored bits end: 3071 on 12-bit scanners, None for the extended scale.
+    hu_scale: error of the scanner's calibration, a factor on HU + 1000.
+    padding_hu: outside the reconstruction circle; None for none.
+    """
+
+    kv: float = 120.0
+    aluminium_mm: float = 7.0
+    photons: float = 1e6
+    electronic_noise: float = 8.0
+    lowest_signal: float = 1.0
+    smoothed_signal: float = 100.0
+    scatter: float = 2e-5
+    views: int = 720
+    detector_mm: float = 0.7
+    blur_mm: float = 0.3
+    cutoff_per_mm: float = 0.7
+    boost: float = 0.0
+    slice_mm: float | None = None
+    hardening_correction: bool = True
+    artefact_reduction: bool = False
+    ceiling_hu: float | None = None
+    hu_scale: float = 1.0
+    padding_hu: float | None = None
+
+
+def draw_scanner(random: np.random.Generator, *, saturated: bool | None = None) -> Scanner:
+    """A scanner at random; `saturated` says whether its scale ends at 12 bits (half of them, where not said)."""
+    twelve_bits = bool(random.random() < 0.5) if saturated is None else saturated
+    return Scanner(
+        kv=float(random.choice((80, 100, 110, 120, 120, 120, 130, 140))),
+        aluminium_mm=float(random.uniform(5, 11)),
+        photons=float(10 ** random.uniform(5.2, 6.8)),
+        electronic_noise=float(random.uniform(3, 15)),
+        lowest_signal=float(10 ** random.uniform(-0.5, 1.3)),
+        smoothed_signal=float(10 ** random.uniform(1, 3)),
+        scatter=float(10 ** random.uniform(-6, -4)),
+        views=int(random.integers(480, 800)),
+        detector_mm=float(random.uniform(0.55, 0.9)),
+        blur_mm=float(random.uniform(0.2, 0.5)),
+        cutoff_per_mm=float(random.uniform(0.5, 1.1)),
+        boost=float(random.uniform(0, 0.8) if random.random() < 0.4 else 0.0),
+        artefact_reduction=bool(random.random() < 0.15),
+        ceiling_hu=float(random.integers(2976, 3096)) if twelve_bits else None,
+        hu_scale=float(random.uniform(0.98, 1.02)),
+        padding_hu=float(random.choice((-2048, -3024, -1024))) if random.random() < 0.6 else None,
+    )
