@@ -24,7 +24,7 @@ from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.intensity import IntensityVerdict, equals, find_padding
 from monai_ctseg.metal import Metal
 from monai_ctseg.pieces import Pieces
-from monai_ctseg.scan import BoolArray, HUArray, Scan
+from monai_ctseg.scan import BoolArray, Scan
 
 Probability: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.floating[Any]]
 """[i, j, k]: uint8 in 255ths, or numbers from 0 to 1."""
@@ -42,8 +42,8 @@ SAMPLED_SLICES = 12
 NOISE_SIDE_MM = 6.0
 TISSUE_HU = (-150.0, 150.0)
 FEWEST_NOISE_WINDOWS = 200
-STRAY_SHARE = 0.001
-"""So many voxels may be darker than the training's: streaks."""
+WIDEST_PIXEL_MM = 2.0
+"""Wider pixels make windows that hold anatomy, not noise."""
 AIR_HU = 500.0
 """A scan whose darkest voxel is so far above the training's shows no air."""
 
@@ -244,12 +244,15 @@ def measure_noise(scan: Scan, body: Body | None = None) -> float | None:
     """The commonest standard deviation in small windows of soft tissue (in the body, if given), HU; None without any.
 
     Windows with an edge in them, or a vessel, deviate more and are rarer: the "global noise level" of Christianson,
-    Winslow, Frush, Samei 2015 (doi 10.2214/AJR.14.13613). Windows measure 6 mm, and 5 pixels at least.
+    Winslow, Frush, Samei 2015 (doi 10.2214/AJR.14.13613). Windows measure 6 mm, and 5 pixels at least; with pixels
+    over 2 mm there is no telling.
     """
+    if max(scan.grid.spacing_mm[:2]) > WIDEST_PIXEL_MM:
+        return None
     counts = np.zeros(600)  # windows by standard deviation, half an HU each
     for k in _sample(scan.grid.shape[2]):
         deviations = _deviations(scan, k, None if body is None else _plane(body, k))
-        counts += np.bincount(np.minimum(2 * deviations, 599).astype(np.int64), minlength=600)
+        counts += np.bincount((2 * deviations).astype(np.int64), minlength=600)[:600]
     if counts.sum() < FEWEST_NOISE_WINDOWS:
         return None
     return float(ndimage.uniform_filter1d(counts, 5, mode="constant").argmax()) / 2 + 0.25
@@ -270,7 +273,7 @@ def _owned(
     probability: Probability, mask: BoolArray, pieces: Pieces, grid: Grid, lowest: float, margin_mm: float
 ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any], tuple[npt.NDArray[Any], ...]]]:
     """Slab by slab, the voxels of `lowest` and more that belong to pieces: their labels, probabilities, indices."""
-    reach = max(margin_mm, 1.01 * max(grid.spacing_mm))
+    reach = 1.001 * max(margin_mm, *grid.spacing_mm)
     steps = [math.ceil(reach / mm) for mm in grid.spacing_mm]
     ends = [(o, o + n) for o, n in zip(pieces.origin, pieces.labels.shape, strict=True)]
     starts = [max(0, first - step) for (first, _), step in zip(ends, steps, strict=True)]
@@ -341,36 +344,31 @@ def _outside(
 
 
 def _odd_scale(scan: Scan, intensity: IntensityVerdict, ranges: Mapping[str, tuple[float, float]]) -> list[str | None]:
-    """What is odd about the darkest and the brightest voxels."""
+    """What is odd about the brightest and the darkest voxels; what is darker than air looks like air to a network."""
     if "hu" not in ranges:
         return []
     low, high = ranges["hu"]
     trained = f"the network was trained on {low:g} to {high:g} HU"
-    padding = find_padding(scan.hu, named_hu=scan.padding_hu)
-    no_measures = [s.hu for s in intensity.sentinels] + ([padding.hu] if padding else [])
-    darkest, share = _darkest(scan.hu, low, no_measures)
+    darkest = _darkest(scan, intensity)
     found: list[str | None] = []
-    if share > STRAY_SHARE:
-        found.append(f"{share:.1%} of its voxels are darker than {low:g} HU, down to {darkest:g} HU; {trained}")
-    if darkest > low + AIR_HU:
-        found.append(f"it shows no air: nothing is darker than {darkest:g} HU (is it in HU?); {trained}")
+    if low + AIR_HU < darkest < math.inf:
+        found.append(f"it shows no air, nothing is darker than {darkest:g} HU (is it in HU?); {trained}")
     if intensity.ceiling_hu > high:
         found.append(f"it reaches {intensity.ceiling_hu:g} HU; {trained}")
     return found
 
 
-def _darkest(hu: HUArray, low: float, no_measures: list[float]) -> tuple[float, float]:
-    """The lowest HU in a sample of slices, and the share of voxels under `low`; some values are no measurement."""
-    darkest, below, voxels = math.inf, 0, 0
-    for k in _sample(hu.shape[2]):
-        plane = hu[:, :, k]
+def _darkest(scan: Scan, intensity: IntensityVerdict) -> float:
+    """The lowest HU measured, in a sample of slices; infinite where nothing was."""
+    padding = find_padding(scan.hu, named_hu=scan.padding_hu)
+    no_measures = [s.hu for s in intensity.sentinels] + ([padding.hu] if padding and padding.kind == "circle" else [])
+    darkest = math.inf
+    for k in _sample(scan.grid.shape[2]):
+        plane = scan.hu[:, :, k]
         for value in no_measures:
             plane = plane[~equals(plane, value)]
-        if plane.size:
-            darkest = min(darkest, float(plane.min()))
-        below += int(np.count_nonzero(plane < low))
-        voxels += plane.size
-    return darkest, below / max(1, voxels)
+        darkest = min(darkest, float(plane.min())) if plane.size else darkest
+    return darkest
 
 
 def _sample(count: int) -> list[int]:

@@ -3,7 +3,7 @@
 The network, the window and the steps after it come from the bundle's inference.yaml. Slices go through in runs of
 `slices_at_once`, so the memory needed does not grow with the length of the scan, apart from the scan and its mask.
 Where the network sees neighbouring slices, `context_slices_mm` of them on either side of a run are given along.
-Where the bundle says `look_above_hu`, windows without a voxel of so many HU are no metal, and the network is spared them.
+Where the bundle says `look_above_hu`, windows without a voxel of so many HU are no metal without a look.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -76,7 +76,7 @@ class Predictor:
     slices_at_once: int
     context_slices_mm: float
     look_above_hu: float | None = None
-    trust: Trust = Trust()
+    trust: Trust = field(default_factory=Trust)
 
     def __call__(self, scan: Scan | str | Path, *, anywhere: bool = False, **options: Any) -> Mask:
         """The mask of a scan, or of what `read_scan` finds at a path; it raises what `read_scan` raises.

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from monai_ctseg.bundle import find_bundle, read_config
 from monai_ctseg.nifti import write_scan
@@ -134,6 +135,36 @@ def test_probability_lies_on_the_scans_grid_and_makes_the_mask(run_cli, weights,
     values = image.get_fdata()
     assert 0 <= values.min() < values.max() <= 1 + 1e-6
     assert np.array_equal(values > 0.5, np.asarray(nib.load(out / "mask.nii.gz").dataobj) > 0)
+
+
+def test_it_says_how_sure_it_is(run_cli, own_weights, nifti, tmp_path):
+    """Volumes with intervals, and a note for each way in which the scan is unlike the training's."""
+    config = own_weights / "configs" / "inference.yaml"
+    said = yaml.safe_load(config.read_text())
+    said |= {"interval_levels": [0.2, 0.7], "training_range": {"spacing_mm": [0.3, 1.5]}}
+    config.write_text(yaml.safe_dump(said))
+    arguments = ("infer", nifti, "--bundle", own_weights, "--anywhere")
+    result = run_cli(*arguments, "-o", tmp_path / "out", "--json")
+    audit = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert {**audit, "output": str(tmp_path / "out")} == result.json
+    low, high = audit["volume_interval_mm3"]
+    assert low < audit["volume_mm3"] < high
+    assert len(audit["components"][0]["volume_interval_mm3"]) == 2
+    sentence = "its pixels are 4 mm wide; the network was trained on 0.3 to 1.5 mm"
+    assert audit["confidence"] == {
+        "interval_levels": [0.2, 0.7],
+        "interval_calibrated": True,
+        "training_range_known": True,
+        "unlike_training": [sentence],
+    }
+    assert f"note: scan.nii.gz is unlike what the network was trained on: {sentence}" in result.err
+    text = run_cli(*arguments, "-o", tmp_path / "text").out
+    assert f"all {audit['volume_mm3']:,.0f} mm3, between {low:,.0f} and {high:,.0f}" in text
+    assert "not calibrated" not in text
+    shutil.copy(own_weights / "models" / "model.pt", tmp_path / "other.pt")
+    other = run_cli(*arguments, "-o", tmp_path / "other", "--weights", tmp_path / "other.pt")
+    assert "not calibrated" in other.out
+    assert "unlike" not in other.err
 
 
 def test_a_smaller_batch_for_want_of_memory_is_noted(run_cli, weights, nifti, tmp_path, monkeypatch):

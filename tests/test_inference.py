@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monai_ctseg.bundle import device_override, find_bundle, open_workflow, quiet, read_config
+from monai_ctseg.confidence import Trust
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
 from monai_ctseg.inference import Predictor, load_predictor, predict
 from monai_ctseg.nifti import read_mask, write_scan
+from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Scan
 
 
@@ -146,6 +149,46 @@ def test_flips_are_averaged_as_probabilities(thresholder: Predictor) -> None:
     assert told[-1] == (12, 12)
 
 
+class Counting(Threshold):
+    """A threshold that counts the voxels it looks at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        self.seen += image.numel()
+        return super().forward(image)
+
+
+@pytest.mark.parametrize("tta", [False, True])
+@pytest.mark.parametrize("kind", ["thresholder", "thresholder_3d"])
+def test_air_is_not_looked_at_and_the_mask_is_the_same(kind: str, tta: bool, request: pytest.FixtureRequest) -> None:
+    """Metal in a corner of a scan of air: with and without looking at the air."""
+    hu = np.full((150, 110, 20), -1000, dtype=np.int16, order="F")
+    hu[20:28, 30:36, 8:11] = 4000
+    scan = Scan(hu, Grid(hu.shape, np.diag([1.0, 1.0, 6.0, 1.0])))
+    found, seen = [], []
+    for look_above_hu in (None, 400.0):
+        network = Counting()
+        predictor = replace(request.getfixturevalue(kind), network=network, look_above_hu=look_above_hu)
+        told: list[tuple[int, int]] = []
+        found.append(predictor.predict(scan, probability=True, tta=tta, progress=lambda *facts: told.append(facts)))
+        seen.append(network.seen)
+        assert told[-1][0] == told[-1][1]
+    assert found[0].mask.count > 0
+    np.testing.assert_array_equal(found[0].mask.voxels, found[1].mask.voxels)
+    np.testing.assert_array_equal(found[0].probability[hu > 400], found[1].probability[hu > 400])
+    assert (found[1].probability[:, :, 0] == 0).all()
+    assert seen[1] < 0.6 * seen[0]
+
+
+def test_the_phantoms_mask_is_the_same_without_a_look_at_air(thresholder: Predictor, phantom: Phantom) -> None:
+    whole, dense = (replace(thresholder, look_above_hu=hu).predict(phantom.scan).mask.voxels for hu in (None, 400.0))
+    assert whole.any()
+    np.testing.assert_array_equal(whole, dense)
+
+
 class SmallMemory(Threshold):
     """A threshold for a few slices at a time."""
 
@@ -179,6 +222,7 @@ def test_memory_that_runs_out_elsewhere_is_refused(thresholder: Predictor) -> No
         ({"slices_at_once": 0}, "slices_at_once is 0"),
         ({"context_slices_mm": -3}, "context_slices_mm is -3"),
         ({"temperature": 0}, "temperature is 0"),
+        ({"training_range": {"hu": "all"}}, "training_range hu is all"),
         ({"to_mask": {"_target_": "Compose", "transforms": []}}, "to_mask has to begin"),
     ],
 )
@@ -206,6 +250,28 @@ def test_a_read_only_scan_stays_as_it_was(thresholder: Predictor) -> None:
     scan.hu.setflags(write=False)
     thresholder(scan)
     np.testing.assert_array_equal(scan.hu, before)
+
+
+def test_a_bundle_speaks_of_its_own_weights_only(weights: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(find_bundle(), copy)
+    shutil.copy(weights, copy / "models" / "model.pt")
+    config = copy / "configs" / "inference.yaml"
+    said = yaml.safe_load(config.read_text())
+    said |= {"interval_levels": [0.05, 0.8], "look_above_hu": 400, "training_range": {"hu": [0, 1]}}
+    config.write_text(yaml.safe_dump(said))
+    own, other = load_predictor(copy), load_predictor(copy, weights=weights)
+    assert own.trust == Trust((0.05, 0.8), True, {"hu": (0, 1)})
+    assert other.trust == Trust((0.05, 0.8), False, {})
+    assert own.look_above_hu == other.look_above_hu == 400
+    for name in ("interval_levels", "look_above_hu", "training_range"):
+        del said[name]
+    config.write_text(yaml.safe_dump(said))
+    silent = load_predictor(copy)
+    assert (silent.trust, silent.look_above_hu) == (Trust(), None)
+    config.write_text(yaml.safe_dump({**said, "look_above_hu": "bone"}))
+    with pytest.raises(BundleError, match="look_above_hu is bone"):
+        load_predictor(copy)
 
 
 def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:

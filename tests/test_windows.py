@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from monai.inferers import SimpleInferer, SliceInferer, SlidingWindowInferer
 
 from monai_ctseg.errors import BundleError
-from monai_ctseg.windows import Windows, count_windows, out_of_memory
+from monai_ctseg.windows import NOTHING, Windows, count_windows, out_of_memory
 
 SIZE = st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 9))
 
@@ -75,6 +75,26 @@ def test_one_window_that_does_not_fit_is_refused() -> None:
         windows(torch.zeros(1, 1, 4, 4, 3))
     with pytest.raises(BundleError, match="one window at a time"):
         Windows(SimpleInferer(), SmallMemory(0, MemoryError()))(torch.zeros(1, 1, 4, 4, 3))
+
+
+@pytest.mark.parametrize("of_slices", [True, False])
+def test_windows_without_anything_dense_are_not_looked_at(of_slices) -> None:
+    """What is looked at reads as ever, the rest nothing; all windows are counted."""
+    if of_slices:
+        inferer = SliceInferer(roi_size=[-1, -1], spatial_dim=2, sw_batch_size=4)
+    else:
+        inferer = SlidingWindowInferer(roi_size=(4, 4, 1), sw_batch_size=4, overlap=0)
+    volume = torch.rand(1, 1, 4, 4, 10) * 0.4
+    volume[0, 0, 1, 2, [3, 8]] = torch.tensor([0.5, 0.9])
+    told: list[tuple[int, int]] = []
+    network = SmallMemory(4, ValueError())
+    windows = Windows(inferer, network, look_above=0.5, progress=lambda *facts: told.append(facts))
+    expected = torch.full_like(volume, NOTHING)
+    expected[..., [3, 8]] = volume[..., [3, 8]] * 2
+    assert torch.equal(windows(volume), expected)
+    assert network.batches == [1, 1]
+    assert told[-1] == (10, 10)
+    assert torch.equal(windows(torch.zeros_like(volume)), torch.full_like(volume, NOTHING))
 
 
 def test_other_errors_are_not_taken_for_memory() -> None:

@@ -29,6 +29,7 @@ from monai_ctseg.workers import run_in_order
 FIRST_SEED = 900_000
 LEAST_VOXELS = 30
 """A case whose truth has fewer is drawn again: an implant beside the image, or thinner than half a voxel."""
+LEAST_COARSE = 4
 TRIES = 6
 PLAIN = ("plate", "screws", "rod", "ball", "cup")
 UNSEEN = (
@@ -123,9 +124,10 @@ def keep_cases(plans: list[Plan], folder: Path, *, jobs: int = 1) -> Iterator[Ke
 def _keep(one: Kept) -> Kept:
     """Simulate a case and write it; case.json comes last and says that it is whole."""
     case, made, tries = _make(one.plan)
+    truth = _in_circle(made)
     one.folder.mkdir(parents=True, exist_ok=True)
     write_scan(made.scan, one.folder / "image.nii.gz")
-    write_mask(made.truth, one.folder / "truth.nii.gz")
+    write_mask(truth, one.folder / "truth.nii.gz")
     facts = {
         "describe": case.describe(),
         "seed": case.seed,
@@ -135,10 +137,10 @@ def _keep(one: Kept) -> Kept:
         "outside": sorted({implant.kind for implant in case.implants if not implant.inside}),
         "spacing_mm": case.grid.spacing_mm,
         "scanner": vars(case.scanner),
-        "truth_voxels": made.truth.count,
-        "truth_mm3": made.truth.volume_mm3,
+        "truth_voxels": truth.count,
+        "truth_mm3": truth.volume_mm3,
         "highest_hu": int(made.scan.hu.max()),
-        "moved_surface": moved_surface(case.implants, made.truth),
+        "moved_surface": moved_surface(case.implants, truth),
     }
     (one.folder / "case.json").write_text(json.dumps(facts, indent=1))
     return one
@@ -149,9 +151,16 @@ def _make(plan: Plan) -> tuple[Case, Simulated, int]:
     for tries in range(TRIES):
         case = draw(plan, plan.seed + 10_000 * tries)
         made = make_case(case)
-        if plan.group == "bare" or made.truth.count >= (LEAST_VOXELS if plan.group != "coarse" else 1):
+        if plan.group == "bare" or _in_circle(made).count >= (LEAST_VOXELS if plan.group != "coarse" else LEAST_COARSE):
             break
     return case, made, tries + 1
+
+
+def _in_circle(made: Simulated) -> Mask:
+    """The truth where the scan shows anything: outside the reconstruction circle there is padding."""
+    padding = made.scan.padding_hu
+    shown = made.truth.voxels if padding is None else made.truth.voxels & (made.scan.hu != padding)
+    return Mask(shown, made.truth.grid)
 
 
 def draw(plan: Plan, seed: int) -> Case:
@@ -159,13 +168,17 @@ def draw(plan: Plan, seed: int) -> Case:
     random = np.random.default_rng((seed, 3))
     pixel, thick = _spacing(random)
     wish = Wish(saturated=False, slices=SLICES, size=256, pixel_mm=pixel, slice_mm=thick, family="unseen")
-    if plan.group == "bare":
-        return draw_case(seed, replace(wish, part=plan.what, metal=False))  # type: ignore[arg-type]
+    if plan.group == "bare":  # wide, so that the couch is in view
+        return draw_case(seed, replace(wish, part=plan.what, metal=False, size=416))  # type: ignore[arg-type]
     if plan.group == "plain":
         return _put_piece(plan, draw_case(seed, replace(wish, part=_choose_part(random), metal=True)), random)
     if plan.group == "coarse":
         wish = replace(wish, size=112, pixel_mm=float(random.uniform(3.5, 5)), slice_mm=float(random.uniform(2.5, 3)))
-    return draw_case(seed, replace(wish, kinds=(plan.what,), metal=True))
+        return draw_case(seed, replace(wish, kinds=(plan.what,), metal=True))
+    case = draw_case(seed, replace(wish, kinds=(plan.what,), metal=True))
+    own = case.implants[int(random.integers(len(case.implants)))]
+    middle = np.array([*((own.low + own.high) / 2)[:2], case.grid.center_lps[2]])
+    return replace(case, grid=_about(case.grid, middle, random))
 
 
 def _choose_part(random: np.random.Generator) -> Part:
@@ -177,9 +190,14 @@ def _put_piece(plan: Plan, case: Case, random: np.random.Generator) -> Case:
     first = next(implant for implant in case.implants if implant.inside)
     middle = (first.low + first.high) / 2
     piece = place([make_piece(plan.what, plan.metal, random)], np.eye(3), middle)
-    matrix = np.array(case.grid.index_to_lps)
-    matrix[:3, 3] += middle + np.append(random.uniform(-25, 25, 2), random.uniform(-5, 5)) - case.grid.center_lps
-    return replace(case, kinds=(plan.what,), implants=piece, grid=Grid(case.grid.shape, matrix))
+    return replace(case, kinds=(plan.what,), implants=piece, grid=_about(case.grid, middle, random))
+
+
+def _about(grid: Grid, middle: np.ndarray, random: np.random.Generator) -> Grid:
+    """The grid with its centre near a point."""
+    matrix = np.array(grid.index_to_lps)
+    matrix[:3, 3] += middle + np.append(random.uniform(-25, 25, 2), random.uniform(-5, 5)) - grid.center_lps
+    return Grid(grid.shape, matrix)
 
 
 def _spacing(random: np.random.Generator) -> tuple[float, float]:

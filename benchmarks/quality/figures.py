@@ -99,11 +99,17 @@ def reliability(records: Sequence[Record], where: str) -> Reliability | None:
 
 
 def coverage(records: Sequence[Record]) -> tuple[int, int] | None:
-    """How many of the intervals hold the true volume, and how many there are."""
+    """How many of the intervals for a whole case hold the true volume, and how many there are."""
     given = [r for r in records if r.get("interval_mm3") and r.get("truth_mm3")]
     if not given:
         return None
     return sum(r["interval_mm3"][0] <= r["truth_mm3"] <= r["interval_mm3"][1] for r in given), len(given)
+
+
+def objects_held(records: Sequence[Record]) -> tuple[int, int] | None:
+    """The same for each object found."""
+    held, found = (sum(r.get(name, 0) for r in records) for name in ("objects_held", "objects"))
+    return (held, found) if found else None
 
 
 def summarize(records: Sequence[Record], *, seed: int = 0) -> list[Record]:

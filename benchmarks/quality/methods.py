@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter
 
 from benchmarks.quality.oracles import best_threshold
+from monai_ctseg.confidence import judge_confidence, matching_levels
 from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.metal import find_metal, judge_mask
 from monai_ctseg.scan import BoolArray, Mask, Scan
@@ -35,11 +36,16 @@ SURE_HU = 3000.0
 
 @dataclass(frozen=True)
 class Found:
-    """What a method says of a scan. audit: as `infer` and `labels` write it; note: why there is nothing."""
+    """What a method says of a scan.
+
+    audit: as `infer` and `labels` write it. held: for each object found, whether its interval holds its true volume.
+    note: why there is nothing.
+    """
 
     voxels: BoolArray
     probability: npt.NDArray[np.uint8] | None = None
     audit: dict[str, Any] = field(default_factory=dict)
+    held: tuple[bool, ...] = ()
     note: str = ""
 
 
@@ -142,7 +148,20 @@ def _network(name: str, weights: Path | None) -> Method:
 
     def run(scan: Scan, truth: Mask | None) -> Found:
         seen = predictor.predict(scan, probability=True)
+        assert seen.probability is not None
         found = judge_mask(scan, seen.mask)
-        return Found(found.mask.voxels, seen.probability, found.audit())
+        confidence = judge_confidence(scan, found, seen.probability, predictor.trust)
+        held = hold_objects(seen.probability, found.mask, truth, predictor.trust.levels)
+        return Found(found.mask.voxels, seen.probability, confidence.add_to(found.audit()), held)
 
-    return Method(name, _key_of(config, file_sha256(predictor.weights)), run)
+    return Method(name, _key_of(config, file_sha256(predictor.weights), run), run)
+
+
+def hold_objects(
+    probability: npt.NDArray[np.uint8], found: Mask, truth: Mask | None, levels: tuple[float, float]
+) -> tuple[bool, ...]:
+    """For each piece found, whether the interval between the levels holds its true volume."""
+    if truth is None:
+        return ()
+    matching = matching_levels(probability, found.voxels, truth.voxels, truth.grid)
+    return tuple(((levels[0] <= matching[:, 0]) & (levels[1] > matching[:, 1])).tolist())

@@ -83,10 +83,11 @@ def run_method(
 def measure(found: Found, truth: Mask) -> Record:
     """Agreement with the truth; distances and ratios are None where they are not defined.
 
-    stray_mm3: marked more than 5 mm from any true metal. reliability: see `count_chances`.
+    stray_mm3: marked more than 5 mm from any true metal. touched: anything marked nearer than that.
+    reliability: see `count_chances`. objects_held: of the found objects, those whose interval holds their true volume.
     """
     overlap = compare_masks(Mask(found.voxels, truth.grid), truth)
-    far = ~within(truth.voxels, truth.grid, NEAR_MM)
+    near_truth = within(truth.voxels, truth.grid, NEAR_MM)
     record: Record = {
         "dice": overlap.dice if truth.count else None,
         "volume_percent": overlap.volume_difference_percent,
@@ -95,8 +96,12 @@ def measure(found: Found, truth: Mask) -> Record:
         "truth_mm3": overlap.volume_truth_mm3,
         "false_mm3": overlap.false_positive_mm3,
         "missed_mm3": overlap.false_negative_mm3,
-        "stray_mm3": float(np.count_nonzero(found.voxels & far) * truth.grid.voxel_mm3),
-        "interval_mm3": find_interval(found.audit),
+        "stray_mm3": float(np.count_nonzero(found.voxels & ~near_truth) * truth.grid.voxel_mm3),
+        "touched": bool((found.voxels & near_truth).any()),
+        "interval_mm3": found.audit.get("volume_interval_mm3") or found.audit.get("interval_mm3"),
+        "objects": len(found.held),
+        "objects_held": sum(found.held),
+        "unlike_training": found.audit.get("confidence", {}).get("unlike_training", []),
     }
     if found.probability is not None:
         near = within(truth.voxels | found.voxels, truth.grid, NEAR_MM)
@@ -121,14 +126,3 @@ def count_chances(chances: npt.NDArray[np.uint8], truth: BoolArray) -> list[list
     return [
         np.bincount(at, weights=w, minlength=BINS).tolist() for w in (np.ones_like(p), p, truth.ravel().astype(float))
     ]
-
-
-def find_interval(audit: dict[str, Any]) -> list[float] | None:
-    """The interval that the audit gives for the whole volume: its own, or the sum over what was kept."""
-    whole = audit.get("volume_interval_mm3")
-    if whole is None:
-        kept = [part.get("volume_interval_mm3") for part in audit.get("components", ()) if part.get("kept", True)]
-        if not kept or any(part is None for part in kept):
-            return None
-        whole = np.sum(kept, axis=0)
-    return [float(mm3) for mm3 in whole]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.quality.figures import Figure, Record, by, coverage, mean_of, reliability
+from benchmarks.quality.figures import Figure, Record, by, coverage, mean_of, objects_held, reliability
 from benchmarks.quality.methods import METHODS, NAMES, NETWORKS
 from benchmarks.quality.targets import SIMULATED, make_rows, table
 
@@ -154,17 +154,19 @@ def _head_neck(records: Sequence[Record]) -> list[str]:
 
 def _calibration(records: Sequence[Record]) -> list[str]:
     lines = [
-        "| network | scale | over | error | volume intervals that hold the truth |",
-        "| --- | --- | --- | --- | --- |",
+        "| method | scale | error within 5 mm of metal | of all voxels | intervals that hold: cases | objects |",
+        "| --- |" + " --- |" * 5,
     ]
     metal = [r for r in records if r["group"] in SIMULATED]
     for method in [m for m in METHODS if m in NETWORKS or m == "half_maximum"]:
         for variant, some in by([r for r in metal if r["method"] == method], "variant").items():
-            held = coverage(some)
-            share = f"{held[0]} of {held[1]}" if held else DASH
-            for where, name in (("near", "voxels within 5 mm of true or found metal"), ("all", "all voxels")):
-                if found := reliability(some, where):
-                    lines.append(f"| {NAMES[method]} | {variant} | {name} | {found.error:.4f} | {share} |")
-            if held and method not in NETWORKS:
-                lines.append(f"| {NAMES[method]} | {variant} | {DASH} | {DASH} | {share} |")
-    return ["\n## Calibration\n", "\n".join(lines)] if len(lines) > 2 else []
+            errors = [
+                f"{found.error:.4f}" if (found := reliability(some, where)) else DASH for where in ("near", "all")
+            ]
+            shares = [f"{pair[0]} of {pair[1]}" if pair else DASH for pair in (coverage(some), objects_held(some))]
+            lines.append(f"| {NAMES[method]} | {variant} | {' | '.join(errors + shares)} |")
+    text = (
+        "Expected calibration error over ten bins of probability. Intervals: cases whose whole volume lies in the interval "
+        "that the audit gives, and objects found whose own does.\n"
+    )
+    return ["\n## Calibration\n", text, "\n".join(lines)] if len(lines) > 2 else []

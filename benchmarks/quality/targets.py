@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.quality.figures import Record, losses, mean_of, reliability, worst_kind
 from benchmarks.quality.head_neck import counts
 from benchmarks.quality.methods import NAMES, NETWORKS
+from benchmarks.quality.records import VARIANTS
 
 SIMULATED = ("plain", "unseen")
 WITH_METAL = {"the issue's mix": ("plain",), "with unseen implants": SIMULATED}
@@ -36,6 +37,7 @@ def make_rows(records: Sequence[Record]) -> list[Row]:
         rows += _real(records, name)
     for name in [*networks, "half_maximum"]:
         rows += _bare(records, name)
+        rows += _coarse(records, name)
         rows += _head_neck(records, name)
     for name in networks:
         rows += _calibration(records, name)
@@ -60,7 +62,9 @@ def _simulated(
         if mean := mean_of(some, "dice"):
             yield Row(f"{head}: Dice", method, mean.text(), f"{dice}", mean.mean >= dice)
         if surface and (mean := mean_of(some, "surface_mm")):
-            yield Row(f"{head}: surface distance, mm", method, mean.text(2), f"{surface}", mean.mean <= surface)
+            missed = sum(r["surface_mm"] is None for r in some)
+            text = mean.text(2) + (f", {missed} missed" if missed else "")
+            yield Row(f"{head}: surface distance, mm", method, text, f"{surface}", mean.mean <= surface and not missed)
         if kinds_dice and (worst := worst_kind(some, "dice")):
             yield Row(
                 f"{head}: Dice, worst kind",
@@ -88,6 +92,15 @@ REAL = {
 }
 
 
+def _coarse(records: Sequence[Record], method: str) -> Iterator[Row]:
+    for variant in VARIANTS:
+        some = [r for r in records if (r["group"], r["method"], r["variant"]) == ("coarse", method, variant)]
+        if some:
+            found = sum(r["touched"] for r in some)
+            what = f"simulated dental metal on pixels of 3.5 to 5 mm found, {variant}"
+            yield Row(what, method, f"{found} of {len(some)}", "all", found == len(some))
+
+
 def _real(records: Sequence[Record], method: str) -> Iterator[Row]:
     for (scan, variant), target in REAL.items():
         for r in records:
@@ -101,7 +114,7 @@ def _bare(records: Sequence[Record], method: str) -> Iterator[Row]:
     bare = [r for r in own if r["group"] == "bare"]
     if bare:
         total, cases = sum(r["false_mm3"] for r in bare), sum(r["false_mm3"] > 0 for r in bare)
-        what = f"false metal on {len(bare)} simulated scans without metal (both scales), mm3"
+        what = f"false metal on {len({r['case'] for r in bare})} simulated scans without metal, on both scales, mm3"
         yield Row(what, method, f"{total:.0f}" + (f", in {cases} of them" if cases else ""), "0", total == 0)
     for r in own:
         if r.get("bare_mm3") is not None:
@@ -151,7 +164,7 @@ def _head_neck(records: Sequence[Record], method: str) -> Iterator[Row]:
 
 
 def _calibration(records: Sequence[Record], method: str) -> Iterator[Row]:
-    for variant in ("extended", "saturated"):
+    for variant in VARIANTS:
         some = [r for r in records if r["group"] in SIMULATED and (r["method"], r["variant"]) == (method, variant)]
         if near := reliability(some, "near"):
             everywhere = reliability(some, "all")

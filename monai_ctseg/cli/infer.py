@@ -19,15 +19,17 @@ from monai_ctseg.cli.console import (
     OverwriteOption,
     SeriesOption,
     load,
+    print_facts,
     print_json,
     progress,
     refuse,
     warn,
 )
-from monai_ctseg.cli.labels import report
+from monai_ctseg.cli.labels import describe
 from monai_ctseg.cli.train import parse_settings
+from monai_ctseg.confidence import judge_confidence
 from monai_ctseg.errors import AmbiguousScan, CtsegError
-from monai_ctseg.metal import Metal, judge_mask
+from monai_ctseg.metal import judge_mask
 from monai_ctseg.nifti import ENDINGS, write_probability
 from monai_ctseg.outputs import file_sha256, new_folder, write_run, write_segmentation
 
@@ -55,6 +57,14 @@ class Tool:
     bundle: BundleFacts
     arguments: dict[str, Any]
     weights_sha256: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """audit.json of one scan, and its intensities in a line."""
+
+    audit: dict[str, Any]
+    intensity: str
 
 
 def register(app: typer.Typer) -> None:
@@ -110,6 +120,8 @@ def infer(
     Writes mask.nii.gz, masks/ and images/ (an 8-bit PNG a slice), audit.json and run.json; of several scans, each into
     a folder of its own in the output folder, named after the scan's folder or file: mind what those names say of a
     patient. A scan that is refused does not hold up the others.
+
+    Each volume comes with an interval, and a scan unlike those that the network learned from is named so.
     """
     settings = _settings(set_ or [], batch=batch, overlap=overlap)
     if series and len(scans) > 1:
@@ -118,7 +130,7 @@ def infer(
     if len(scans) == 1:
         with new_folder(output, overwrite=overwrite) as folder:
             found = _segment(scans[0], folder, _open(bundle, weights, device, settings), wishes)
-        report(found, output, as_json=as_json)
+        _report(found, output, as_json=as_json)
         return
     tool = _open(bundle, weights, device, settings)
     rows = [_try(scan, output / name, tool, wishes) for scan, name in zip(scans, unique_names(scans), strict=True)]
@@ -140,22 +152,27 @@ def _open(bundle: str, weights: Path | None, device: str | None, settings: dict[
     return Tool(predictor, describe_bundle(predictor.bundle), arguments, file_sha256(predictor.weights))
 
 
-def _segment(source: Path, folder: Path, tool: Tool, wishes: Wishes) -> Metal:
+def _segment(source: Path, folder: Path, tool: Tool, wishes: Wishes) -> Found:
     """Read one scan, segment it, and fill its folder."""
     start = perf_counter()
     scan = load(source, wishes.series)
     read = perf_counter()
     with progress("segmenting") as callback:
-        seen = tool.predictor.predict(scan, tta=wishes.tta, probability=wishes.probability, progress=callback)
+        seen = tool.predictor.predict(scan, tta=wishes.tta, probability=True, progress=callback)
     for note in seen.notes:
         warn(note)
     predicted = perf_counter()
     with progress("finding the body"):
         found = judge_mask(scan, seen.mask, anywhere=wishes.anywhere)
-    if seen.probability is not None:
+        assert seen.probability is not None
+        confidence = judge_confidence(scan, found, seen.probability, tool.predictor.trust)
+    for sentence in confidence.unlike_training:
+        warn(f"{source.name} is unlike what the network was trained on: {sentence}")
+    if wishes.probability:
         write_probability(seen.probability, scan.grid, folder / "probability.nii.gz")
+    audit = confidence.add_to(found.audit())
     with progress("writing") as callback:
-        write_segmentation(folder, scan, found.mask, found.audit(), image=wishes.image, progress=callback)
+        write_segmentation(folder, scan, found.mask, audit, image=wishes.image, progress=callback)
     write_run(
         folder,
         "infer",
@@ -166,7 +183,35 @@ def _segment(source: Path, folder: Path, tool: Tool, wishes: Wishes) -> Metal:
         notes=list(seen.notes),
         seconds={"read": read - start, "predict": predicted - read, "write": perf_counter() - predicted},
     )
-    return found
+    return Found(audit, found.intensity.describe())
+
+
+def _report(found: Found, output: Path, *, as_json: bool) -> None:
+    """Print what was found, how sure it is, and where it was written."""
+    audit = found.audit
+    if as_json:
+        print_json({**audit, "output": str(output)})
+    else:
+        facts = {"metal": "", "volume": describe_volumes(audit), **describe(audit, found.intensity)}
+        print_facts(facts)
+        typer.echo(f"\nwritten to {output}: mask.nii.gz, masks/, images/, audit.json, run.json")
+    if not audit["voxels"]:
+        warn("no metal was found, and the empty mask says so; it is an answer, not a fault")
+
+
+def describe_volumes(audit: dict[str, Any]) -> str:
+    """The volume of all that was kept and of the largest pieces, each with its interval: lines to read."""
+    kept = [piece for piece in audit["components"] if piece["kept"]]
+    rows = [("all", audit), *((f"piece {piece['label']}", piece) for piece in kept[:10])]
+    lines = [f"{name} {row['volume_mm3']:,.0f} mm3, {_interval(row)}" for name, row in rows]
+    if not audit["confidence"]["interval_calibrated"]:
+        lines.append("(the intervals are not calibrated for these weights)")
+    return "\n".join(lines)
+
+
+def _interval(row: dict[str, Any]) -> str:
+    low, high = row["volume_interval_mm3"]
+    return f"between {low:,.0f} and {high:,.0f}"
 
 
 def _try(source: Path, place: Path, tool: Tool, wishes: Wishes) -> dict[str, Any]:
@@ -182,7 +227,7 @@ def _try(source: Path, place: Path, tool: Tool, wishes: Wishes) -> dict[str, Any
     except MemoryError:
         refuse(f"{source}: not enough memory for this scan")
         return {**row, "error": "not enough memory for this scan"}
-    audit = found.audit()
+    audit = found.audit
     if not audit["voxels"]:
         warn(f"{source}: no metal was found, and the empty mask says so")
     return {**row, "output": str(place), **audit}
@@ -193,8 +238,8 @@ def _report_all(rows: Sequence[dict[str, Any]], output: Path, *, as_json: bool) 
     if as_json:
         print_json(rows)
     for row in () if as_json else rows:
-        end = f"{row['output']}  {row['voxels']:,} voxels, {row['volume_mm3']:,.0f} mm3" if row["output"] else "refused"
-        typer.echo(f"{row['source']} -> {end}")
+        metal = f"{row['voxels']:,} voxels, {row['volume_mm3']:,.0f} mm3, {_interval(row)}" if row["output"] else ""
+        typer.echo(f"{row['source']} -> " + (f"{row['output']}  {metal}" if metal else "refused"))
     bad = sum(row["output"] is None for row in rows)
     if bad:
         rest = f"; the others are in {output}" if bad < len(rows) else ""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
 from scipy import ndimage
 
@@ -32,6 +33,7 @@ DENSER = 1.25
 DENSEST_HU = 30_000.0
 LEAST_LEFT = 0.1
 LOST = 0.1
+FLOOR = 0.25
 PARTS = 3
 """Parts of a voxel along each side, odd so that no voxel is exactly half full."""
 
@@ -70,7 +72,7 @@ def find_edges(
     least = np.full(len(ridges.at), LEAST_LEFT, dtype=np.float32)
     spread, tell = spread_mm or usual_spread(spacing_mm), spread_mm is None
     for _ in range(ROUNDS):
-        shares = _shares(u - level)
+        shares = _shares(u - level, u)
         model, on_ridge = _model(shares, ridges, spread, spacing_mm, least)
         if tell:
             spread = _refine(spread, spacing_mm, u, model, on_ridge)
@@ -83,7 +85,7 @@ def find_edges(
     around_ridge = ridges.spread(around.ravel()[ridges.at])
     known = ridges.spread(np.where(np.isfinite(height), height, 0.0))
     return Edges(
-        shares=_shares(u - level),
+        shares=_shares(u - level, u),
         surroundings_hu=around,
         plateau_hu=around_ridge + known / on_ridge,
         edge_hu=around_ridge + known * level,
@@ -125,8 +127,9 @@ def _surroundings(hu: Floats, seeds: BoolArray, spacing_mm: Spacing) -> Floats:
     return np.asarray((total + np.float32(0.05)) / (weight + np.float32(1e-3)))
 
 
-def _shares(height: Floats) -> Floats:
-    """Share of each voxel where `height`, linear between voxel centres, is positive."""
+def _shares(height: Floats, u: Floats) -> Floats:
+    """Share of each voxel where `height`, linear between voxel centres, is positive; dips inside count as positive."""
+    height = np.where(_dips(height > 0, u), np.float32(1), height)
     above = height > 0
     shares = above.astype(np.float32)
     mixed = np.nonzero(ndimage.maximum_filter(above, 3) & ~ndimage.minimum_filter(above, 3))
@@ -134,6 +137,16 @@ def _shares(height: Floats) -> Floats:
     near = np.stack([padded[i + mixed[0], j + mixed[1], k + mixed[2]] for i, j, k in np.ndindex(3, 3, 3)])
     shares[mixed] = (_INTERPOLATION @ near > 0).mean(axis=0)
     return shares
+
+
+def _dips(above: BoolArray, u: Floats) -> BoolArray:
+    """Enclosed holes whose floor is too bright for one: beam hardening dims the middle of thick metal."""
+    labels = cc3d.connected_components(~above, connectivity=6, out_dtype=np.uint32)
+    floor = np.full(int(labels.max()) + 1, np.inf, dtype=np.float32)
+    np.minimum.at(floor, labels.ravel(), u.ravel())
+    dips = floor > FLOOR
+    dips[0] = False
+    return np.asarray(dips[labels])
 
 
 def _interpolation() -> Floats:

@@ -42,19 +42,24 @@ def draw_body(
     """
     random = np.random.default_rng(seed)
     lying = lay_down(whole or grid, random, part, extras=extras)
-    hu = np.empty(grid.shape, dtype=np.float32, order="F")
-    step = max(1, SLAB_VOXELS // (grid.shape[0] * grid.shape[1]))
-    for start in range(0, grid.shape[2], step):
-        stop = min(start + step, grid.shape[2])
-        hu[:, :, start:stop] = _slab(grid, start, stop, lying)
     inside = [mark for mark in lying.scene.landmarks if _on(grid, mark.point_lps)]
-    return BodyPhantom(hu, grid, part, tuple(inside))
+    return BodyPhantom(paint_body(grid, lying), grid, part, tuple(inside))
 
 
 def find_landmarks(grid: Grid, *, seed: int, part: Part = "pelvis", extras: bool = True) -> tuple[Landmark, ...]:
     """The landmarks of the patient that `draw_body` draws with these arguments; nothing is drawn."""
     lying = lay_down(grid, np.random.default_rng(seed), part, extras=extras)
     return tuple(mark for mark in lying.scene.landmarks if _on(grid, mark.point_lps))
+
+
+def paint_body(grid: Grid, lying: Lying) -> Floats:
+    """HU [i, j, k] of a body on its couch, painted slab by slab."""
+    hu = np.empty(grid.shape, dtype=np.float32, order="F")
+    step = max(1, SLAB_VOXELS // (grid.shape[0] * grid.shape[1]))
+    for start in range(0, grid.shape[2], step):
+        stop = min(start + step, grid.shape[2])
+        hu[:, :, start:stop] = _slab(grid, start, stop, lying)
+    return hu
 
 
 def _slab(grid: Grid, start: int, stop: int, lying: Lying) -> Floats:
@@ -79,22 +84,30 @@ def _soft_tissue(canvas: Canvas, scene: Scene, depth: Floats) -> None:
     person, at = scene.person, canvas.space.points(canvas.whole)
     lean, skin = scene.outline.distances(canvas.space, canvas.whole)
     skin = np.maximum(skin, depth)
+    coarse, fine = person.coarse(at), person.fine(at)
     mix(canvas.hu, canvas.cover(skin), at, 5.0)
-    mix(canvas.hu, canvas.cover(skin + np.float32(SKIN_MM)), at, person.fat)
+    mix(canvas.hu, canvas.cover(skin + np.float32(SKIN_MM)), at, person.fat(coarse, fine))
     _organs(canvas, scene, lean)
+    share = _muscle_share(canvas, scene, lean, coarse)
+    share *= canvas.cover(skin + np.float32(SKIN_MM + 1))
+    mix(canvas.hu, share, at, person.muscle(coarse, fine))
+
+
+def _muscle_share(canvas: Canvas, scene: Scene, lean: Floats, coarse: Floats) -> Floats:
+    """Share of each voxel that is muscle: in the lean body, off the septa between muscles."""
+    person, (_, _, z) = scene.person, canvas.space.points(canvas.whole)
     first, second = nearest_two(canvas.space, scene.muscles)
-    bumps = person.coarse(at)
-    swell = np.float32(1.5) * bumps + np.float32(0.4 + person.bulk_mm / 12) * Profile(SWELL)(at[2])
+    swell = np.float32(1.5) * coarse + np.float32(0.4 + person.bulk_mm / 12) * Profile(SWELL)(z)
     first -= swell
     second -= swell
-    wall = np.maximum(lean, -lean - scene.wall(at[2]))
+    wall = np.maximum(lean, -lean - scene.wall(z))
     second = np.minimum(second, np.maximum(first, wall))
     first = np.minimum(first, wall)
-    share = canvas.cover(smooth_max(first, np.maximum(lean, skin + np.float32(SKIN_MM + 1)), 8.0))
-    edge, wide = np.float32(canvas.edge_mm), np.float32(person.septum_mm)
-    gap = np.clip(1 - ((second - first) - wide) / (2 * edge), 0, 1) * min(1.0, person.septum_mm / canvas.edge_mm)
-    share *= 1 - gap * np.clip(1 + np.float32(0.5) * bumps, 0, 1)
-    mix(canvas.hu, share, at, person.muscle)
+    septum, edge = np.float32(person.septum_mm), np.float32(canvas.edge_mm)
+    gap = np.clip((septum + 2 * edge - second + first) / (2 * edge), 0, min(1.0, person.septum_mm / canvas.edge_mm))
+    share = canvas.cover(smooth_max(first, lean, 8.0))
+    share *= 1 - gap * np.clip(1 + np.float32(0.5) * coarse, 0, 1)
+    return share
 
 
 def _organs(canvas: Canvas, scene: Scene, lean: Floats) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -13,8 +14,8 @@ from monai_ctseg.phantom.shapes import FAR_MM, Shape, box_of, smooth_max, smooth
 from monai_ctseg.solids import Floats, Points
 
 Block: TypeAlias = tuple[slice, slice, slice]
-Value: TypeAlias = float | Callable[[Points], Floats]
-"""HU: one for all points, or by point."""
+Value: TypeAlias = float | Floats | Callable[[Points], Floats]
+"""HU: one for all points, one for each of them, or by point."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +27,19 @@ class Space:
 
     def block(self, low: FloatArray, high: FloatArray) -> Block | None:
         """The voxels that a box in the frame may touch; None where there are none."""
-        corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1)
-        index = np.linalg.solve(self.matrix[:3, :3], corners - self.matrix[:3, 3:])
-        first = np.maximum(np.floor(index.min(axis=1)).astype(int), 0)
-        last = np.minimum(np.ceil(index.max(axis=1)).astype(int) + 1, self.shape)
-        if (first >= last).any():
+        turn, start = self._to_index
+        middle, reach = turn @ ((low + high) / 2) + start, np.abs(turn) @ ((high - low) / 2)
+        first = np.maximum(np.floor(middle - reach), 0).astype(int).tolist()
+        last = np.minimum(np.ceil(middle + reach) + 1, self.shape).astype(int).tolist()
+        if any(a >= b for a, b in zip(first, last, strict=True)):
             return None
-        i, j, k = (slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
+        i, j, k = (slice(a, b) for a, b in zip(first, last, strict=True))
         return i, j, k
+
+    @cached_property
+    def _to_index(self) -> tuple[FloatArray, FloatArray]:
+        turn: FloatArray = np.linalg.inv(self.matrix[:3, :3])
+        return turn, -turn @ self.matrix[:3, 3]
 
     def points(self, block: Block) -> Points:
         """The voxels' centres; an axis that a coordinate does not depend on has length 1."""
@@ -98,7 +104,7 @@ def fill(shape: Shape, value: Value) -> Layer:
 
 def mix(hu: Floats, share: Floats, at: Points, value: Value) -> None:
     """Put `value` over HU where the share is 1, half of it where it is a half."""
-    new = value(at) if callable(value) else np.float32(value)
+    new = value(at) if callable(value) else np.asarray(value, dtype=np.float32)
     hu += share * (new - hu)
 
 
@@ -168,5 +174,5 @@ class Bone:
         if self.gap_mm:
             mix(hu, canvas.cover(near - np.float32(self.gap_mm)), at, self.cartilage_hu)
         mix(hu, canvas.cover(near), at, self.shell_hu)
-        cortex = self.cortex_mm(at) if callable(self.cortex_mm) else np.float32(self.cortex_mm)
+        cortex = self.cortex_mm(at) if callable(self.cortex_mm) else np.asarray(self.cortex_mm, dtype=np.float32)
         mix(hu, canvas.cover(near + cortex), at, self.inside)

@@ -8,9 +8,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from monai_ctseg.grid import Grid
-from monai_ctseg.phantom.anatomy import draw_patient, hip_screw, table_marker, to_body
+from monai_ctseg.phantom.anatomy import draw_patient, hip_screw, table_marker
+from monai_ctseg.phantom.bodies import paint_body
+from monai_ctseg.phantom.canvas import Space, every
 from monai_ctseg.phantom.streaks import streaks
-from monai_ctseg.phantom.tissue import draw_tissue
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.solids import Points, occupancy
 
@@ -51,14 +52,14 @@ def make_phantom(
     """
     random = np.random.default_rng(seed)
     grid = _make_grid(shape, spacing_mm)
-    patient = draw_patient(random)
+    patient = draw_patient(random, grid)
     on_table = _voxel_centers(grid)
-    in_body = to_body(on_table, patient)
+    in_body = Space(grid.shape, patient.from_lps @ grid.index_to_lps).points(every(grid.shape))
     implant = occupancy(hip_screw(patient, random), in_body, grid)
     marker = occupancy([table_marker(patient, random)], on_table, grid)
     if not (implant > 0.5).any():
         raise ValueError(f"no implant on this grid, show more of the scene or use smaller voxels: {grid.describe()}")
-    hu = draw_tissue(on_table, in_body, patient, random)
+    hu = paint_body(grid, patient.lying)
     hu += implant * (np.float32(random.uniform(12_000, 18_000)) - hu) + marker * (9_000 - hu)
     hu = gaussian_filter(hu, np.divide(POINT_SPREAD_SIGMA_MM, grid.spacing_mm), mode="nearest")
     hu += streaks(implant + marker, on_table, random)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -14,9 +15,7 @@ class Profile:
     """A curve through knots (z mm, value), looked up in steps of 1 mm; constant beyond its ends."""
 
     def __init__(self, knots: Sequence[tuple[float, float]]) -> None:
-        z, values = np.array(sorted(knots), dtype=float).T
-        self.start = np.float32(z[0])
-        self.table = PchipInterpolator(z, values)(np.arange(z[0], z[-1] + 1.0)).astype(np.float32)
+        self.start, self.table = _table(tuple(sorted((float(z), float(value)) for z, value in knots)))
 
     def __call__(self, z: Floats) -> Floats:
         """The curve's values at z."""
@@ -27,6 +26,12 @@ class Profile:
     def at(self, z: float) -> float:
         """The curve's value at one z."""
         return float(self(np.array([z], dtype=np.float32))[0])
+
+
+@lru_cache(256)
+def _table(knots: tuple[tuple[float, float], ...]) -> tuple[np.float32, Floats]:
+    z, values = np.array(knots).T
+    return np.float32(z[0]), PchipInterpolator(z, values)(np.arange(z[0], z[-1] + 1.0)).astype(np.float32)
 
 
 def waves(

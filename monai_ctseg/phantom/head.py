@@ -116,7 +116,7 @@ def _face(person: Person) -> list[Layer]:
     orbit = [ellipsoid((s * 32, -72, 730), (18, 24, 16)) for s in sides]
     nose = [ellipsoid((s * 6, -66, 708), (4.5, 32, 18)) for s in sides]
     wedge = ellipsoid((0, -28, 722), (14, 12, 9))
-    front = ellipsoid((0, -90, 758), random.uniform((8, 3, 5), (24, 6, 14)))
+    front = ellipsoid((0, -92, 758), random.uniform((8, 2, 5), (22, 3.5, 12)))
     sieve = ellipsoid((0, -60, 730), (10, 22, 11))
     pieces = [
         ellipsoid((0, -60, 705), (40, 34, 19)),

@@ -61,7 +61,8 @@ def lower_leg(person: Person, side: int) -> tuple[list[Bone], list[Shaft]]:
     fibula = _long_bone(person, calf, [8, 5.5, 5.5, 8], 2.8, [])
     cap = Bone([ellipsoid(at(0, -47, -412), (21, 10, 21))], 1.5, 0.8 * person.shell_hu, person.spongy)
     foot = [ellipsoid(at(-3, -2, -815), (19, 26, 14)), ellipsoid(at(4, 22, -828), (17, 32, 16))]
-    shafts = [Shaft(at(-3, -9, z), np.array([0, 0, 1.0]), 12.5, side) for z in (-540, -640, -740)]
+    middle = ((-4, -10, -540), (-3, -8, -640), (-3.5, -4, -715))
+    shafts = [Shaft(at(*point), xyz(0, 0, 1), 12.5, side) for point in middle]
     return [cap, tibia, fibula, Bone(foot, 1.2, 0.7 * person.shell_hu, person.spongy, gap_mm=1.5)], shafts
 
 

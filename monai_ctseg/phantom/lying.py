@@ -16,7 +16,6 @@ from monai_ctseg.phantom.scene import UP, Landmark, Part, Scene, compose
 from monai_ctseg.phantom.shapes import xyz
 from monai_ctseg.solids import Floats, unit
 
-
 NARROW_MM = 300.0
 
 

@@ -9,6 +9,7 @@ from monai_ctseg.phantom.shapes import Shape, ellipsoid, join, tube, turn_about
 CHAINS: dict[str, tuple[tuple[tuple[float, float, float], ...], tuple[float, ...]]] = {
     "rectus femoris": (((102, -44, 35), (110, -56, -60), (112, -52, -180), (100, -46, -370)), (7, 13, 22, 8)),
     "vastus lateralis": (((148, 0, -50), (150, -8, -120), (138, -18, -220), (118, -18, -390)), (12, 26, 30, 13)),
+    "vastus lateralis, back": (((146, 24, -50), (148, 30, -120), (140, 26, -220), (122, 16, -380)), (10, 20, 21, 8)),
     "vastus intermedius": (((128, -22, -80), (118, -30, -220), (98, -30, -370)), (14, 24, 12)),
     "vastus medialis": (((112, -18, -100), (90, -22, -250), (74, -18, -395)), (10, 24, 24)),
     "sartorius": (((126, -56, 85), (96, -66, -40), (66, -52, -170), (46, -10, -400)), (6, 10, 12, 9)),

@@ -25,6 +25,7 @@ ARTERY = (((3, -10, 150), (28, -2, 110), (50, -22, 60), (72, -58, 15), (88, -54,
 VEIN = (((-16, -2, 145), (20, 8, 108), (42, -12, 60), (60, -56, 15), (78, -50, -40), (84, -30, -150), (80, 24, -340)),
         (8, 7, 6.5, 6.5, 6, 5, 4.5))  # fmt: skip
 INNER = (((28, -2, 110), (44, 34, 70), (58, 40, 30)), (4, 3.5, 2.5))
+RECTUM = (((0, 48, 60), (4, 58, 30), (-2, 54, 0), (0, 46, -30), (0, 52, -62)), (17, 19, 18, 11, 6))
 COLON = (((-98, 5, 110), (-104, 10, 180), (-100, 0, 260), (-50, -60, 235), (0, -72, 215), (55, -58, 250),
           (104, 15, 280), (108, 20, 190), (102, 10, 120), (70, -20, 85), (20, 20, 90), (-10, -10, 70), (0, 48, 60)),
          (30, 27, 24, 22, 20, 20, 21, 18, 17, 17, 16, 17, 18))  # fmt: skip
@@ -76,20 +77,28 @@ def bladder(person: Person, urine: Value) -> list[Layer]:
 def bowel(person: Person, filling: float) -> list[Layer]:
     """Rectum, colon with stool and gas, and loops of small bowel that wander through the belly."""
     random = person.random
-    stool = waves(random, shortest_mm=7, longest_mm=22)
-    layers = []
-    rectum = [(0, 48, 60), (4, 58, 30), (-2, 54, 0), (0, 46, -30), (0, 52, -62)]
-    for points, radii in ((rectum, (17, 19, 18, 11, 6)), COLON):
-        sizes = np.multiply(radii, random.uniform(0.75, 1.2))
-        way = np.array(points, dtype=float) + random.normal(0, 4, (len(points), 3))
-        for shape, inner in zip(tube(way, sizes), tube(way, sizes - 3), strict=True):
-            layers.append(fill(shape, 38.0))
-            layers.append(fill(inner, _stool(stool, random.uniform(-0.6, 2.2))))
+    layers = rectum(person) + _gut(person, *COLON)
     for way, size in _loops(random):
         level = random.uniform(-1.5, 0.9) * size
         for shape, inner in zip(tube(way, [size] * len(way)), tube(way, [size - 2.5] * len(way)), strict=True):
             layers.append(fill(shape, 42.0))
             layers.append(fill(inner, _fluid(float(np.mean(way[:, 1])) + level, filling)))
+    return layers
+
+
+def rectum(person: Person) -> list[Layer]:
+    """Rectum and anus."""
+    return _gut(person, *RECTUM)
+
+
+def _gut(person: Person, points: tuple[tuple[float, float, float], ...], radii: tuple[float, ...]) -> list[Layer]:
+    """A stretch of large bowel: wall, stool and gas."""
+    random, layers = person.random, []
+    stool = waves(random, shortest_mm=7, longest_mm=22)
+    sizes = np.multiply(radii, random.uniform(0.75, 1.2))
+    way = np.array(points) + random.normal(0, 4, (len(points), 3))
+    for shape, inner in zip(tube(way, sizes), tube(way, sizes - 3), strict=True):
+        layers += [fill(shape, 38.0), fill(inner, _stool(stool, random.uniform(-0.6, 2.2)))]
     return layers
 
 

@@ -53,25 +53,16 @@ class Person:
         """HU of spongy bone: beams and gaps."""
         return np.float32(self.spongy_hu) * (1 + np.float32(0.13) * (self.fine(at) + self.coarse(at)))
 
-    def fat(self, at: Points) -> Floats:
-        """HU of fat, with strands."""
-        field = self.coarse(at)
-        strands = np.clip(1 - 12 * np.abs(field - np.float32(0.7)), 0, 1) + np.clip(
-            1 - 12 * np.abs(field + np.float32(0.8)), 0, 1
-        )
-        result: Floats = (
-            np.float32(self.fat_hu)
-            + np.float32(3) * field
-            + np.float32(self.strands_hu) * strands * np.clip(self.fine(at), 0, 1)
-        )
+    def fat(self, coarse: Floats, fine: Floats) -> Floats:
+        """HU of fat, with strands, from the values of both textures."""
+        strands = np.maximum(1 - 12 * np.abs(np.abs(coarse) - np.float32(0.75)), 0) * np.clip(fine, 0, 1)
+        result: Floats = np.float32(self.fat_hu) + np.float32(3) * coarse + np.float32(self.strands_hu) * strands
         return result
 
-    def muscle(self, at: Points) -> Floats:
-        """HU of muscle, with some fat between its fibres."""
-        streaks = np.clip(1 - 8 * np.abs(self.coarse(at)), 0, 1)
-        result: Floats = (
-            np.float32(self.muscle_hu) + np.float32(3) * self.fine(at) - np.float32(self.streaks_hu) * streaks
-        )
+    def muscle(self, coarse: Floats, fine: Floats) -> Floats:
+        """HU of muscle, with some fat between its fibres, from the values of both textures."""
+        streaks = np.maximum(1 - 8 * np.abs(coarse), 0)
+        result: Floats = np.float32(self.muscle_hu) + np.float32(3) * fine - np.float32(self.streaks_hu) * streaks
         return result
 
 

@@ -49,7 +49,8 @@ class Landmark:
     jaw: the middle of a tooth's crown, axis from its root, second axis to lip or cheek; size: half the tooth's width
     trunk: the middle of a vessel, axis along it; of the heart, axis to its tip; of the gall bladder; size: of the organ
     skin: a point on the skin, away from the couch, axis outwards, second axis up the body; size 0
-    table: a point on the couch's surface on which nothing lies, axis up the body, second axis away from it; size: half the couch's width
+    table: a point on the couch's surface on which nothing lies, axis up the body, second axis away from it;
+    size: half the couch's width
     """
 
     place: Place

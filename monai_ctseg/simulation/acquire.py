@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
+from monai_ctseg.scan import BoolArray
 from monai_ctseg.simulation.materials import Beam, make_beam
 from monai_ctseg.simulation.projection import Floats, Rays, backproject, filter_views, project
 from monai_ctseg.simulation.scanner import HIGHEST_HU, Scanner
@@ -92,13 +93,13 @@ def _readings(task: SliceTask, beam: Beam, rays: Rays) -> Floats:
     """What each detector reads, as a share of what it reads through air [view, detector]: the mean over the layers."""
     water, bone = _body_mm(task, rays)
     weights = beam.weights.astype(np.float32)
-    signal = np.zeros_like(water)
+    signal: Floats = np.zeros_like(water)
     for weight, mu_water, mu_bone in zip(weights, beam.water, beam.bone, strict=True):
         signal += weight * np.exp(-(np.float32(mu_water) * water + np.float32(mu_bone) * bone))
     if not task.metal:
         return signal
     paths = [_metal_mm(task, layer, rays) for layer in range(task.layers)]
-    shadow = np.any([sum(path.values()) > 1e-4 for path in paths if path], axis=0)
+    shadow = np.any([line > 1e-4 for path in paths for line in path.values()], axis=0)
     water, bone = water[shadow], bone[shadow]
     total = np.zeros_like(water)
     for path in paths:
@@ -116,7 +117,7 @@ def _body_mm(task: SliceTask, rays: Rays) -> Floats:
     full = np.clip((task.hu - SOFT_HU) / (BONE_HU - SOFT_HU), 0, None)
     water = np.where(full > 0, (1 + SOFT_HU / 1000) * np.maximum(1 - full, 0), (task.hu - AIR_HU) / 1000)
     u, v = np.broadcast_arrays(*_pixels(task.hu.shape, task.body_mm, task.body_origin_mm))
-    lines = np.zeros((2, rays.views, rays.detectors), dtype=np.float32)
+    lines: Floats = np.zeros((2, rays.views, rays.detectors), dtype=np.float32)
     for line, image in zip(lines, (water, full), strict=True):
         some = image > NOTHING
         if some.any():
@@ -144,7 +145,7 @@ def _detect(signal: Floats, scanner: Scanner, random: np.random.Generator) -> Fl
     if scanner.smoothed_signal:
         starved = np.exp(-np.maximum(counts, 0) / np.float32(scanner.smoothed_signal))
         counts += starved * (gaussian_filter(counts, SMOOTHING, mode="nearest") - counts)
-    return np.maximum(counts, np.float32(scanner.lowest_signal)) / np.float32(scanner.photons)
+    return np.asarray(np.maximum(counts, scanner.lowest_signal) / scanner.photons, dtype=np.float32)
 
 
 @lru_cache(maxsize=16)
@@ -194,11 +195,16 @@ def _reduce(hu: Floats, lines: Floats, task: SliceTask, rays: Rays) -> Floats:
 def _store(hu: Floats, task: SliceTask) -> Floats:
     """Whole numbers within the scanner's range; padding outside the circle."""
     scanner = task.scanner
-    stored = np.rint((hu + 1000) * np.float32(scanner.hu_scale) - 1000)
+    stored: Floats = np.rint((hu + 1000) * np.float32(scanner.hu_scale) - 1000)
     lowest = -1024.0 if scanner.ceiling_hu is not None else -8192.0
     np.clip(stored, lowest, scanner.ceiling_hu or HIGHEST_HU, out=stored)
     if scanner.padding_hu is not None:
-        u, v = _pixels(task.shape, task.pixel_mm, (0.0, 0.0))
-        half = [(n - 1) * mm / 2 for n, mm in zip(task.shape, task.pixel_mm, strict=True)]
-        stored[np.hypot(u - half[0], v - half[1]) > min(half) + min(task.pixel_mm) / 2] = scanner.padding_hu
+        stored[~circle(task.shape, task.pixel_mm)] = scanner.padding_hu
     return stored
+
+
+def circle(shape: tuple[int, int], pixel_mm: tuple[float, float]) -> BoolArray:
+    """The largest circle in an image [i, j]: what is reconstructed where the rest is padded."""
+    u, v = _pixels(shape, pixel_mm, (0.0, 0.0))
+    half = [(n - 1) * mm / 2 for n, mm in zip(shape, pixel_mm, strict=True)]
+    return np.asarray(np.hypot(u - half[0], v - half[1]) <= min(half) + min(pixel_mm) / 2)

@@ -9,7 +9,7 @@ import numpy as np
 
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
-from monai_ctseg.implants import Family, Implant, kinds_for, make_implants, place, toward
+from monai_ctseg.implants import Family, Implant, Place, kinds_for, make_implants, place, toward
 from monai_ctseg.phantom.bodies import draw_body, find_landmarks
 from monai_ctseg.phantom.scene import Landmark, Part
 from monai_ctseg.scan import Scan
@@ -18,7 +18,7 @@ from monai_ctseg.simulation.scanner import Scanner, draw_scanner
 from monai_ctseg.simulation.simulate import Simulated, simulate
 from monai_ctseg.solids import unit
 
-PARTS: dict[Part, float] = {"pelvis": 0.4, "limb": 0.15, "spine": 0.15, "head": 0.2, "trunk": 0.1}
+PARTS: dict[Part, float] = {"pelvis": 0.45, "limb": 0.2, "spine": 0.1, "head": 0.2, "trunk": 0.05}
 """Body parts, and how often each is drawn."""
 MARGIN_MM = 6.0
 WITHOUT_METAL = 0.2
@@ -37,6 +37,8 @@ OFTEN = {
     "pins": 0.6,
 }
 """Kinds that are drawn more or less often than the others at their place."""
+OFTEN_AT = {"hip": 8.0, "femur": 4.0, "spine": 0.25, "trunk": 0.5}
+"""How often a landmark of a place is chosen; a jaw has many teeth, a spine many pedicles."""
 PEDICLE_MM, BEHIND_MM = 16.0, 24.0
 """From the midline to a pedicle, and from its middle to where rods lie behind it."""
 BODY_MM = 22.0
@@ -187,7 +189,7 @@ def _choose_part(random: Random, kinds: Sequence[str] | None) -> Part:
     return fit[int(random.choice(len(fit), p=weights / weights.sum()))]
 
 
-_PLACES: dict[Part, tuple[str, ...]] = {
+_PLACES: dict[Part, tuple[Place, ...]] = {
     "pelvis": ("hip", "femur", "trunk"),
     "limb": ("femur",),
     "spine": ("spine", "trunk"),
@@ -197,7 +199,7 @@ _PLACES: dict[Part, tuple[str, ...]] = {
 """Where implants are put in each part, likeliest first."""
 
 
-def _places_for(kinds: Sequence[str]) -> set[str]:
+def _places_for(kinds: Sequence[str]) -> set[Place]:
     return {place for places in _PLACES.values() for place in places if set(kinds) & set(kinds_for(place))}
 
 
@@ -210,7 +212,8 @@ def _choose_sites(
         open_sites = [site for site in open_sites if set(kinds) & set(_kinds_at(site))]
     if not open_sites:
         return []
-    first = open_sites[int(random.integers(len(open_sites)))]
+    weights = np.array([OFTEN_AT.get(site.place, 1.0) for site in open_sites])
+    first = open_sites[int(random.choice(len(open_sites), p=weights / weights.sum()))]
     near = sorted(open_sites, key=lambda site: float(np.linalg.norm(np.subtract(site.point_lps, first.point_lps))))
     often = {"jaw": (1, 8), "trunk": (1, 5), "spine": (1, 1)}.get(first.place, (1, 2))
     count = len(kinds) if kinds is not None else int(random.integers(*often, endpoint=True))
@@ -238,7 +241,9 @@ def _kinds_at(site: Landmark) -> tuple[str, ...]:
         return (*kinds_for("hip"), *ON_THE_SHAFT)
     if site.place == "femur":
         return tuple(kind for kind in kinds_for("femur") if kind not in ON_THE_SHAFT)
-    return () if site.place in ("socket", "skin", "table") else kinds_for(site.place)
+    if site.place == "socket" or site.place == "skin" or site.place == "table":
+        return ()
+    return kinds_for(site.place)
 
 
 def _outside(random: Random, landmarks: Sequence[Landmark], wish: Wish) -> list[Implant]:

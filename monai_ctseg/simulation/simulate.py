@@ -11,7 +11,7 @@ from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.implants.place import Implant
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.simulation.acquire import AIR_HU, MetalPixels, SliceTask, acquire
+from monai_ctseg.simulation.acquire import AIR_HU, MetalPixels, SliceTask, acquire, circle
 from monai_ctseg.simulation.projection import Floats
 from monai_ctseg.simulation.scanner import Scanner
 from monai_ctseg.workers import run_in_order
@@ -29,7 +29,7 @@ class Simulated:
     """A scan and what is true of it.
 
     scan: int16 HU. truth: voxels of which at least half is metal of an implant; what lies outside the body (ECG leads
-    and the like) is in the scan, not in the truth.
+    and the like) or under padding is not in the truth.
     """
 
     scan: Scan
@@ -63,6 +63,8 @@ def simulate(
         hu[:, :, k] = image
         if progress:
             progress(done, grid.shape[2])
+    if scanner.padding_hu is not None:
+        truth &= circle(grid.shape[:2], grid.spacing_mm[:2])[:, :, None]
     scan = Scan(hu, grid, padding_hu=scanner.padding_hu)
     return Simulated(scan, Mask(truth, grid), scanner, seed)
 
@@ -140,7 +142,7 @@ def _body_slice(body: Scan, plane: _Plane, at_mm: FloatArray) -> Floats:
         low = int(position)
         share = np.float32(position - low)
         mean += (1 - share) * body.hu[:, :, low] + (share * body.hu[:, :, min(low + 1, last)] if share else 0)
-    return np.maximum(mean / np.float32(len(index)), np.float32(AIR_HU))
+    return np.asarray(np.maximum(mean / len(index), AIR_HU), dtype=np.float32)
 
 
 class _Canvas:
@@ -199,7 +201,7 @@ class _Canvas:
         """How much of each fine pixel the implant fills, from its distance to the surface."""
         u, v = self._centers(window)
         distance = np.broadcast_to(implant.distance(self.plane.points(u, v, w)), (u.shape[0], v.shape[1]))
-        return np.clip(0.5 - distance / np.float32(np.mean(self.fine_mm)), 0, 1).astype(np.float32)
+        return np.asarray(np.clip(0.5 - distance / np.mean(self.fine_mm), 0, 1), dtype=np.float32)
 
     def _add(self, implant: Implant, window: tuple[slice, slice], share: Floats, layer: int, *, within: bool) -> None:
         u, v = np.broadcast_arrays(*self._centers(window))
@@ -216,7 +218,7 @@ class _Canvas:
 
     def fraction(self) -> Floats:
         """How much of each voxel of the slice is metal of an implant [i, j]."""
-        return self.filled / np.float32(np.prod(self.parts) * max(self.counted, 1))
+        return np.asarray(self.filled / (np.prod(self.parts) * max(self.counted, 1)), dtype=np.float32)
 
     def displace(self, tissue: Floats, grid: Grid, w: float) -> Floats:
         """The body's slice with nothing where metal is: its share there is taken from the tissue."""
@@ -231,7 +233,7 @@ class _Canvas:
             np.add.at(metal, (i[seen], j[seen]), part.share[seen])
         metal *= np.float32(np.prod(self.fine_mm) / (du * dv * self.layers))
         left = 1 - np.minimum(metal, 1)
-        return np.asarray((tissue - np.float32(AIR_HU)) * left + np.float32(AIR_HU))
+        return np.asarray((tissue - AIR_HU) * left + AIR_HU, dtype=np.float32)
 
 
 def _subtract(share: Floats, window: tuple[slice, slice], other: tuple[slice, slice], taken: Floats) -> None:
