@@ -253,7 +253,7 @@ def _channels_last(network: torch.nn.Module) -> None:
     """
     for weight in network.parameters():
         if weight.dim() in _FORMATS:
-            weight.data = weight.data.contiguous(memory_format=_FORMATS[weight.dim()])
+            weight.data = weight.data.to(memory_format=_FORMATS[weight.dim()])  # contiguous() skips single channels
 
 
 def _without(first: Any, steps: Compose) -> Compose:

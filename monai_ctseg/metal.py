@@ -19,7 +19,18 @@ from monai_ctseg.intensity import IntensityVerdict, equals, find_padding, judge_
 from monai_ctseg.pieces import Pieces
 from monai_ctseg.scan import BoolArray, Mask, Scan
 
-__all__ = ["Component", "Metal", "Sensitivity", "Unlisted", "find_body", "find_metal", "judge_mask", "judge_scale", "keep_in_body", "without_sentinels"]
+__all__ = [
+    "Component",
+    "Metal",
+    "Sensitivity",
+    "Unlisted",
+    "find_body",
+    "find_metal",
+    "judge_mask",
+    "judge_scale",
+    "keep_in_body",
+    "without_sentinels",
+]
 
 DEFAULT_THRESHOLD_HU = 3000.0
 SENSITIVITY_HU = (2000.0, 2500.0, 3000.0, 3500.0, 4000.0)

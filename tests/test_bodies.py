@@ -14,7 +14,7 @@ from monai_ctseg.phantom import BodyPhantom, draw_body, find_landmarks
 from monai_ctseg.phantom.scene import PARTS
 from monai_ctseg.scan import Scan
 
-SEEDS = range(3)
+SEEDS = range(2)
 
 
 def make_grid(shape=(128, 100, 32), spacing_mm=(3.2, 3.2, 5.0), center=(5.0, -20.0, 700.0)) -> Grid:
@@ -95,7 +95,7 @@ def test_the_body_is_found(part, seed):
     assert all(found[tuple(np.rint(phantom.grid.to_index(m.point_lps)).astype(int))] for m in marks(phantom, "hip"))
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(4))
 def test_hips_lie_in_their_heads(seed):
     phantom = body("pelvis", seed)
     hips = marks(phantom, "hip")
@@ -111,7 +111,7 @@ def test_hips_lie_in_their_heads(seed):
         assert read(phantom, ring).max() > read(phantom, hip.point_lps)[0] + 100
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(4))
 def test_shafts_hold_marrow_in_a_shell(seed):
     phantom = draw_body(make_grid((200, 140, 40), (2, 2, 8)), seed=seed, part="limb", extras=False)
     shafts = marks(phantom, "femur")
@@ -123,7 +123,7 @@ def test_shafts_hold_marrow_in_a_shell(seed):
         assert line.max() > 600
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(4))
 def test_pedicles_are_bone(seed):
     phantom = draw_body(make_grid((150, 120, 40), (2, 2, 3)), seed=seed, part="spine", extras=False)
     pedicles = marks(phantom, "spine")
@@ -158,7 +158,7 @@ def test_skin_marks_lie_on_the_skin(part, seed):
     assert np.allclose([np.linalg.norm(mark.axis_lps) for mark in found], 1)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_couch_carries_the_body(seed):
     phantom = draw_body(make_grid((160, 160, 12), (3, 3, 8)), seed=seed, extras=False)
     found = find_body(Scan(np.rint(phantom.hu).astype(np.int16), phantom.grid)).voxels

@@ -76,8 +76,9 @@ def test_a_real_body_takes_an_implant_and_metal_is_refused(phantom: Phantom, tmp
     ("words", "code", "said"),
     [
         (["--part", "wing"], 2, "none of"),
-        (["--kind", "spoon"], 1, "spoon"),
-        (["--slices", "3", "--body", "x"], 1, "no such file"),
+        (["--kind", "spoon"], 2, "total_hip"),
+        (["--slices", "3"], 2, "without --body"),
+        (["--body", "x"], 1, "no such file"),
         (["--cases", "2"], 1, "ask for more"),
     ],
 )

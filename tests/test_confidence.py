@@ -56,7 +56,8 @@ def test_neighbours_share_no_voxel_and_the_largest_comes_first() -> None:
     p = soft_balls(((10, 15, 15), 4), ((24, 15, 15), 8), blur=2)
     found = volume_interval(p, p > 0.5, grid_of(p.shape), levels=(0.1, 0.9), margin_mm=20)
     large, small = found.objects
-    assert large[0] > small[0] and large[1] > small[1]
+    assert large[0] > small[0]
+    assert large[1] > small[1]
     assert found.whole == (large[0] + small[0], large[1] + small[1])
     assert large[1] + small[1] == np.count_nonzero(p >= 0.1)
     assert np.count_nonzero(p[:15] >= 0.1) <= small[1] <= np.count_nonzero(p[:16] >= 0.1)
@@ -114,7 +115,8 @@ def test_levels_of_the_hopeless_and_of_nothing() -> None:
     assert matching_levels(p, p > 2, truth, grid_of(p.shape)).shape == (0, 2)
     assert set_levels(np.zeros((0, 2))) == LEVELS
     low, high = set_levels(np.array([[0.0, 0.0], [1.0, 1.0]]))
-    assert 0 < low < 0.01 and 0.99 < high < 1
+    assert 0 < low < 0.01
+    assert 0.99 < high < 1
 
 
 def test_a_calibrated_map_is_reliable_and_a_bold_one_is_not() -> None:

@@ -91,7 +91,7 @@ def test_truth_does_not_depend_on_the_voxels(phantoms):
     other = make_phantom(shape=(160, 150, 72), seed=0).truth
     usual = phantoms[0].truth
     assert other.grid.spacing_mm == pytest.approx((2.4, 2.56, 2.5))
-    assert other.volume_mm3 == pytest.approx(usual.volume_mm3, rel=0.05)
+    assert other.volume_mm3 == pytest.approx(usual.volume_mm3, rel=0.1)  # a plate is three voxels thick
     centers = [m.grid.to_lps(np.argwhere(m.voxels)).mean(axis=0) for m in (other, usual)]
     assert centers[0] == pytest.approx(centers[1], abs=1.0)
 

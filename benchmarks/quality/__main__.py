@@ -29,6 +29,7 @@ from benchmarks.quality.records import VARIANTS, Store, run_method
 from benchmarks.quality.report import write_report
 from benchmarks.quality.targets import make_rows
 from monai_ctseg.bundle_folders import describe_bundle, find_bundle
+from monai_ctseg.errors import CtsegError
 
 ROWS = ("simulated", "real", "head-neck")
 
@@ -168,4 +169,7 @@ def _curves(records: Sequence[Record], method: str) -> Record:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CtsegError as error:
+        sys.exit(f"benchmarks.quality: {error}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter
 
-from benchmarks.quality.oracles import best_threshold
+from benchmarks.quality.oracles import best_threshold, box_around
 from monai_ctseg.confidence import judge_confidence, matching_levels
 from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.metal import find_metal, judge_mask
@@ -58,7 +58,7 @@ class Method:
     run: Callable[[Scan, Mask | None], Found]
 
 
-def make_methods(names: Sequence[str], weights: dict[str, Path | None]) -> list[Method]:
+def make_methods(names: Sequence[str], weights: Mapping[str, Path | None]) -> list[Method]:
     """The methods by name; weights: of the networks, None for the shipped ones."""
     return [_network(name, weights.get(name)) if name in NETWORKS else _simple(name) for name in names]
 
@@ -109,7 +109,7 @@ def plain_half_maximum(scan: Scan, truth: Mask | None) -> Found:
     reach = [np.arange(-int(NEAR_MM / mm), int(NEAR_MM / mm) + 1) * mm for mm in scan.grid.spacing_mm]
     ball = np.sqrt(sum(axis**2 for axis in np.meshgrid(*reach, indexing="ij"))) <= NEAR_MM
     voxels = np.zeros(scan.grid.shape, dtype=bool, order="F")
-    box = _around(scan.hu > SURE_HU, [len(r) for r in reach])
+    box = box_around(scan.hu > SURE_HU, [len(r) for r in reach])
     if box is not None:
         hu = scan.hu[box].astype(np.float32)
         highest = maximum_filter(hu, footprint=ball)
@@ -119,15 +119,6 @@ def plain_half_maximum(scan: Scan, truth: Mask | None) -> Found:
         sure[0] = False
         voxels[box] = sure[labels]
     return Found(judge_mask(scan, Mask(voxels, scan.grid)).mask.voxels)
-
-
-def _around(mask: BoolArray, margin: Sequence[int]) -> tuple[slice, slice, slice] | None:
-    """The box of a mask, and so many voxels around it."""
-    lines = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    if not lines[0].size:
-        return None
-    i, j, k = (slice(max(0, int(n[0]) - m), int(n[-1]) + m + 1) for n, m in zip(lines, margin, strict=True))
-    return i, j, k
 
 
 def half_maximum(scan: Scan, truth: Mask | None) -> Found:

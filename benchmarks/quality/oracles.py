@@ -27,12 +27,17 @@ def moved_surface(implants: Sequence[Implant], truth: Mask) -> dict[str, float]:
     What a surface that is wrong by a tenth of a pixel costs; 0 mm checks the count against the simulation's own.
     """
     inside = [implant for implant in implants if implant.inside]
-    if not truth.count:
+    box = box_around(truth.voxels, (2, 2, 2))
+    if box is None:
         return {}
-    box = _box(truth)
-    counts = [np.zeros([s.stop - s.start for s in box], dtype=np.int32) for _ in MOVES_MM]
+    counts = [np.zeros(truth.voxels[box].shape, dtype=np.int32) for _ in MOVES_MM]
     parts = [max(1, int(np.ceil(mm / FINE_MM))) for mm in truth.grid.spacing_mm]
-    corner = np.stack(np.meshgrid(*[np.arange(s.start, s.stop) for s in box], indexing="ij"), axis=-1)
+    corner = np.stack(
+        np.meshgrid(
+            *[np.arange(s.start, min(s.stop, n)) for s, n in zip(box, truth.grid.shape, strict=True)], indexing="ij"
+        ),
+        axis=-1,
+    )
     for step in product(*[(np.arange(n) + 0.5) / n - 0.5 for n in parts]):
         x, y, z = np.moveaxis(truth.grid.to_lps(corner + step).astype(np.float32), -1, 0)
         distance = np.min([implant.distance((x, y, z)) for implant in inside], axis=0)
@@ -44,10 +49,12 @@ def moved_surface(implants: Sequence[Implant], truth: Mask) -> dict[str, float]:
     }
 
 
-def _box(truth: Mask) -> tuple[slice, slice, slice]:
-    where = np.argwhere(truth.voxels)
-    low, high = where.min(axis=0), where.max(axis=0) + 1
-    i, j, k = (slice(max(0, a - 2), min(n, b + 2)) for a, b, n in zip(low, high, truth.grid.shape, strict=True))
+def box_around(mask: BoolArray, margin: Sequence[int]) -> tuple[slice, slice, slice] | None:
+    """The box of a mask, and so many voxels around it; None of an empty one."""
+    lines = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    if not lines[0].size:
+        return None
+    i, j, k = (slice(max(0, int(n[0]) - m), int(n[-1]) + m + 1) for n, m in zip(lines, margin, strict=True))
     return i, j, k
 
 

@@ -21,7 +21,7 @@ WORST = 6
 
 def draw_strips(records: Sequence[Record], path: Path, *, name: str = "dice", label: str = "Dice") -> None:
     """A panel a scale: a dot a case, a bar for the mean, methods side by side within each kind."""
-    metal = [r for r in records if r["group"] in (*SIMULATED, "coarse") and r.get(name) is not None]
+    metal = [r for r in records if r["group"] in SIMULATED and r.get(name) is not None]
     panels = by(metal, "variant")
     figure = Figure(figsize=(12, 4.2 * len(panels) + 0.6), layout="constrained")
     for axes, (variant, some) in zip(np.atleast_1d(figure.subplots(len(panels), 1)), panels.items(), strict=True):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.quality.methods import Method, half_maximum
+from benchmarks.quality.methods import Method, half_maximum, plain_half_maximum
+from benchmarks.quality.oracles import dice
 from benchmarks.quality.records import VARIANTS, Record, Store, on_scale, run_method
 from monai_ctseg import read_scan
 from monai_ctseg.scan import BoolArray, Mask, Scan
@@ -21,11 +22,15 @@ BARE = ("hip-screw-ct", 85)
 def run_real(
     data: Path, store: Store, methods: Callable[[str], Sequence[Method]], scans: Sequence[str] = SCANS
 ) -> list[Record]:
-    """Records of each method on each scan on both scales. methods: those for a scan, by its name."""
+    """Records of each method on each scan on both scales. methods: those for a scan, by its name.
+
+    dice: against the half-maximum labels of the unsaturated scan; dice_plain: against those of the plain version.
+    """
     records = []
     for name in scans:
         scan = read_scan(data / name / "dicom")
         reference = Mask(half_maximum(scan, None).voxels, scan.grid)
+        plain = plain_half_maximum(scan, None).voxels
         bare = bare_slices(scan) if name == BARE[0] else np.zeros(scan.grid.shape[2], dtype=bool)
         for variant in VARIANTS:
             given = cache(lambda variant=variant, scan=scan: on_scale(scan, variant))
@@ -33,6 +38,7 @@ def run_real(
                 record = run_method(store, method, name, variant, given, reference, group="real", kind=name)
                 voxels = store.mask(record)
                 record["bare_mm3"] = float(voxels[:, :, bare].sum() * scan.grid.voxel_mm3) if bare.any() else None
+                record["dice_plain"] = dice(voxels, plain)
                 records.append(record)
                 print(f"{name}, {variant}, {method.name}: Dice {record['dice']:.4f}", flush=True)
     return records

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
 from benchmarks.quality.methods import Found, Method
+from benchmarks.quality.oracles import box_around
 from monai_ctseg.grid import Grid
 from monai_ctseg.overlap import compare_masks
 from monai_ctseg.scan import BoolArray, Mask, Scan
@@ -114,15 +115,16 @@ def measure(found: Found, truth: Mask) -> Record:
 
 def within(mask: BoolArray, grid: Grid, mm: float) -> BoolArray:
     """The voxels at most so far from the mask."""
-    if not mask.any():
-        return np.zeros(mask.shape, dtype=bool)
-    return np.asarray(distance_transform_edt(~mask, sampling=grid.spacing_mm) <= mm)
+    near = np.zeros(mask.shape, dtype=bool, order="F")
+    box = box_around(mask, [int(mm / spacing) + 1 for spacing in grid.spacing_mm])
+    if box is not None:
+        near[box] = distance_transform_edt(~mask[box], sampling=grid.spacing_mm) <= mm
+    return near
 
 
 def count_chances(chances: npt.NDArray[np.uint8], truth: BoolArray) -> list[list[float]]:
     """For each of ten bins of probability: voxels, sum of the probability, and how many are metal."""
-    p = chances.astype(np.float64).ravel() / 255
-    at = np.minimum((p * BINS).astype(int), BINS - 1)
-    return [
-        np.bincount(at, weights=w, minlength=BINS).tolist() for w in (np.ones_like(p), p, truth.ravel().astype(float))
-    ]
+    values = np.arange(256) / 255
+    at = np.minimum((values * BINS).astype(int), BINS - 1)
+    voxels, metal = (np.bincount(some.ravel(order="K"), minlength=256) for some in (chances, chances[truth]))
+    return [np.bincount(at, weights=w, minlength=BINS).tolist() for w in (voxels, voxels * values, metal)]

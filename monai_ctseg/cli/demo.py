@@ -12,8 +12,9 @@ import typer
 from monai_ctseg.cli.console import INTERRUPTED, OutputOption, OverwriteOption, SeriesOption, ThresholdOption
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
 
-EPOCHS = 6
-STEPS = 60
+EPOCHS = 4
+STEPS = 40
+SIMULATED = ("--kind", "hip_screw", "--seed", "4", "--size", "256", "--pixel", "1.5", "--count", "40", "--slice", "2.5")
 
 
 def register(app: typer.Typer) -> None:
@@ -25,13 +26,14 @@ def demo(
     context: typer.Context,
     output: OutputOption,
     scan: Annotated[
-        Path | None, typer.Argument(metavar="[SCAN]", help="Your own scan; without it, a phantom.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="[SCAN]", help="Your own scan; without it, a simulated CT.", show_default=False),
     ] = None,
     threshold: ThresholdOption = DEFAULT_THRESHOLD_HU,
     series: SeriesOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Show the whole path: phantom or scan, statistics, labels, a short training, prediction, Dice.
+    """Show the whole path: simulated CT or your scan, statistics, labels, segmentation, a short training, Dice.
 
     Each step is a command that is printed before it runs. Takes a few minutes on two cores.
     """
@@ -39,33 +41,34 @@ def demo(
     again = ["--overwrite"] if overwrite else []
     chosen = ["--series", series] if series else []
     at = ["--threshold", f"{threshold:g}"] if threshold != DEFAULT_THRESHOLD_HU else []
-    place = scan or output / "phantom" / "dicom"
-    labels, training, predicted = (output / name for name in ("labels", "training", "predicted"))
+    place = scan or output / "simulated" / "dicom"
+    masks = {name: output / name for name in ("threshold", "half_maximum", "network")}
+    training = output / "training"
 
     def step(what: str, *words: object) -> None:
         _run(context, what, [str(word) for word in words])
 
     if scan is None:
-        step("a CT of two thighs with a hip screw is drawn", "phantom", "-o", output / "phantom", *again)
+        step("a CT of a hip with a screw is simulated", "simulate", "-o", output / "simulated", *SIMULATED, *again)
     step("what is in it", "stats", place, "--plot", output / "stats.png", *chosen, *again)
-    step("metal by threshold, in the body", "labels", place, "-o", labels, *at, *chosen, *again)
+    step("metal by threshold, in the body", "labels", place, "-o", masks["threshold"], *at, *chosen, *again)
+    half = ("--method", "half-maximum", *at, *chosen, *again)
+    step("metal by the edges of each object", "labels", place, "-o", masks["half_maximum"], *half)
+    step("metal by the network that comes along", "infer", place, "-o", masks["network"], *chosen, *again)
     short = ["--epochs", EPOCHS, "--set", f"steps_per_epoch={STEPS}"]
-    learns = "a 2D U-Net learns these labels on some slices and is tried on others"
+    learns = "a network of your own: a 2D U-Net learns the threshold's labels on some slices, and is tried on others"
     step(learns, "train", place, "-o", training, *short, *at, *chosen, *again)
-    weights = training / "model.pt"
-    step("it segments the whole scan", "infer", place, "-o", predicted, "--weights", weights, *chosen, *again)
-    step("the network against its labels", "evaluate", predicted / "mask.nii.gz", labels / "mask.nii.gz")
-    if scan is None:
-        truth = output / "phantom" / "truth.nii.gz"
-        step("the network against the known truth", "evaluate", predicted / "mask.nii.gz", truth)
-        step("the threshold against the known truth", "evaluate", labels / "mask.nii.gz", truth)
-        typer.echo(
-            "\nThe network does not beat its labels: metal blooms, a threshold of 3000 HU draws it too large,"
-            "\nand a network trained on that threshold learns just that."
-        )
+    for name, folder in masks.items():
+        if scan is None:
+            truth = output / "simulated" / "truth.nii.gz"
+            step(f"{name.replace('_', '-')} against the truth", "evaluate", folder / "mask.nii.gz", truth)
+        elif name != "half_maximum":
+            other = masks["half_maximum"] / "mask.nii.gz"
+            step(f"{name} against half-maximum", "evaluate", folder / "mask.nii.gz", other)
     typer.echo(f"\nall of it in {perf_counter() - start:.0f} s; look at")
-    for name in ("stats.png", "labels/masks", "training/overview.png", "predicted/mask.nii.gz"):
-        typer.echo(f"  {output / name}")
+    pictures = ("stats.png", "training/overview.png", "network/mask.nii.gz")
+    for picture in (("simulated/preview.png",) if scan is None else ()) + pictures:
+        typer.echo(f"  {output / picture}")
 
 
 def _run(context: typer.Context, what: str, words: list[str]) -> None:

@@ -192,7 +192,7 @@ def _report(found: Found, output: Path, *, as_json: bool) -> None:
     if as_json:
         print_json({**audit, "output": str(output)})
     else:
-        facts = {"metal": "", "volume": describe_volumes(audit), **describe(audit, found.intensity)}
+        facts = {"metal": "", "volume": describe_volumes(audit), **describe(audit, found.intensity)}  # in this order
         print_facts(facts)
         typer.echo(f"\nwritten to {output}: mask.nii.gz, masks/, images/, audit.json, run.json")
     if not audit["voxels"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,24 +28,30 @@ if TYPE_CHECKING:
     from monai_ctseg.simulation import Case, Simulated, Wish
 
 CEILING_HU = 3071.0
+KERNELS = {"soft": (0.5, 0.0), "standard": (0.7, 0.0), "sharp": (1.0, 0.5)}
+"""Where the Hann window ends, per mm, and how much middle frequencies are raised."""
 PICTURES = 4
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    examples = (
-        "Examples:  monai-ctseg simulate -o hip --kind stem --seed 3     "
+    example = (
+        "Example:  monai-ctseg simulate -o hip --kind total_hip --seed 3     "
         "monai-ctseg simulate -o screw --body ~/scans/native_hip --kind hip_screw     "
         "monai-ctseg simulate -o cohort --cases 100"
     )
-    app.command(epilog=examples)(simulate)
+    app.command(epilog=example)(simulate)
 
 
 def simulate(
     output: OutputOption,
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", help="What is implanted; may be given several times. See --kinds.", show_default=False),
+        typer.Option(
+            "--kind",
+            help="What is implanted, such as total_hip, plate or filling; may be repeated.",
+            show_default=False,
+        ),
     ] = None,
     part: Annotated[
         str | None,
@@ -66,6 +73,18 @@ def simulate(
     photons: Annotated[
         float | None,
         typer.Option(min=1e3, max=1e9, help="The dose: photons at a detector through air, a view.", show_default=False),
+    ] = None,
+    kernel: Annotated[
+        str | None, typer.Option(help="Of the reconstruction: soft, standard or sharp.", show_default=False)
+    ] = None,
+    reduce_artefacts: Annotated[
+        bool, typer.Option("--reduce-artefacts", help="The scanner reduces metal artefacts.")
+    ] = False,
+    metal: Annotated[
+        str | None,
+        typer.Option(
+            help="titanium, steel, cobalt_chromium, gold or amalgam; by default what fits.", show_default=False
+        ),
     ] = None,
     pixel: Annotated[float | None, typer.Option(min=0.1, max=10, help="Pixel size, mm.", show_default=False)] = None,
     slice_mm: Annotated[
@@ -94,11 +113,21 @@ def simulate(
     which `train` takes. Cut off, --cases goes on where it was.
     """
     from monai_ctseg.simulation import Wish
+    from monai_ctseg.simulation.cases import PARTS
+    from monai_ctseg.simulation.materials import METALS
 
+    _require_sense(body=body, slices=slices, cases=cases, fixed=(part, pixel, slice_mm, size, count))
     settings = {"kv": kv, "photons": photons, "ceiling_hu": CEILING_HU if saturated else None}
+    settings |= (
+        dict(zip(("cutoff_per_mm", "boost"), KERNELS[_one_of(kernel, KERNELS, "--kernel")], strict=True))
+        if kernel
+        else {}
+    )
+    settings |= {"artefact_reduction": True} if reduce_artefacts else {}
     wish = Wish(
-        part=_choice(part),
-        kinds=tuple(kind) if kind else None,
+        part=_one_of(part, PARTS, "--part"),
+        material=_one_of(metal, METALS, "--metal"),
+        kinds=_kinds(kind),
         pixel_mm=pixel,
         slice_mm=slice_mm,
         size=size,
@@ -124,12 +153,29 @@ def simulate(
         )
 
 
-def _choice(part: str | None) -> Any:
-    from monai_ctseg.simulation.cases import PARTS
+def _kinds(kinds: list[str] | None) -> tuple[str, ...] | None:
+    from monai_ctseg.implants import KINDS
 
-    if part is not None and part not in PARTS:
-        raise typer.BadParameter(f"'{part}' is none of {', '.join(PARTS)}", param_hint="--part")
-    return part
+    return tuple(_one_of(kind, KINDS, "--kind") for kind in kinds) if kinds else None
+
+
+def _one_of(name: str | None, known: Iterable[str], option: str) -> Any:
+    """The name, if it is known; wrong usage that lists them all, if not."""
+    if name is not None and name not in known:
+        raise typer.BadParameter(f"'{name}' is none of {', '.join(known)}", param_hint=option)
+    return name
+
+
+def _require_sense(*, body: Path | None, slices: str | None, cases: int | None, fixed: tuple[object, ...]) -> None:
+    if slices is not None and body is None:
+        raise typer.BadParameter(
+            "says which slices of a real scan; it makes no sense without --body", param_hint="--slices"
+        )
+    if body is not None and (cases or any(value is not None for value in fixed)):
+        raise typer.BadParameter(
+            "a real body brings its own grid; leave --part, --pixel, --slice, --size, --count and --cases out",
+            param_hint="--body",
+        )
 
 
 def _range(slices: str) -> tuple[int, int]:

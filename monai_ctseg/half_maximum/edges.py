@@ -21,19 +21,24 @@ from monai_ctseg.half_maximum.ridges import Floats, Ridges, Spacing, climb
 from monai_ctseg.half_maximum.spread import blur, refine_spread, smooth, usual_spread
 from monai_ctseg.scan import BoolArray
 
-WAY_MM = 4.0
+WAY_MM = 5.0
 BRIGHT_HU = 1000.0
 LEVELS = (0.25, 0.92)
 ROUNDS = 6
 SURROUNDINGS_MM = 3.0
 SURROUNDINGS_HU = (-1000.0, 2000.0)
-ALONG_EDGE_MM = 1.0
+ALONG_EDGE_MM = 3.0
 THICK = 0.95
 DENSER = 1.25
 DENSEST_HU = 30_000.0
 LEAST_LEFT = 0.1
 LOST = 0.1
-FLOOR = 0.25
+FLOOR = 0.2
+SLOPE_MM = 1.9
+SHARP = 0.5
+WEAK = 0.3
+STREAK_MM = 15.0
+MARK = True
 PARTS = 3
 """Parts of a voxel along each side, odd so that no voxel is exactly half full."""
 
@@ -66,8 +71,17 @@ def find_edges(
     around = _surroundings(hu, hu > seed_hu, spacing_mm)
     heights = (hu - around).ravel()
     ridge_hu = hu.ravel()[ridges.ends]
-    height = np.where(ridge_hu > seed_hu, ridge_hu - around.ravel()[ridges.at], np.inf)
-    u = ridges.spread(heights[ridges.at] / np.maximum(height, 500.0))
+    height = ridge_hu - around.ravel()[ridges.at]
+    sharp = ridges.steepest * SLOPE_MM > SHARP * height
+    highest = ndimage.maximum_filter(hu, [2 * int(STREAK_MM / mm) + 1 for mm in spacing_mm]).ravel()[ridges.at]
+    metal = (ridge_hu > seed_hu) & (sharp | (height > WEAK * highest))
+    height = np.where(metal, height, np.inf).astype(np.float32)
+    relative = heights[ridges.at] / np.maximum(height, 500.0)
+    if MARK:
+        own = np.zeros(hu.size, dtype=bool)
+        own[ridges.ends[metal & sharp]] = True
+        relative = np.where(own[ridges.at], np.maximum(relative, 1.0), relative)
+    u = ridges.spread(relative)
     level = np.full(hu.shape, 0.5, dtype=np.float32)
     least = np.full(len(ridges.at), LEAST_LEFT, dtype=np.float32)
     spread, tell = spread_mm or usual_spread(spacing_mm), spread_mm is None

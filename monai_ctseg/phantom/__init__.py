@@ -1,17 +1,24 @@
-"""Phantom: a CT of hips and thighs with a hip screw, drawn from formulas, so that the metal's true place is known.
+"""Phantom: drawn CTs of patients: without metal, with the places where implants sit; and a quick one with a hip screw.
 
-Frames, all in millimetres with x to the patient's left, y to the back and z to the head: LPS (the grid's); the table
-frame, which is LPS with its origin in the centre of the volume; and the body frame, which lies in the table frame as
-the pose says.
+`draw_body` paints a part of a patient at random, from the knees to the top of the head or an arm, on a couch, on any
+grid: HU as a perfect scanner would read them, but for voxels that hold more than one tissue. `make_phantom` draws hips
+and thighs of the same anatomy with a hip screw, whose true place is known: its streaks, noise and blur are a likeness,
+not a simulation; do not judge the removal of streaks on it.
 
-This is a drawing, not a simulation: edges blur as under a scanner's point spread, but streaks, noise and anatomy only
-look like the real ones. Do not judge the removal of streaks, or anything anatomical, on it.
+Frames, in millimetres with x to the patient's left, y to the back and z to the head: LPS (the grid's); and the body
+frame, in which the anatomy is written down for a patient of usual size (see `person`), laid into LPS by a pose.
 
-solids   rods, bars and balls, and how much of a voxel they fill
-anatomy  what varies from patient to patient; bones, skin, implant, marker
-tissue   HU of air, table and body
-streaks  what metal does to a slice, roughly
-draw     all of it on a grid
+shapes   signed distances and the boxes that hold them
+canvas   layers painted on a slab of voxels, each in its own box
+fields   profiles along the body, random waves for texture
+person   what varies from patient to patient, and the pose
+outline muscles pelvis spine chest organs limbs head   anatomy
+extras   what is bright without being metal
+couch    what the patient lies on
+scene    the anatomy of a part in the order of painting, and its landmarks
+lying    the body laid on the couch, landmarks on skin and couch
+bodies   all of it on a grid
+anatomy streaks draw   the phantom with the hip screw
 """
 
 from monai_ctseg.phantom.bodies import BodyPhantom, draw_body, find_landmarks

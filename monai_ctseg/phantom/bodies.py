@@ -13,11 +13,11 @@ from monai_ctseg.phantom.lying import Lying, lay_down
 from monai_ctseg.phantom.outline import SKIN_MM
 from monai_ctseg.phantom.scene import CAVITY, Landmark, Part, Scene
 from monai_ctseg.phantom.shapes import FAR_MM, Shape, smooth_max
-from monai_ctseg.solids import Floats
+from monai_ctseg.solids import Floats, Points
 
 SWELL = [(-850, 3), (-500, 7), (-350, 9), (-130, 14), (-70, 13), (-30, 8), (20, 2), (560, 2), (600, 0)]
 """How much further muscles reach by z, mm: in the thighs they fill the limb."""
-SLAB_VOXELS = 2_500_000
+SLAB_VOXELS = 1_500_000
 AIR_HU = -1000.0
 
 
@@ -73,17 +73,18 @@ def _slab(grid: Grid, start: int, stop: int, lying: Lying) -> Floats:
     for layer in lying.below:
         layer.paint(room)
     body = Canvas(hu, Space(shape, pose.from_lps @ to_lps), edge / pose.scale)
-    _soft_tissue(body, lying.scene, lying.couch.depth(room.space.points(room.whole)))
+    _soft_tissue(body, lying, room.space.points(room.whole))
     for layer in lying.scene.layers:
         layer.paint(body)
     return hu
 
 
-def _soft_tissue(canvas: Canvas, scene: Scene, depth: Floats) -> None:
-    """Skin, fat, and muscles with the fat between them."""
-    person, at = scene.person, canvas.space.points(canvas.whole)
+def _soft_tissue(canvas: Canvas, lying: Lying, at_lps: Points) -> None:
+    """Skin, fat, organs, and muscles with the fat between them."""
+    scene, at = lying.scene, canvas.space.points(canvas.whole)
+    person = scene.person
     lean, skin = scene.outline.distances(canvas.space, canvas.whole)
-    skin = np.maximum(skin, depth)
+    skin = lying.couch.press(skin, at_lps)
     coarse, fine = person.coarse(at), person.fine(at)
     mix(canvas.hu, canvas.cover(skin), at, 5.0)
     mix(canvas.hu, canvas.cover(skin + np.float32(SKIN_MM)), at, person.fat(coarse, fine))

@@ -38,7 +38,7 @@ class Space:
 
     @cached_property
     def _to_index(self) -> tuple[FloatArray, FloatArray]:
-        turn: FloatArray = np.linalg.inv(self.matrix[:3, :3])
+        turn = np.asarray(np.linalg.inv(self.matrix[:3, :3]), dtype=np.float64)
         return turn, -turn @ self.matrix[:3, 3]
 
     def points(self, block: Block) -> Points:

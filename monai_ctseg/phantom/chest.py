@@ -134,12 +134,11 @@ def _on_wall(outline: Outline, vertebra: Vertebra, side: int, angle: float, drop
 def shoulders(person: Person, side: int) -> list[Layer]:
     """Collar bone and shoulder blade of one side."""
     blade = ellipsoid((side * 104, 62, 478), (44, 4.5, 64), turn_about(2, -side * 28))
-    spine = tube([(side * 74, 72, 505), (side * 132, 48, 532), (side * 164, 14, 548)], [4, 5, 6])
+    spine = tube([(side * 74, 72, 505), (side * 128, 46, 526), (side * 148, 16, 534)], [4, 5, 6])
     socket = ellipsoid((side * 142, 30, 522), (9, 16, 18))
     coracoid = cone((side * 138, 18, 530), (side * 136, -22, 535), 7, 5)
-    collar = tube(
-        [(side * 20, -52, 520), (side * 70, -50, 540), (side * 120, -14, 556), (side * 160, 2, 558)], [9, 6, 6, 6]
-    )
+    way = [(side * 20, -52, 514), (side * 70, -46, 530), (side * 118, -12, 541), (side * 146, 6, 538)]
+    collar = tube(way, [9, 6, 6, 6])
     shell = 0.75 * person.shell_hu
     return [
         Bone([blade, *spine, socket, coracoid], 1.3 * person.cortex, shell, person.spongy).layer(),

@@ -12,6 +12,7 @@ from monai_ctseg.phantom.shapes import Shape, cone, xyz
 from monai_ctseg.solids import Floats, Points
 
 LONG_MM = 2000.0
+NARROW_MM = 300.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,15 @@ class Couch:
         x = at[0] - np.float32(self.top[0])
         hollow: Floats = x * x * np.float32(0.5 / self.bend_mm)
         return at[1] - np.float32(self.top[1]) + hollow
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it is a head rest."""
+        return self.width_mm < NARROW_MM
+
+    def press(self, skin: Floats, at: Points) -> Floats:
+        """Distance to the skin, flattened where it lies on the couch; a head rest flattens nothing."""
+        return skin if self.narrow else np.maximum(skin, self.depth(at))
 
     def layers(self) -> list[Layer]:
         """To paint in LPS."""

@@ -97,7 +97,7 @@ def dense_spot(random: np.random.Generator, place: FloatArray) -> list[Layer]:
 
 def arm_vein(side: int, hu: float) -> list[Layer]:
     """Fresh contrast from an arm's pit to the heart."""
-    way = [(side * 168, 0, 520), (side * 90, -30, 540), (side * 40, -38, 532), (-22, -28, 505), (-26, -24, 430)]
+    way = [(side * 146, 0, 500), (side * 92, -28, 530), (side * 40, -38, 532), (-22, -28, 505), (-26, -24, 430)]
     return [fill(shape, 0.6 * hu if n > 1 else hu) for n, shape in enumerate(tube(way, [5, 5.5, 6, 7.5, 9]))]
 
 

@@ -16,8 +16,6 @@ from monai_ctseg.phantom.scene import UP, Landmark, Part, Scene, compose
 from monai_ctseg.phantom.shapes import xyz
 from monai_ctseg.solids import Floats, unit
 
-NARROW_MM = 300.0
-
 
 @dataclass(frozen=True, eq=False)
 class Lying:
@@ -31,8 +29,7 @@ class Lying:
         """Distance to the skin, which the couch flattens, mm, at index points (i, j, k) -> LPS."""
         _, skin = self.scene.outline.distances(Space(shape, self.scene.pose.from_lps @ to_lps), every(shape))
         room = Space(shape, to_lps).points(every(shape))
-        result: Floats = np.maximum(skin * np.float32(self.scene.pose.scale), self.couch.depth(room))
-        return result
+        return self.couch.press(skin * np.float32(self.scene.pose.scale), room)
 
 
 def lay_down(grid: Grid, random: np.random.Generator, part: Part, *, extras: bool) -> Lying:
@@ -57,7 +54,7 @@ def _rest(scene: Scene, couch: Couch, grid: Grid) -> Couch:
     random, middle = scene.person.random, grid.center_lps
     corners = grid.to_lps(np.array(np.meshgrid(*[(0, n - 1) for n in grid.shape])).reshape(3, -1).T)
     low, high = corners[:, 2].min() - 120, corners[:, 2].max() + 120
-    if couch.width_mm < NARROW_MM:
+    if couch.narrow:
         low, high = middle[2], middle[2] + 60  # a head rest carries the head, not the shoulders
     half = min(240.0, couch.width_mm / 2)
     frame = np.diag([half / 30, 4.0, 10.0, 1.0])

@@ -16,7 +16,7 @@ from monai_ctseg.solids import Floats, Points
 TORSO = {
     -104: (6, 6, 5), -92: (34, 34, 8), -75: (92, 72, 10), -60: (136, 86, 10), -30: (164, 96, 8),
     0: (167, 100, 7), 60: (158, 101, 4), 110: (149, 100, 0), 170: (137, 98, -2), 250: (139, 100, -4),
-    330: (146, 106, -8), 430: (158, 108, -6), 500: (160, 96, 2), 545: (158, 74, 8), 570: (110, 62, 10),
+    330: (146, 106, -8), 430: (158, 108, -6), 500: (160, 96, 2), 545: (160, 78, 8), 558: (144, 70, 9), 573: (106, 62, 10),
     590: (66, 60, 8), 610: (58, 60, 5), 634: (56, 60, 5), 646: (57, 80, -9), 665: (58, 88, -12),
     690: (64, 100, -10), 720: (72, 104, -8), 760: (78, 103, -6), 790: (76, 98, -6), 815: (62, 82, -6),
     832: (38, 52, -6), 840: (4, 6, -6),
@@ -57,7 +57,7 @@ class Outline:
         self.legs = [_leg(person, side) for side in sides]
         self.fat = Profile(list(FAT.items()))
         self.belly = Profile([(z, share * person.belly_mm) for z, share in BELLY.items()])
-        self.lumps = waves(person.random, shortest_mm=90, longest_mm=260, count=5)
+        self.lumps = waves(person.random, shortest_mm=90, longest_mm=260, count=3)
 
     def distances(self, space: Space, block: Block) -> tuple[Floats, Floats]:
         """Distance to the body without its fat, and to the skin, in a block, both mm."""

@@ -94,7 +94,7 @@ def draw_person(random: np.random.Generator) -> Person:
         neck_degrees=neck_degrees,
         forward_degrees=random.uniform(2, 25),
         knee_x=(random.uniform(70, 105), random.uniform(70, 105)),
-        coarse=waves(random, shortest_mm=25, longest_mm=90),
+        coarse=waves(random, shortest_mm=25, longest_mm=90, count=6),
         fine=waves(random, shortest_mm=3, longest_mm=14, count=13),
     )
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
-from monai_ctseg.implants import Family, Implant, Place, kinds_for, make_implants, place, toward
+from monai_ctseg.implants import PLACES, Family, Implant, kinds_for, make_implants, place, toward
 from monai_ctseg.phantom.bodies import draw_body, find_landmarks
 from monai_ctseg.phantom.scene import Landmark, Part
 from monai_ctseg.scan import Scan
@@ -74,7 +74,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Wish:
-    """What of a case is not left to chance. saturated: whether the scale ends at 12 bits. metal: any implant at all."""
+    """What of a case is not left to chance. saturated: whether the scale ends at 12 bits. metal: any implant at all.
+    material: one metal for all implants.
+    """
 
     part: Part | None = None
     kinds: tuple[str, ...] | None = None
@@ -84,6 +86,7 @@ class Wish:
     slices: int | None = None
     saturated: bool | None = None
     metal: bool | None = None
+    material: str | None = None
     family: Family = "training"
     scanner: dict[str, float] = field(default_factory=dict)
 
@@ -102,7 +105,9 @@ def draw_case(seed: int, wish: Wish | None = None) -> Case:
     scanner = draw_scanner(random, saturated=wish.saturated)
     grid = _draw_grid(random, about, wish)
     settings = {**vars(scanner), **wish.scanner}
-    return Case(seed, part, tuple(kind for kind, _ in sites), tuple(implants), grid, Scanner(**settings), wish.family)
+    return Case(
+        seed, part, tuple(kind for kind, _ in sites), tuple(_of(implants, wish)), grid, Scanner(**settings), wish.family
+    )
 
 
 def draw_case_in(body: Scan, seed: int, wish: Wish | None = None) -> Case:
@@ -123,7 +128,7 @@ def draw_case_in(body: Scan, seed: int, wish: Wish | None = None) -> Case:
         implants += put(kind, site, random, wish.family)
     settings = {**vars(scanner), **wish.scanner}
     used = kinds if implants else ()
-    return Case(seed, "body", used, tuple(implants), body.grid, Scanner(**settings), wish.family, body)
+    return Case(seed, "body", used, tuple(_of(implants, wish)), body.grid, Scanner(**settings), wish.family, body)
 
 
 def make_case(case: Case, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> Simulated:
@@ -145,6 +150,11 @@ def put(kind: str, site: Landmark, random: Random, family: Family = "training") 
     turn = np.linalg.qr(np.eye(3) + random.normal(0, 0.06, (3, 3)))[0]
     turn *= np.sign(np.diag(turn))
     return list(place(make_implants(kind, random, family=family), frame @ turn, point + random.normal(0, 1.5, 3)))
+
+
+def _of(implants: Sequence[Implant], wish: Wish) -> list[Implant]:
+    """The implants, of the metal wished for."""
+    return [replace(one, metal=wish.material) if wish.material and one.inside else one for one in implants]
 
 
 def _frame(kind: str, site: Landmark) -> tuple[FloatArray, FloatArray]:
@@ -181,46 +191,54 @@ def _axes(*, up: FloatArray, across: FloatArray) -> FloatArray:
 
 
 def _choose_part(random: Random, kinds: Sequence[str] | None) -> Part:
-    """One of the parts by weight; with kinds, one that all of them may lie in."""
-    fit = [part for part in PARTS if kinds is None or _places_for(kinds) & set(_PLACES[part])]
+    """One of the parts by weight; with kinds, one in which each of them has a place."""
+    fit = [part for part in PARTS if all(set(_PLACES[part]) & _places_of(kind) for kind in kinds or ())]
     if not fit:
-        raise CtsegError(f"no body part takes {', '.join(kinds or ())}; see `monai-ctseg simulate --help`")
+        wanted = " and ".join(kinds or ())
+        raise CtsegError(f"no body part has a place for {wanted}; take another kind, or one at a time")
     weights = np.array([PARTS[part] for part in fit])
     return fit[int(random.choice(len(fit), p=weights / weights.sum()))]
 
 
-_PLACES: dict[Part, tuple[Place, ...]] = {
-    "pelvis": ("hip", "femur", "trunk"),
-    "limb": ("femur",),
-    "spine": ("spine", "trunk"),
-    "head": ("jaw",),
-    "trunk": ("trunk", "spine"),
+_PLACES: dict[Part, tuple[str, ...]] = {
+    "pelvis": ("hip", "femur", "skin", "table"),
+    "limb": ("femur", "skin", "table"),
+    "spine": ("spine", "trunk", "skin", "table"),
+    "head": ("jaw", "skin", "table"),
+    "trunk": ("trunk", "spine", "skin", "table"),
 }
-"""Where implants are put in each part, likeliest first."""
+"""The landmarks of each part on which implants are put."""
 
 
-def _places_for(kinds: Sequence[str]) -> set[Place]:
-    return {place for places in _PLACES.values() for place in places if set(kinds) & set(kinds_for(place))}
+def _places_of(kind: str) -> set[str]:
+    """The landmarks that a kind is put on."""
+    places = ("hip", "femur", "spine", "jaw", "trunk", "skin", "table")
+    return {place for place in places if kind in _kinds_at(place)}
 
 
 def _choose_sites(
     random: Random, landmarks: Sequence[Landmark], kinds: Sequence[str] | None
 ) -> list[tuple[str, Landmark]]:
-    """Kinds of implants and the landmarks that they are put on: one, sometimes more."""
-    open_sites = [site for site in landmarks if _kinds_at(site)]
+    """Kinds of implants and the landmarks that they are put on: those wished for, or one and sometimes more."""
     if kinds is not None:
-        open_sites = [site for site in open_sites if set(kinds) & set(_kinds_at(site))]
-    if not open_sites:
-        return []
-    weights = np.array([OFTEN_AT.get(site.place, 1.0) for site in open_sites])
-    first = open_sites[int(random.choice(len(open_sites), p=weights / weights.sum()))]
-    near = sorted(open_sites, key=lambda site: float(np.linalg.norm(np.subtract(site.point_lps, first.point_lps))))
-    often = {"jaw": (1, 8), "trunk": (1, 5), "spine": (1, 1)}.get(first.place, (1, 2))
-    count = len(kinds) if kinds is not None else int(random.integers(*often, endpoint=True))
-    chosen = near[:count]
-    names = list(kinds) if kinds is not None else [_choose_kind(random, site) for site in chosen]
-    pairs = zip(names, chosen, strict=False)
+        sites = [_choose_site(random, [site for site in landmarks if kind in _kinds_at(site.place)]) for kind in kinds]
+        pairs = list(zip(kinds, sites, strict=True))
+    else:
+        inside = [site for site in landmarks if site.place not in ("skin", "table") and _kinds_at(site.place)]
+        first = _choose_site(random, inside)
+        near = sorted(inside, key=lambda site: float(np.linalg.norm(np.subtract(site.point_lps, first.point_lps))))
+        often = {"jaw": (1, 8), "trunk": (1, 5), "spine": (1, 1)}.get(first.place, (1, 2))
+        chosen = near[: int(random.integers(*often, endpoint=True))]
+        pairs = [(_choose_kind(random, site), site) for site in chosen]
     return [(kind, _front(site, landmarks) if kind in ALONG_THE_ARCH else site) for kind, site in pairs]
+
+
+def _choose_site(random: Random, sites: Sequence[Landmark]) -> Landmark:
+    """One of the sites by how often their places are chosen; CtsegError where there is none."""
+    if not sites:
+        raise CtsegError("this patient has no place for such an implant; take another --seed or --part")
+    weights = np.array([OFTEN_AT.get(site.place, 1.0) for site in sites])
+    return sites[int(random.choice(len(sites), p=weights / weights.sum()))]
 
 
 def _front(tooth: Landmark, landmarks: Sequence[Landmark]) -> Landmark:
@@ -230,20 +248,20 @@ def _front(tooth: Landmark, landmarks: Sequence[Landmark]) -> Landmark:
 
 
 def _choose_kind(random: Random, site: Landmark) -> str:
-    kinds = _kinds_at(site)
+    kinds = _kinds_at(site.place)
     weights = np.array([OFTEN.get(kind, 1.0) for kind in kinds])
     return str(random.choice(kinds, p=weights / weights.sum()))
 
 
-def _kinds_at(site: Landmark) -> tuple[str, ...]:
-    """The kinds that are put at a landmark."""
-    if site.place == "hip":
+def _kinds_at(place: str) -> tuple[str, ...]:
+    """The kinds that are put at landmarks of a place."""
+    if place == "hip":
         return (*kinds_for("hip"), *ON_THE_SHAFT)
-    if site.place == "femur":
+    if place == "femur":
         return tuple(kind for kind in kinds_for("femur") if kind not in ON_THE_SHAFT)
-    if site.place == "socket" or site.place == "skin" or site.place == "table":
-        return ()
-    return kinds_for(site.place)
+    if place in ("skin", "table"):
+        return kinds_for("outside")
+    return kinds_for(place) if place in PLACES else ()
 
 
 def _outside(random: Random, landmarks: Sequence[Landmark], wish: Wish) -> list[Implant]:
