@@ -110,7 +110,7 @@ def _real(records: Sequence[Record]) -> list[str]:
     if not records:
         return []
     lines = [
-        "| scan | scale | method | Dice | against plain | volume, % | surface distance, mm | beyond 5 mm, mm3 | slices 0-85, mm3 |",
+        "| scan | scale | method | Dice | against plain | volume, % | surface, mm | beyond 5 mm, mm3 | slices 0-85, mm3 |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for r in records:
@@ -118,8 +118,8 @@ def _real(records: Sequence[Record]) -> list[str]:
         surface = DASH if r["surface_mm"] is None else f"{r['surface_mm']:.2f}"
         bare = DASH if r.get("bare_mm3") is None else f"{r['bare_mm3']:.0f}"
         lines.append(
-            f"| {r['case']} | {r['variant']} | {NAMES[r['method']]} | {r['dice']:.4f} | {plain} | {r['volume_percent']:+.1f} "
-            f"| {surface} | {r['stray_mm3']:.0f} | {bare} |"
+            f"| {r['case']} | {r['variant']} | {NAMES[r['method']]} | {r['dice']:.4f} | {plain} "
+            f"| {r['volume_percent']:+.1f} | {surface} | {r['stray_mm3']:.0f} | {bare} |"
         )
     text = (
         "Against the half-maximum labels of the unsaturated scan, which are no truth; half-maximum there is measured "

@@ -21,24 +21,26 @@ from monai_ctseg.half_maximum.ridges import Floats, Ridges, Spacing, climb
 from monai_ctseg.half_maximum.spread import blur, refine_spread, smooth, usual_spread
 from monai_ctseg.scan import BoolArray
 
-WAY_MM = 5.0
+WAY_MM = 3.0
 BRIGHT_HU = 1000.0
-LEVELS = (0.25, 0.92)
+LEVELS = (0.35, 0.8)
 ROUNDS = 6
 SURROUNDINGS_MM = 3.0
 SURROUNDINGS_HU = (-1000.0, 2000.0)
-ALONG_EDGE_MM = 3.0
+ALONG_EDGE_MM = 2.5
 THICK = 0.95
 DENSER = 1.25
 DENSEST_HU = 30_000.0
 LEAST_LEFT = 0.1
 LOST = 0.1
 FLOOR = 0.2
-SLOPE_MM = 1.9
-SHARP = 0.5
-WEAK = 0.3
+WEAK = 0.25
 STREAK_MM = 15.0
-MARK = True
+NEARER = 1
+REFINE = (0.2, 0.8)
+FREE = 0.03
+NEAR_MM = 1.5
+LOWEST, HIGHEST = -1500.0, 4000.0
 PARTS = 3
 """Parts of a voxel along each side, odd so that no voxel is exactly half full."""
 
@@ -69,23 +71,14 @@ def find_edges(
     """Objects whose ridge exceeds `seed_hu` in `hu` [i, j, k]; without `spread_mm` the edges themselves tell it."""
     ridges = climb(hu, hu > min(BRIGHT_HU, seed_hu / 2), spacing_mm, WAY_MM)
     around = _surroundings(hu, hu > seed_hu, spacing_mm)
-    heights = (hu - around).ravel()
-    ridge_hu = hu.ravel()[ridges.ends]
-    height = ridge_hu - around.ravel()[ridges.at]
-    sharp = ridges.steepest * SLOPE_MM > SHARP * height
-    highest = ndimage.maximum_filter(hu, [2 * int(STREAK_MM / mm) + 1 for mm in spacing_mm]).ravel()[ridges.at]
-    metal = (ridge_hu > seed_hu) & (sharp | (height > WEAK * highest))
-    height = np.where(metal, height, np.inf).astype(np.float32)
-    relative = heights[ridges.at] / np.maximum(height, 500.0)
-    if MARK:
-        own = np.zeros(hu.size, dtype=bool)
-        own[ridges.ends[metal & sharp]] = True
-        relative = np.where(own[ridges.at], np.maximum(relative, 1.0), relative)
-    u = ridges.spread(relative)
+    u, height = _heights(hu, around, ridges, seed_hu, spacing_mm)
     level = np.full(hu.shape, 0.5, dtype=np.float32)
     least = np.full(len(ridges.at), LEAST_LEFT, dtype=np.float32)
     spread, tell = spread_mm or usual_spread(spacing_mm), spread_mm is None
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
+        if turn == NEARER:
+            around = _near(hu, shares, around, spread, spacing_mm)
+            u, height = _heights(hu, around, ridges, seed_hu, spacing_mm)
         shares = _shares(u - level, u)
         model, on_ridge = _model(shares, ridges, spread, spacing_mm, least)
         if tell:
@@ -105,6 +98,25 @@ def find_edges(
         edge_hu=around_ridge + known * level,
         spread_mm=spread,
     )
+
+
+def _heights(hu: Floats, around: Floats, ridges: Ridges, seed_hu: float, spacing_mm: Spacing) -> tuple[Floats, Floats]:
+    """u of each voxel, and the height of each bright voxel's ridge; infinite where the ridge is no metal's."""
+    flat, low = hu.ravel(), around.ravel()[ridges.at]
+    height = flat[ridges.ends] - low
+    size = [2 * int(STREAK_MM / mm) + 1 for mm in spacing_mm]
+    highest = ndimage.maximum_filter(hu, size).ravel()[ridges.at]
+    metal = (flat[ridges.ends] > seed_hu) & (height > WEAK * highest)
+    height = np.where(metal, np.maximum(height, 500.0), np.inf).astype(np.float32)
+    return ridges.spread((flat[ridges.at] - low) / height), height
+
+
+def _near(hu: Floats, shares: Floats, around: Floats, spread_mm: tuple[float, float], spacing_mm: Spacing) -> Floats:
+    """HU just outside the objects found so far, glow of streaks and all, carried on into them."""
+    free = (blur(shares, spread_mm, spacing_mm) < FREE).astype(np.float32)
+    total = smooth(np.clip(hu, LOWEST, HIGHEST) * free, NEAR_MM, spacing_mm)
+    weight = smooth(free, NEAR_MM, spacing_mm)
+    return (total + 0.02 * around) / (weight + np.float32(0.02))
 
 
 def _model(
@@ -128,7 +140,7 @@ def _refine(
 ) -> tuple[float, float]:
     """Thick parts tell the spread: thin ones might as well be a little thicker, or blurred a little more."""
     missing = u - model
-    where = (model > 0.03) & (model < 0.97) & (u > 0) & (np.abs(missing) < 0.3)
+    where = (model > REFINE[0]) & (model < REFINE[1]) & (u > 0) & (np.abs(missing) < 0.3)
     return refine_spread(spread_mm, spacing_mm, model, missing, np.minimum(on_ridge[where], 1) ** 8, where)
 
 

@@ -16,21 +16,15 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Spacing: TypeAlias = tuple[float, float, float]
 
 
-STOP = 0.2
-"""A way ends where the slope has fallen to so much of its steepest: on the first plateau, not on the highest."""
-
-
 @dataclass(frozen=True, eq=False)
 class Ridges:
     """Bright voxels of a box and, for each of them, the voxel at the end of its way uphill.
 
     at, ends: flat indices (C order) into the box, one a bright voxel. shape: of the box.
-    steepest: HU per mm, the steepest step of the ways that lead to the voxel's end.
     """
 
     at: Ints
     ends: Ints
-    steepest: Floats
     shape: tuple[int, ...]
 
     def spread(self, values: Floats, *, rest: float = 0.0) -> Floats:
@@ -41,37 +35,30 @@ class Ridges:
 
 
 def climb(hu: Floats, bright: BoolArray, spacing_mm: Spacing, length_mm: float) -> Ridges:
-    """Steepest ascent among 26 neighbours from each bright voxel of `hu` [i, j, k], to the first plateau.
+    """Steepest ascent among 26 neighbours from each bright voxel of `hu` [i, j, k], to a summit or for `length_mm`.
 
-    A way is no longer than `length_mm`, and follows the slope, so that the edge of a thin part finds the part's own
-    ridge, where a maximum in a ball would find the thick neighbour's.
+    A way is short and follows the slope, so that the edge of a thin part finds the part's own ridge, where a maximum
+    in a ball would find the thick neighbour's.
     """
     padded = np.ascontiguousarray(np.pad(hu, 1, constant_values=-np.inf))
     inside = np.flatnonzero(np.pad(bright, 1))
     number = np.full(padded.size, -1, dtype=np.int64)
     number[inside] = np.arange(len(inside))
-    following, steps, slopes = _steepest(padded, inside, spacing_mm)
+    following, steps = _steepest(padded, inside, spacing_mm)
     following = number[following]
     ends = np.arange(len(inside))
     gone = np.zeros(len(inside), dtype=np.float32)
-    steepest = slopes.copy()
     onward = np.flatnonzero(following != ends)
     while len(onward):
-        here = ends[onward]
-        gone[onward] += steps[here]
-        there = following[here]
-        ends[onward] = there
-        steepest[onward] = np.maximum(steepest[onward], slopes[there])
-        on = (gone[onward] < length_mm) & (slopes[there] > STOP * steepest[onward]) & (following[there] != there)
-        onward = onward[on]
-    arriving = steepest.copy()
-    np.maximum.at(arriving, ends, steepest)
+        gone[onward] += steps[ends[onward]]
+        ends[onward] = following[ends[onward]]
+        onward = onward[(gone[onward] < length_mm) & (following[ends[onward]] != ends[onward])]
     at = np.flatnonzero(bright)
-    return Ridges(at, at[ends], arriving[ends], hu.shape)
+    return Ridges(at, at[ends], hu.shape)
 
 
-def _steepest(padded: Floats, inside: Ints, spacing_mm: Spacing) -> tuple[Ints, Floats, Floats]:
-    """The steepest of 26 neighbours uphill (itself on a summit), the way there in mm and the slope, for `inside`."""
+def _steepest(padded: Floats, inside: Ints, spacing_mm: Spacing) -> tuple[Ints, Floats]:
+    """The steepest of 26 neighbours uphill (itself on a summit), and the way there in mm, for `inside`."""
     flat = padded.ravel()
     here = flat[inside]
     best = np.zeros(len(inside), dtype=np.float32)
@@ -85,4 +72,4 @@ def _steepest(padded: Floats, inside: Ints, spacing_mm: Spacing) -> tuple[Ints, 
         slope = (flat[there] - here) / way
         better = slope > best
         best[better], steps[better], following[better] = slope[better], way, there[better]
-    return following, steps, best
+    return following, steps

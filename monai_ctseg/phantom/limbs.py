@@ -60,7 +60,7 @@ def lower_leg(person: Person, side: int) -> tuple[list[Bone], list[Shaft]]:
     calf = [at(30, 18, -456), at(24, 16, -560), at(24, 14, -700), at(24, 8, -812)]
     fibula = _long_bone(person, calf, [8, 5.5, 5.5, 8], 2.8, [])
     cap = Bone([ellipsoid(at(0, -47, -412), (21, 10, 21))], 1.5, 0.8 * person.shell_hu, person.spongy)
-    foot = [ellipsoid(at(-3, -2, -815), (19, 26, 14)), ellipsoid(at(4, 22, -828), (17, 32, 16))]
+    foot = [ellipsoid(at(-3, -2, -815), (19, 26, 14)), ellipsoid(at(4, 14, -828), (17, 26, 15))]
     middle = ((-4, -10, -540), (-3, -8, -640), (-3.5, -4, -715))
     shafts = [Shaft(at(*point), xyz(0, 0, 1), 12.5, side) for point in middle]
     return [cap, tibia, fibula, Bone(foot, 1.2, 0.7 * person.shell_hu, person.spongy, gap_mm=1.5)], shafts

@@ -19,7 +19,7 @@ class Scanner:
     lowest_signal: readings are raised to this many photons before the logarithm, as scanners correct photon
         starvation; the higher, the lower metal reads.
     smoothed_signal: readings of about so many photons or fewer are smoothed with their neighbours, against streaks
-        (adaptive filtering; Hsieh, doi 10.1118/1.598410).
+        (adaptive filtering; Hsieh, Med. Phys. 25 (1998) 2139).
     scatter: what the scatter correction leaves, as a share of the mean reading in a view.
     views, detector_mm: over half a turn, and at the isocentre.
     blur_mm: sigma of focal spot and detector crosstalk.
@@ -27,7 +27,7 @@ class Scanner:
     slice_mm: thickness of the slice profile; None for the spacing of the slices.
     hardening_correction: water beam hardening is corrected, as on all scanners.
     artefact_reduction: linear interpolation over the metal's trace, with the metal put back (Kalender and others,
-        doi 10.1148/radiology.164.2.3602406).
+        Radiology 164 (1987) 576).
     ceiling_hu: where the stored bits end: 3071 on 12-bit scanners, None for the extended scale.
     hu_scale: error of the scanner's calibration, a factor on HU + 1000.
     padding_hu: outside the reconstruction circle; None for none.
