@@ -45,9 +45,8 @@ def main() -> None:
     print(f"{PIXELS} x {PIXELS} pixels, {VIEWS} views, median of {PAIRS}")
     print(f"project / radon:       {median['project'] / median['radon']:.2f}  ({median['project']:.2f} s)")
     print(f"backproject / iradon:  {median['backproject'] / median['iradon']:.2f}  ({median['backproject']:.2f} s)")
-    print(
-        f"error in flat tissue:  {np.abs(mine - body)[flat].mean():.4f}, scikit-image {np.abs(peer - body)[flat].mean():.4f}"
-    )
+    errors = [np.abs(image - body)[flat].mean() for image in (mine, peer)]
+    print(f"error in flat tissue:  {errors[0]:.4f}, scikit-image {errors[1]:.4f}")
 
 
 if __name__ == "__main__":

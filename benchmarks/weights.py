@@ -2,9 +2,9 @@
 
 python benchmarks/weights.py OUT [--only metal_unet2d] [--epochs 60]
 
-OUT/first and OUT/second: simulated cohorts (seeds 0 to 92 and 1000 to 1099), OUT/dataset.json: both. OUT/BUNDLE/model.pt:
-the weights. The last lines are the temperature and the interval levels for the bundle's inference.yaml. What is there
-is kept: cut off, the same command goes on.
+OUT/first and OUT/second: simulated cohorts (seeds 0 to 92 and 1000 to 1099), OUT/dataset.json: both.
+OUT/BUNDLE/model.pt: the weights. The last lines are the temperature and the interval levels for the bundle's
+inference.yaml. What is there is kept: cut off, the same command goes on.
 """
 
 from __future__ import annotations

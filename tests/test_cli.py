@@ -17,7 +17,19 @@ from monai_ctseg.cli import app
 from monai_ctseg.nifti import write_mask, write_scan
 from monai_ctseg.scan import Scan
 
-COMMANDS = ("series", "stats", "labels", "prepare", "train", "infer", "evaluate", "bundles", "phantom", "simulate", "demo")
+COMMANDS = (
+    "series",
+    "stats",
+    "labels",
+    "prepare",
+    "train",
+    "infer",
+    "evaluate",
+    "bundles",
+    "phantom",
+    "simulate",
+    "demo",
+)
 
 
 def refused(result, *words: str) -> None:

@@ -19,7 +19,6 @@ import pytest
 
 from monai_ctseg.cohort import Prepared, prepare_cohort
 from monai_ctseg.cohort import case as case_module
-from monai_ctseg.workers import choose_jobs, run_in_order
 from monai_ctseg.dataset import read_dataset
 from monai_ctseg.dicom import write_series
 from monai_ctseg.errors import CtsegError, DatasetError, NoScanFound, OutputError
@@ -28,6 +27,7 @@ from monai_ctseg.outputs import alone
 from monai_ctseg.phantom import make_phantom
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.workers import choose_jobs, run_in_order
 
 NAME = "Roe^Jane"
 

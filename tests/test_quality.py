@@ -80,6 +80,8 @@ def test_a_record_is_kept_until_the_method_changes(tmp_path: Path) -> None:
     assert again["dice"] == 1
     changed = methods.Method("threshold", "2", lambda scan, truth: methods.Found(block(wide=3).voxels))
     assert records.run_method(store, changed, "a", "extended", lambda: scan, block())["dice"] == pytest.approx(2 / 3)
+    other = records.run_method(store, changed, "a", "extended", lambda: scan, block(wide=3))
+    assert other["dice"] == 1  # another truth
 
 
 def test_a_saturated_twin_ends_at_3071() -> None:

@@ -86,6 +86,7 @@ def run_simulated(kept: Sequence[Kept], methods: Sequence[Method], store: Store)
     records = []
     for done, one in enumerate(kept, start=1):
         facts = {"group": one.plan.group, "kind": one.plan.kind, "what": one.plan.what, "metals": one.facts["metals"]}
+        facts["voxels"] = one.facts["voxels_sha256"]
         for variant in VARIANTS:
             scan = cache(lambda one=one, variant=variant: one.scan(variant))
             records += [

@@ -22,7 +22,7 @@ from monai_ctseg.grid import Grid
 from monai_ctseg.implants import PLACES, kinds_for, place
 from monai_ctseg.nifti import read_mask, read_nifti, write_mask, write_scan
 from monai_ctseg.phantom.bodies import Part
-from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.scan import Mask, Scan, voxels_sha256
 from monai_ctseg.simulation import Case, Simulated, Wish, draw_case, make_case
 from monai_ctseg.workers import run_in_order
 
@@ -139,6 +139,7 @@ def _keep(one: Kept) -> Kept:
         "scanner": vars(case.scanner),
         "truth_voxels": truth.count,
         "truth_mm3": truth.volume_mm3,
+        "voxels_sha256": voxels_sha256(made.scan),
         "highest_hu": int(made.scan.hu.max()),
         "moved_surface": moved_surface(case.implants, truth),
     }

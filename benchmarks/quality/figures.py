@@ -75,12 +75,17 @@ def _by_scale_and_kind(records: Sequence[Record]) -> dict[tuple[str, str], list[
 
 @dataclass(frozen=True)
 class Reliability:
-    """Per bin of probability: voxels, mean probability, share that is metal. error: expected calibration error."""
+    """Per bin of probability: voxels, mean probability, share that is metal.
+
+    error: expected calibration error. unsure: that of the voxels between 0.1 and 0.9 alone, which the
+    many sure ones hide.
+    """
 
     voxels: list[float]
     said: list[float]
     true: list[float]
     error: float
+    unsure: float
 
 
 def reliability(records: Sequence[Record], where: str) -> Reliability | None:
@@ -94,8 +99,9 @@ def reliability(records: Sequence[Record], where: str) -> Reliability | None:
         return None
     n, said, true = np.sum(counts, axis=0)
     some = np.maximum(n, 1)
-    error = float(np.abs(said - true).sum() / max(n.sum(), 1))
-    return Reliability(n.tolist(), (said / some).tolist(), (true / some).tolist(), error)
+    off, middle = np.abs(said - true), slice(1, -1)
+    error, unsure = (float(off[s].sum() / max(n[s].sum(), 1)) for s in (slice(None), middle))
+    return Reliability(n.tolist(), (said / some).tolist(), (true / some).tolist(), error, unsure)
 
 
 def coverage(records: Sequence[Record]) -> tuple[int, int] | None:

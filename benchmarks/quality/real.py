@@ -12,7 +12,7 @@ from benchmarks.quality.methods import Method, half_maximum, plain_half_maximum
 from benchmarks.quality.oracles import dice
 from benchmarks.quality.records import VARIANTS, Record, Store, on_scale, run_method
 from monai_ctseg import read_scan
-from monai_ctseg.scan import BoolArray, Mask, Scan
+from monai_ctseg.scan import BoolArray, Mask, Scan, voxels_sha256
 
 SCANS = ("hip-screw-ct", "hip-prosthesis-ct")
 BARE = ("hip-screw-ct", 85)
@@ -30,12 +30,15 @@ def run_real(
     for name in scans:
         scan = read_scan(data / name / "dicom")
         reference = Mask(half_maximum(scan, None).voxels, scan.grid)
+        digest = voxels_sha256(scan)
         plain = plain_half_maximum(scan, None).voxels
         bare = bare_slices(scan) if name == BARE[0] else np.zeros(scan.grid.shape[2], dtype=bool)
         for variant in VARIANTS:
             given = cache(lambda variant=variant, scan=scan: on_scale(scan, variant))
             for method in methods(name):
-                record = run_method(store, method, name, variant, given, reference, group="real", kind=name)
+                record = run_method(
+                    store, method, name, variant, given, reference, group="real", kind=name, voxels=digest
+                )
                 voxels = store.mask(record)
                 record["bare_mm3"] = float(voxels[:, :, bare].sum() * scan.grid.voxel_mm3) if bare.any() else None
                 record["dice_plain"] = dice(voxels, plain)

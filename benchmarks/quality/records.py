@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -35,11 +36,11 @@ class Store:
     def _place(self, name: str, variant: str, method: str, ending: str) -> Path:
         return self.folder / method / f"{name}__{variant}{ending}"
 
-    def load(self, name: str, variant: str, method: Method) -> Record | None:
-        """The record, where it was made by the same method with the same weights."""
-        place = self._place(name, variant, method.name, ".json")
+    def load(self, name: str, variant: str, method: str, key: str) -> Record | None:
+        """The record, where it was made with the same key."""
+        place = self._place(name, variant, method, ".json")
         record = json.loads(place.read_text()) if place.exists() else None
-        return record if record and record["key"] == method.key else None
+        return record if record and record["key"] == key else None
 
     def keep(self, record: Record, mask: BoolArray) -> None:
         """Write the mask, then the record that says it is there."""
@@ -64,21 +65,38 @@ def on_scale(scan: Scan, variant: str) -> Scan:
 
 
 def run_method(
-    store: Store, method: Method, name: str, variant: str, scan: Callable[[], Scan], truth: Mask | None, **facts: Any
+    store: Store,
+    method: Method,
+    name: str,
+    variant: str,
+    scan: Callable[[], Scan],
+    truth: Mask | None,
+    *,
+    voxels: str = "",
+    **facts: Any,
 ) -> Record:
-    """The record of a method on a scan, from the store or new. truth: None where there is none to measure against."""
-    kept = store.load(name, variant, method)
+    """The record of a method on a scan, from the store or new.
+
+    truth: None where there is none to measure against. voxels: a hash of the scan. A record is taken from the store
+    where method, scan and truth are those that it was made with.
+    """
+    key = f"{method.key} {voxels[:12]} {_hash_of(truth)}"
+    kept = store.load(name, variant, method.name, key)
     if kept is not None:
         return {**kept, **facts}
     given, start = scan(), perf_counter()
     found = method.run(given, truth)
     seconds = perf_counter() - start
-    record: Record = {"case": name, "variant": variant, "method": method.name, "key": method.key, "seconds": seconds}
+    record: Record = {"case": name, "variant": variant, "method": method.name, "key": key, "seconds": seconds}
     record |= {"note": found.note, "mm3": float(found.voxels.sum() * given.grid.voxel_mm3)}
     if truth is not None:
         record |= measure(found, truth)
     store.keep(record, found.voxels)
     return {**record, **facts}
+
+
+def _hash_of(truth: Mask | None) -> str:
+    return "" if truth is None else hashlib.sha256(np.packbits(truth.voxels).tobytes()).hexdigest()[:12]
 
 
 def measure(found: Found, truth: Mask) -> Record:

@@ -110,7 +110,7 @@ def _real(records: Sequence[Record]) -> list[str]:
     if not records:
         return []
     lines = [
-        "| scan | scale | method | Dice | against plain | volume, % | surface, mm | beyond 5 mm, mm3 | slices 0-85, mm3 |",
+        "| scan | scale | method | Dice | against plain | volume, % | surface, mm | beyond 5 mm, mm3 | slices 0-85 |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for r in records:
@@ -155,8 +155,8 @@ def _head_neck(records: Sequence[Record]) -> list[str]:
 
 def _calibration(records: Sequence[Record]) -> list[str]:
     lines = [
-        "| method | scale | error within 5 mm of metal | of all voxels | intervals that hold: cases | objects |",
-        "| --- |" + " --- |" * 5,
+        "| method | scale | error near metal | of all voxels | between 0.1 and 0.9 | intervals that hold: cases | objects |",
+        "| --- |" + " --- |" * 6,
     ]
     metal = [r for r in records if r["group"] in SIMULATED]
     for method in [m for m in METHODS if m in NETWORKS or m == "half_maximum"]:
@@ -164,10 +164,13 @@ def _calibration(records: Sequence[Record]) -> list[str]:
             errors = [
                 f"{found.error:.4f}" if (found := reliability(some, where)) else DASH for where in ("near", "all")
             ]
+            near = reliability(some, "near")
+            errors.append(f"{near.unsure:.4f}" if near else DASH)
             shares = [f"{pair[0]} of {pair[1]}" if pair else DASH for pair in (coverage(some), objects_held(some))]
             lines.append(f"| {NAMES[method]} | {variant} | {' | '.join(errors + shares)} |")
     text = (
-        "Expected calibration error over ten bins of probability. Intervals: cases whose whole volume lies in the "
+        "Expected calibration error over ten bins of probability; near metal: over voxels within 5 mm of true or found "
+        "metal; between 0.1 and 0.9: of those among them alone. Intervals: cases whose whole volume lies in the "
         "interval that the audit gives, and objects found whose own does.\n"
     )
     return ["\n## Calibration\n", text, "\n".join(lines)] if len(lines) > 2 else []

@@ -168,7 +168,11 @@ def _calibration(records: Sequence[Record], method: str) -> Iterator[Row]:
         some = [r for r in records if r["group"] in SIMULATED and (r["method"], r["variant"]) == (method, variant)]
         if near := reliability(some, "near"):
             everywhere = reliability(some, "all")
-            figure = f"{near.error:.3f}" + (f" (all voxels: {everywhere.error:.5f})" if everywhere else "")
+            figure = f"{near.error:.3f}" + (
+                f" (all voxels: {everywhere.error:.5f}; those between 0.1 and 0.9: {near.unsure:.2f})"
+                if everywhere
+                else ""
+            )
             yield Row(
                 f"expected calibration error, {variant}, within 5 mm of metal",
                 method,

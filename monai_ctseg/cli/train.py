@@ -77,7 +77,13 @@ def train(
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: as the bundle says.", show_default=False)] = None,
-    augment: Annotated[bool, typer.Option(help="Turn, shift, shear, zoom and flip at random.")] = True,
+    augment: Annotated[
+        bool,
+        typer.Option(
+            help="Vary at random what scanners vary (how high metal reads, kernel, noise, a ceiling of 12 bits), and "
+            "rotate, shear, shift, zoom, flip and turn by quarters."
+        ),
+    ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, patches and augmentation.")] = 0,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1. Default: CUDA where it is.", show_default=False)

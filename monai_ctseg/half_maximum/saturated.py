@@ -64,7 +64,9 @@ def _interval(scan: Scan, mask: BoolArray, ceiling: float) -> tuple[float, float
     for box in boxes_around(mask):
         outer = grow(box, _margin(scan), mask.shape)
         hu, here = scan.hu[outer], mask[outer]
-        depth = ndimage.distance_transform_edt(here & (hu >= ceiling), sampling=scan.grid.spacing_mm)
+        # A voxel at the rim may be a tenth of metal and read the ceiling all the same: it counts for nothing here.
+        sure = ndimage.binary_erosion(here & (hu >= ceiling), np.ones((3, 3, 3)))
+        depth = ndimage.distance_transform_edt(sure, sampling=scan.grid.spacing_mm)
         reach = ndimage.distance_transform_edt(~here, sampling=scan.grid.spacing_mm)
         core = tuple(slice(b.start - o.start, b.stop - o.start) for b, o in zip(box, outer, strict=True))
         least += int(np.count_nonzero(depth[core] - min(scan.grid.spacing_mm) / 2 > inward_mm))
