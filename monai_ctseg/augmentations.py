@@ -126,7 +126,7 @@ def native_size(size: Sequence[int], spacing_mm: Sequence[float], own_mm: Sequen
 
 
 def _blurred(image: torch.Tensor, sigma: float) -> torch.Tensor:
-    voxels = (image.as_tensor() if isinstance(image, MetaTensor) else image).numpy()
+    voxels = (image.as_tensor() if isinstance(image, MetaTensor) else image).cpu().numpy()
     for axis in (1, 2):
         voxels = ndimage.gaussian_filter1d(voxels, sigma, axis=axis, mode="nearest", truncate=3.0)
-    return torch.from_numpy(voxels)
+    return torch.from_numpy(voxels).to(image.device)

@@ -10,7 +10,9 @@ from PIL import Image
 
 from monai_ctseg.cli.train import parse_settings
 
-SHORT = ("--epochs", 2, "--set", "steps_per_epoch=3", "--set", "patch=48", "--device", "cpu")
+SETTINGS = ("steps_per_epoch=24", "scans_per_batch=2", "patch=48")  # enough to find some metal
+SHORT = ("--epochs", 2, "--no-augment", *(word for each in SETTINGS for word in ("--set", each)), "--device", "cpu")
+COARSE = ("--kind", "hip_screw", "--seed", "4", "--size", "96", "--pixel", "3", "--count", "8", "--slice", "5")
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +97,11 @@ def test_settings_may_be_written_as_numbers_are():
 def test_demo_runs_from_a_phantom_to_its_truth(run_cli, tmp_path, monkeypatch):
     monkeypatch.setattr("monai_ctseg.cli.demo.EPOCHS", 2)
     monkeypatch.setattr("monai_ctseg.cli.demo.STEPS", 2)
+    monkeypatch.setattr("monai_ctseg.cli.demo.SIMULATED", COARSE)
     result = run_cli("demo", "-o", tmp_path / "demo")
     assert result.code == 0, result.err
     assert result.out.count("\nDice ") == 3
-    for command in ("phantom", "stats", "labels", "train", "infer", "evaluate"):
+    for command in ("simulate", "stats", "labels", "train", "infer", "evaluate"):
         assert f"$ monai-ctseg {command} " in result.out
     again = run_cli("demo", "-o", tmp_path / "demo", "--overwrite")
     assert again.code == 0, again.err

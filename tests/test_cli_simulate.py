@@ -34,9 +34,13 @@ def test_a_series_its_truth_and_a_picture(tmp_path: Path, run_cli: Run) -> None:
     assert np.median(scan.hu[truth.voxels]) > 3000
     assert (out / "preview.png").stat().st_size > 5000
     record = json.loads((out / "run.json").read_text())
-    assert record["arguments"]["scanner"]["kv"] > 0
+    assert record["arguments"]["scanner"]["kv"] == float(scan.headers[0].KVP)
+    assert record["arguments"]["wish"]["kinds"] == ["total_hip"]
+    assert (record["arguments"]["wish"]["size"], record["arguments"]["wish"]["pixel_mm"]) == (64, 1.2)
+    assert record["inputs"] == []
     again = run_cli("simulate", "-o", tmp_path / "again", "--kind", "total_hip", "--seed", 3, *SMALL, "--json")
-    assert again.json["seed"] == "3"
+    assert (again.json["seed"], again.json["shape"], again.json["truth_voxels"]) == (3, [64, 64, 2], truth.count)
+    assert again.json["kinds"] == ["total_hip"]
     assert np.array_equal(read_scan(tmp_path / "again" / "dicom").hu, scan.hu)
 
 
@@ -65,6 +69,9 @@ def test_a_real_body_takes_an_implant_and_metal_is_refused(phantom: Phantom, tmp
     result = run_cli("simulate", "-o", tmp_path / "made", "--body", tmp_path / "native.nii.gz", *words)
     assert result.code == 0, result.err
     assert read_scan(tmp_path / "made" / "dicom").grid.shape[2] == 3
+    record = json.loads((tmp_path / "made" / "run.json").read_text())
+    assert record["arguments"]["slices"] == [10, 12]
+    assert record["inputs"][0]["shape"] == list(native.shape)
     write_scan(phantom.scan, tmp_path / "metal.nii.gz")
     refused = run_cli("simulate", "-o", tmp_path / "no", "--body", tmp_path / "metal.nii.gz", "--jobs", 1)
     assert refused.code == 1
@@ -79,7 +86,10 @@ def test_a_real_body_takes_an_implant_and_metal_is_refused(phantom: Phantom, tmp
         (["--kind", "spoon"], 2, "total_hip"),
         (["--slices", "3"], 2, "without --body"),
         (["--body", "x"], 1, "no such file"),
-        (["--cases", "2"], 1, "ask for more"),
+        (["--cases", "1"], 2, "x>=2"),
+        (["--body", "x", "--slices", "\N{SUPERSCRIPT TWO}:3"], 2, "not FIRST:LAST"),
+        (["--series", "x"], 2, "without --body"),
+        (["--without-metal", "--kind", "plate"], 2, "leave --kind out"),
     ],
 )
 def test_what_cannot_be_is_refused(words: list[str], code: int, said: str, tmp_path: Path, run_cli: Run) -> None:
@@ -88,6 +98,24 @@ def test_what_cannot_be_is_refused(words: list[str], code: int, said: str, tmp_p
     assert said in result.err
     assert "Traceback" not in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_two_cases_are_one_to_train_and_one_to_validate(tmp_path: Path, run_cli: Run) -> None:
+    result = run_cli("simulate", "-o", tmp_path / "two", "--cases", 2, "--json", *SMALL)
+    assert (result.json["cases"], result.json["training"], result.json["validation"]) == (2, 1, 1)
+
+
+def test_an_empty_truth_is_said(tmp_path: Path, run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monai_ctseg.simulation.cases._about", lambda *_: np.zeros(3) + (0, 0, 100))
+    result = run_cli("simulate", "-o", tmp_path / "made", "--kind", "hip_cup", "--seed", 3, *SMALL)
+    assert result.code == 0, result.err
+    assert "the truth is empty" in result.err
+
+
+def test_demo_takes_a_series_of_a_scan_only(tmp_path: Path, run_cli: Run) -> None:
+    result = run_cli("demo", "-o", tmp_path / "demo", "--series", "x")
+    assert (result.code, "without SCAN" in result.err) == (2, True)
+    assert not (tmp_path / "demo").exists()
 
 
 @pytest.mark.parametrize("part", PARTS)

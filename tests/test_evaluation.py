@@ -43,7 +43,7 @@ def folder(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(folder: Path) -> TrainResult:
     """A short training in blocks."""
-    overrides = {"steps_per_epoch": 12, "val_interval": 1, "patch": 48}
+    overrides = {"steps_per_epoch": 12, "val_interval": 1, "patch": 48, "scans_per_batch": 4}
     scan, mask = folder / "scan.nii.gz", folder / "mask.nii.gz"
     return train([scan], folder / "run", labels=[mask], max_epochs=2, device="cpu", overrides=overrides)
 

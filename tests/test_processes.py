@@ -19,7 +19,13 @@ from monai_ctseg.nifti import write_mask, write_scan
 from monai_ctseg.phantom import make_phantom
 from monai_ctseg.processes import share
 
-SETTINGS = {"steps_per_epoch": 40, "val_interval": 3, "patch": 48, "learning_rate": 0.01}
+SETTINGS = {
+    "steps_per_epoch": 40,
+    "val_interval": 3,
+    "patch": 48,
+    "learning_rate": 0.01,
+    "network_def::channels": [8, 16, 32, 64, 128],
+}
 EPOCHS = 3
 TOLERANCE = 0.15
 

@@ -19,7 +19,13 @@ from monai_ctseg.phantom import Phantom
 from monai_ctseg.training import TrainResult, train
 
 EPOCHS = 4
-SHORT = {"steps_per_epoch": 4, "val_interval": 2, "patch": 32, "scans_per_batch": 2}
+SHORT = {
+    "steps_per_epoch": 4,
+    "val_interval": 2,
+    "patch": 32,
+    "scans_per_batch": 2,
+    "network_def::channels": [8, 16, 32, 64, 128],
+}
 
 
 @pytest.fixture(scope="module")

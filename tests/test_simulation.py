@@ -4,15 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from scipy.ndimage import gaussian_filter
 from skimage.transform import iradon, radon
 
+from monai_ctseg.dicom import write_series
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import Grid
+from monai_ctseg.half_maximum.saturated import find_plateaus
 from monai_ctseg.implants.part import Part
 from monai_ctseg.implants.place import Implant
+from monai_ctseg.intensity import IntensityVerdict
 from monai_ctseg.scan import Scan
-from monai_ctseg.simulation import Scanner, draw_scanner, simulate
+from monai_ctseg.simulation import Scanner, Wish, acquire, draw_case, draw_case_in, draw_scanner, simulate
+from monai_ctseg.simulation.cases import PATIENT, _body_grid
 from monai_ctseg.simulation.materials import METALS, WATER, attenuation, make_beam
 from monai_ctseg.simulation.projection import Rays, backproject, filter_views, project
 from monai_ctseg.solids import ball, rod
@@ -54,6 +59,10 @@ def test_projection_agrees_with_scikit_image():
     assert np.allclose(mine.sum(axis=1), image.sum(), rtol=1e-4)
     assert np.abs(np.sort(mine, axis=1) - np.sort(peer, axis=1)).mean() < 0.15
     assert np.allclose(mine.max(axis=1), peer.max(axis=1), atol=0.5)
+    values, u, v = pixels(image)
+    at = (np.arange(rays.detectors) + 0.5) * rays.width_mm + rays.first_mm
+    middle = (np.cos(rays.angles) * (values @ u) + np.sin(rays.angles) * (values @ v)) / values.sum()
+    assert np.allclose(mine @ at / mine.sum(axis=1), middle, atol=0.02)
 
 
 def test_what_is_projected_comes_back():
@@ -114,15 +123,37 @@ def test_water_hardens_the_beam_unless_corrected():
     assert abs(np.mean(flat[rim]) - np.mean(flat[middle])) < 4
 
 
-def test_ball_metal_hardens_too():
+def test_a_ball_of_metal_reads_lower_in_its_middle_than_at_its_rim():
     body = water_cylinder()
-    part = Part(ball((5, 0, 103), (15, 15, 15)), np.array([-10, -15, 88]), np.array([20, 15, 118]))
-    thick = Implant("ball", "steel", (part,))
-    peak = {
-        name: simulate(body, [part], scanner=QUIET).scan.hu
-        for name, part in (("thin", metal_rod(5, "steel", 3)), ("thick", thick))
-    }
-    assert np.median(peak["thick"][38:42, 38:42, 1]) < peak["thin"].max()
+    part = Part(ball((5, 0, 102), (15, 15, 15)), np.array([-10, -15, 87]), np.array([20, 15, 117]))
+    hu = simulate(body, [Implant("ball", "titanium", (part,))], scanner=QUIET).scan.hu[:, :, 1]
+    at = (np.arange(80) - 39.5) * 2.0
+    radius = np.hypot(at[:, None], at[None])
+    assert np.median(hu[radius < 4]) < 0.9 * np.median(hu[(radius > 9) & (radius < 12)])
+
+
+def test_bone_reads_behind_water_what_it_is_said_to_read():
+    beam = make_beam(120, 7.0)
+    left = beam.weights * np.exp(-200 * beam.water)
+    assert 1000 * (left @ beam.bone / (left @ beam.water) - 1) == pytest.approx(acquire.BONE_HU, abs=10)
+
+
+def test_rays_reach_the_corners_unless_these_are_padded():
+    """Beyond its detectors a view is taken for what its last one reads."""
+    air = np.full((4, 4), -1000, np.float32)
+    bare = acquire.SliceTask(0, (0,), Scanner(), air, (1, 1), (-1.5, -1.5), (), 1, (80, 60), (4, 4), (-158, -118))
+    padded = replace(bare, scanner=Scanner(padding_hu=-2048.0))
+    assert -acquire._rays(bare).first_mm > np.hypot(158, 118)
+    assert 158 < -acquire._rays(padded).first_mm < 170
+
+
+def test_water_goes_on_beyond_the_table():
+    scanner = Scanner()
+    beam = make_beam(scanner.kv, scanner.aluminium_mm)
+    water = acquire._to_water_mm(np.exp(-np.array([-0.01, 0.0, 20.0, 21.0, 22.0])), beam, scanner)
+    assert water[0] < 0 == water[1]
+    assert water[4] - water[3] == pytest.approx(water[3] - water[2], rel=1e-3)
+    assert water[4] > water[3] > 1000
 
 
 def test_the_same_seed_gives_the_same_scan_in_any_number_of_processes():
@@ -173,3 +204,53 @@ def test_scanners_vary_by_seed():
     first, again, other = (draw_scanner(np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == again != other
     assert draw_scanner(np.random.default_rng(1), saturated=True).ceiling_hu is not None
+
+
+@pytest.mark.parametrize("ceiling", [3071, 15_000, 26_000, 30_000])
+def test_a_saturated_scan_bounds_its_own_mask_at_any_ceiling(ceiling):
+    ball_of_steel = Part(ball((5, 0, 102), (9, 9, 9)), np.array([-4, -9, 93]), np.array([14, 9, 111]))
+    hu = simulate(water_cylinder(), [Implant("ball", "steel", (ball_of_steel,))], scanner=QUIET).scan.hu
+    hu = np.clip((hu + 1000.0) * 1.8 - 1000, -1024, ceiling).astype(np.int16)
+    assert np.count_nonzero(hu == ceiling) > 10
+    verdict = IntensityVerdict("saturated", ceiling, np.count_nonzero(hu == ceiling))
+    found = find_plateaus(Scan(hu, water_cylinder().grid), verdict, anywhere=True)
+    assert found.threshold_hu == max(2500, ceiling / 2)
+    assert found.interval_mm3 is not None
+    assert 0 < found.interval_mm3[0] <= found.mask.volume_mm3 <= found.interval_mm3[1]
+
+
+def test_series_of_other_voxels_have_other_uids(tmp_path):
+    body = water_cylinder()
+    heads = []
+    for n, hu in enumerate((body.hu, body.hu + np.int16(1), body.hu)):
+        (tmp_path / str(n)).mkdir()
+        path = write_series(replace(body, hu=hu), tmp_path / str(n), kv=100.0)[0]
+        heads.append(dcmread(path, stop_before_pixels=True))
+    assert heads[0].SeriesInstanceUID == heads[2].SeriesInstanceUID != heads[1].SeriesInstanceUID
+    assert heads[0].SOPInstanceUID == heads[2].SOPInstanceUID != heads[1].SOPInstanceUID
+    assert heads[0].KVP == 100
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_small_image_is_still_about_its_implant(seed):
+    case = draw_case(seed, Wish(part="pelvis", metal=True, size=64, pixel_mm=1.0))
+    low, high = (
+        np.array([f(implant) for implant in case.implants if implant.inside])
+        for f in (lambda i: i.low, lambda i: i.high)
+    )
+    gap = np.maximum(low - case.grid.center_lps, case.grid.center_lps - high).max(axis=1)
+    assert gap.min() < 32
+
+
+def test_what_is_drawn_is_what_was_wished_for():
+    assert {draw_case(seed, Wish(kinds=("knee",), metal=True)).part for seed in range(6)} <= {"pelvis", "limb"}
+    assert not any(draw_case(seed, Wish(metal=False)).implants for seed in range(12))
+    with pytest.raises(CtsegError, match="called 'wing'"):
+        draw_case(1, Wish(part="wing"))
+    with pytest.raises(CtsegError, match="hip_screw.*plate"):
+        draw_case_in(water_cylinder(), 1, Wish(kinds=("hip_screw",)))
+
+
+def test_no_more_of_a_body_is_drawn_than_there_is():
+    case = draw_case(1, Wish(part="limb", slices=2000, slice_mm=10.0))
+    assert _body_grid(case).shape[2] <= PATIENT.shape[2] + 1

@@ -23,7 +23,8 @@ NEEDED = (
     "docs/README.md",
     "docs/data_license.txt",
 )
-SHORT = ("--epochs", "1", "--set", "steps_per_epoch=2", "--set", "patch=32", "--device", "cpu")
+SETTINGS = ("steps_per_epoch=2", "scans_per_batch=2", "patch=32")
+SHORT = ("--epochs", "1", *(word for each in SETTINGS for word in ("--set", each)), "--device", "cpu")
 
 pytestmark = pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason="needs the source tree")
 

@@ -155,7 +155,7 @@ def _head_neck(records: Sequence[Record]) -> list[str]:
 
 def _calibration(records: Sequence[Record]) -> list[str]:
     lines = [
-        "| method | scale | error near metal | of all voxels | between 0.1 and 0.9 | intervals that hold: cases | objects |",
+        "| method | scale | error near metal | all voxels | from 0.1 to 0.9 | intervals that hold: cases | objects |",
         "| --- |" + " --- |" * 6,
     ]
     metal = [r for r in records if r["group"] in SIMULATED]
@@ -170,7 +170,7 @@ def _calibration(records: Sequence[Record]) -> list[str]:
             lines.append(f"| {NAMES[method]} | {variant} | {' | '.join(errors + shares)} |")
     text = (
         "Expected calibration error over ten bins of probability; near metal: over voxels within 5 mm of true or found "
-        "metal; between 0.1 and 0.9: of those among them alone. Intervals: cases whose whole volume lies in the "
+        "metal; from 0.1 to 0.9: of those among them alone. Intervals: cases whose whole volume lies in the "
         "interval that the audit gives, and objects found whose own does.\n"
     )
     return ["\n## Calibration\n", text, "\n".join(lines)] if len(lines) > 2 else []

@@ -37,6 +37,10 @@ def demo(
 
     Each step is a command that is printed before it runs. Takes a few minutes on two cores.
     """
+    if series is not None and scan is None:
+        raise typer.BadParameter(
+            "says which series of your own scan; it makes no sense without SCAN", param_hint="--series"
+        )
     start = perf_counter()
     again = ["--overwrite"] if overwrite else []
     chosen = ["--series", series] if series else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,10 +20,12 @@ from monai_ctseg.cli.console import (
     print_facts,
     print_json,
     progress,
+    warn,
 )
 from monai_ctseg.machine import cores
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
 from monai_ctseg.outputs import lasting_folder, new_folder, write_run
+from monai_ctseg.scan import provenance
 
 if TYPE_CHECKING:
     from monai_ctseg.simulation import Case, Simulated, Wish
@@ -37,7 +40,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     example = (
         "Example:  monai-ctseg simulate -o hip --kind total_hip --seed 3     "
-        "monai-ctseg simulate -o screw --body ~/scans/native_hip --kind hip_screw     "
+        "monai-ctseg simulate -o screw --body ~/scans/native_hip --kind plate     "
         "monai-ctseg simulate -o cohort --cases 100"
     )
     app.command(epilog=example)(simulate)
@@ -67,7 +70,12 @@ def simulate(
     ] = None,
     series: SeriesOption = None,
     saturated: Annotated[
-        bool, typer.Option("--saturated/--extended", help="A 12-bit scanner that ends at 3071 HU, or 16 bits.")
+        bool,
+        typer.Option(
+            "--saturated/--extended",
+            help="A 12-bit scanner that ends at 3071 HU, or 16 bits; extended also for --cases, since training cuts "
+            "patches off itself.",
+        ),
     ] = False,
     kv: Annotated[float | None, typer.Option(min=70, max=150, help="Tube voltage.", show_default=False)] = None,
     photons: Annotated[
@@ -116,7 +124,14 @@ def simulate(
     from monai_ctseg.simulation.cases import PARTS
     from monai_ctseg.simulation.materials import METALS
 
-    _require_sense(body=body, slices=slices, cases=cases, fixed=(part, pixel, slice_mm, size, count))
+    _require_sense(
+        body=body,
+        slices=slices,
+        series=series,
+        cases=cases,
+        fixed=(part, pixel, slice_mm, size, count),
+        bare_and_kinds=without_metal and bool(kind),
+    )
     settings = {"kv": kv, "photons": photons, "ceiling_hu": CEILING_HU if saturated else None}
     settings |= (
         dict(zip(("cutoff_per_mm", "boost"), KERNELS[_one_of(kernel, KERNELS, "--kernel")], strict=True))
@@ -144,7 +159,7 @@ def simulate(
             output,
             wish,
             body=body,
-            slices=slices,
+            slices=_range(slices) if slices else None,
             series=series,
             seed=seed,
             jobs=jobs,
@@ -166,11 +181,22 @@ def _one_of(name: str | None, known: Iterable[str], option: str) -> Any:
     return name
 
 
-def _require_sense(*, body: Path | None, slices: str | None, cases: int | None, fixed: tuple[object, ...]) -> None:
-    if slices is not None and body is None:
-        raise typer.BadParameter(
-            "says which slices of a real scan; it makes no sense without --body", param_hint="--slices"
-        )
+def _require_sense(
+    *,
+    body: Path | None,
+    slices: str | None,
+    series: str | None,
+    cases: int | None,
+    fixed: tuple[object, ...],
+    bare_and_kinds: bool,
+) -> None:
+    for name, value in (("slices", slices), ("series", series)):
+        if value is not None and body is None:
+            raise typer.BadParameter(
+                f"says which {name} of a real scan; it makes no sense without --body", param_hint=f"--{name}"
+            )
+    if bare_and_kinds:
+        raise typer.BadParameter("nothing is implanted, so leave --kind out", param_hint="--without-metal")
     if body is not None and (cases or any(value is not None for value in fixed)):
         raise typer.BadParameter(
             "a real body brings its own grid; leave --part, --pixel, --slice, --size, --count and --cases out",
@@ -180,7 +206,7 @@ def _require_sense(*, body: Path | None, slices: str | None, cases: int | None, 
 
 def _range(slices: str) -> tuple[int, int]:
     first, colon, last = slices.partition(":")
-    if not (colon and first.isdigit() and last.isdigit()):
+    if not (colon and first.isdecimal() and last.isdecimal()):
         raise typer.BadParameter(f"'{slices}' is not FIRST:LAST, as in 0:85", param_hint="--slices")
     return int(first), int(last)
 
@@ -190,7 +216,7 @@ def _simulate_one(
     wish: Wish,
     *,
     body: Path | None,
-    slices: str | None,
+    slices: tuple[int, int] | None,
     series: str | None,
     seed: int,
     jobs: int,
@@ -202,11 +228,12 @@ def _simulate_one(
 
     start = perf_counter()
     with new_folder(output, overwrite=overwrite) as folder:
+        whole = None
         if body is None:
             case = draw_case(seed, wish)
         else:
             whole = load(body, series)
-            case = draw_case_in(cut_slices(whole, *_range(slices)) if slices else whole, seed, wish)
+            case = draw_case_in(cut_slices(whole, *slices) if slices else whole, seed, wish)
         with progress("simulating") as callback:
             made = make_case(case, jobs=jobs, progress=callback)
         _write_one(folder, case, made)
@@ -214,14 +241,17 @@ def _simulate_one(
         write_run(
             folder,
             "simulate",
-            {**_plain(case), "seed": seed},
-            scans=[made.scan],
+            {"wish": asdict(wish), "slices": slices, "seed": seed, **_plain(case)},
+            scans=[whole] if whole else [],
+            simulated=provenance(made.scan),
             seconds={"all": perf_counter() - start},
         )
+    if case.kinds and not made.truth.count:
+        warn("the metal lies outside the image, so the truth is empty; take another --seed or a larger --size")
     if as_json:
         print_json({**facts, "output": str(output)})
     else:
-        print_facts(facts)
+        print_facts({"scan": made.scan.grid.describe(), **_lines(facts)})
         typer.echo(f"\nwritten to {output}: dicom/, truth.nii.gz, preview.png, run.json")
 
 
@@ -230,7 +260,7 @@ def _write_one(folder: Path, case: Case, made: Simulated) -> None:
     from monai_ctseg.nifti import write_mask
 
     (folder / "dicom").mkdir()
-    write_series(made.scan, folder / "dicom", description="simulated", seed=case.seed)
+    write_series(made.scan, folder / "dicom", description="simulated", seed=case.seed, kv=case.scanner.kv)
     write_mask(made.truth, folder / "truth.nii.gz")
     _preview(made, folder / "preview.png")
 
@@ -269,19 +299,32 @@ def _plain(case: Case) -> dict[str, Any]:
     }
 
 
-def describe(case: Case, made: Simulated) -> dict[str, str]:
-    """What was simulated, as lines to read."""
-    scanner = case.scanner
-    scale = "extended scale" if scanner.ceiling_hu is None else f"12 bits, ends at {scanner.ceiling_hu:g} HU"
-    metals = ", ".join(sorted({implant.metal.replace("_", "-") for implant in case.implants if implant.inside}))
+def describe(case: Case, made: Simulated) -> dict[str, Any]:
+    """What was simulated, as JSON values."""
     return {
-        "scan": made.scan.grid.describe(),
-        "body": case.part,
-        "implants": f"{', '.join(case.kinds) or 'none'}" + (f" of {metals}" if metals else ""),
-        "truth": f"{made.truth.count:,} voxels, {made.truth.volume_mm3:,.0f} mm3",
-        "scanner": f"{scanner.kv:g} kV, {scanner.photons:.2g} photons, {scale}",
-        "intensity": f"{made.scan.hu.min()} to {made.scan.hu.max()} HU",
-        "seed": str(case.seed),
+        "shape": list(made.scan.grid.shape),
+        "spacing_mm": list(made.scan.grid.spacing_mm),
+        **_plain(case),
+        "truth_voxels": made.truth.count,
+        "truth_mm3": made.truth.volume_mm3,
+        "lowest_hu": int(made.scan.hu.min()),
+        "highest_hu": int(made.scan.hu.max()),
+        "seed": case.seed,
+    }
+
+
+def _lines(facts: dict[str, Any]) -> dict[str, str]:
+    """What `describe` gave, as lines to read."""
+    scanner = facts["scanner"]
+    ceiling, metals = scanner["ceiling_hu"], ", ".join(metal.replace("_", "-") for metal in facts["metals"])
+    return {
+        "body": facts["part"],
+        "implants": f"{', '.join(facts['kinds']) or 'none'}" + (f" of {metals}" if metals else ""),
+        "truth": f"{facts['truth_voxels']:,} voxels, {facts['truth_mm3']:,.0f} mm3",
+        "scanner": f"{scanner['kv']:g} kV, {scanner['photons']:.2g} photons, "
+        + ("extended scale" if ceiling is None else f"12 bits, ends at {ceiling:g} HU"),
+        "intensity": f"{facts['lowest_hu']} to {facts['highest_hu']} HU",
+        "seed": str(facts["seed"]),
     }
 
 
@@ -295,15 +338,19 @@ def _simulate_many(
     with lasting_folder(output, writes=WRITES, keep="facts", options=options, overwrite=overwrite) as folder:
         with progress("simulating") as callback:
             dataset = simulate_cohort(folder, cases=cases, seed=seed, wish=wish, jobs=jobs, progress=callback)
-        write_run(folder, "simulate", options, seconds={"all": perf_counter() - start})
+        write_run(folder, "simulate", {**options, "wish": asdict(wish)}, seconds={"all": perf_counter() - start})
     with_metal = sum(bool(case.metal_voxels) for case in (*dataset.training, *dataset.validation))
-    facts = {
-        "cases": f"{cases}, {with_metal} of them with metal",
-        "split": f"{len(dataset.training)} train, {len(dataset.validation)} validate",
-        "seeds": f"{seed} to {seed + cases - 1}",
-    }
+    training, validation = len(dataset.training), len(dataset.validation)
+    seeds = [seed, seed + cases - 1]
     if as_json:
-        print_json({**facts, "output": str(output)})
+        facts = {"cases": cases, "with_metal": with_metal, "training": training, "validation": validation}
+        print_json({**facts, "seeds": seeds, "output": str(output)})
     else:
-        print_facts(facts)
+        print_facts(
+            {
+                "cases": f"{cases}, {with_metal} of them with metal",
+                "split": f"{training} train, {validation} validate",
+                "seeds": f"{seeds[0]} to {seeds[1]}",
+            }
+        )
         typer.echo(f"\nwritten to {output}: images/, labels/, facts/, dataset.json, run.json")

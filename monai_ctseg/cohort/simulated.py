@@ -37,12 +37,12 @@ def simulate_cohort(
 ) -> DataSplit:
     """Make `cases` cases with the seeds seed, seed + 1, ... and dataset.json; those that are there are kept.
 
-    validation: share of the cases, the last ones, that validates. DatasetError where none or all would.
+    validation: share of the cases, the last ones, that validates, one at least. DatasetError where all would.
     """
-    held_out = round(cases * validation)
-    if not 0 < held_out < cases:
+    held_out = max(1, round(cases * validation))
+    if held_out >= cases:
         raise DatasetError(
-            f"{cases} cases with {validation:g} of them to validate leave nothing on one side; ask for more"
+            f"{cases} cases with {validation:g} of them to validate leave none to train on; ask for more"
         )
     for name in ("images", "labels", "facts"):
         (folder / name).mkdir(exist_ok=True)

@@ -9,22 +9,25 @@ from pydicom import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
-from monai_ctseg.scan import Scan
+from monai_ctseg.scan import Scan, voxels_sha256
 
 
-def write_series(scan: Scan, folder: Path, *, description: str = "phantom", seed: int = 0) -> tuple[Path, ...]:
+def write_series(
+    scan: Scan, folder: Path, *, description: str = "phantom", seed: int = 0, kv: float = 120
+) -> tuple[Path, ...]:
     """Write one uncompressed int16 file a slice, named after `scan.names`, into an existing folder.
 
-    The same scan, description and seed give the same bytes: UIDs are hashes, and there are no dates.
+    The same arguments give the same bytes: UIDs are hashes, also of the voxels, and there are no dates. kv: of the tube.
     Raises ValueError where the voxels are not int16.
     """
     if scan.hu.dtype != np.int16:
         raise ValueError(f"a series is written from int16 voxels, not {scan.hu.dtype}")
-    entropy = [description, str(seed), scan.grid.describe()]
+    entropy = [description, str(seed), scan.grid.describe(), voxels_sha256(scan)]
     paths = []
     for k, name in enumerate(scan.names):
         dataset = _slice_dataset(scan, k, entropy)
         dataset.SeriesDescription = description
+        dataset.KVP = _decimal(kv)
         paths.append(folder / f"{name}.dcm")
         dataset.save_as(paths[-1], enforce_file_format=True)
     return tuple(paths)
@@ -44,7 +47,6 @@ def _slice_dataset(scan: Scan, k: int, entropy: list[str]) -> Dataset:
     dataset.SeriesInstanceUID = generate_uid(entropy_srcs=[*entropy, "series"])
     dataset.FrameOfReferenceUID = generate_uid(entropy_srcs=[*entropy, "frame of reference"])
     dataset.SeriesNumber, dataset.InstanceNumber = 1, k + 1
-    dataset.KVP = "120"
     _add_plane(dataset, scan, k)
     _add_pixels(dataset, scan, k)
     dataset.file_meta = FileMetaDataset()

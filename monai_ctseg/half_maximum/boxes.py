@@ -38,8 +38,8 @@ def _divide(seeds: BoolArray, box: Box) -> Iterator[Box]:
 
 
 def _shrink(seeds: BoolArray, box: Box) -> Box | None:
-    part = seeds[box]
-    plane = part.any(axis=2)
+    part: BoolArray = seeds[box]
+    plane = np.asarray(part.any(axis=2))
     lines = (plane.any(axis=1), plane.any(axis=0), part.any(axis=(0, 1)))
     if not lines[0].any():
         return None

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from monai_ctseg.grid import FloatArray
 from monai_ctseg.half_maximum.boxes import Box, boxes_around, grow
 from monai_ctseg.half_maximum.edges import Edges, find_edges
+from monai_ctseg.half_maximum.ridges import Floats, Ints
 from monai_ctseg.half_maximum.saturated import find_plateaus
 from monai_ctseg.intensity import IntensityVerdict, equals
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU, Component, Metal, judge_mask, judge_scale, without_sentinels
@@ -51,8 +51,8 @@ class _Found:
     """
 
     voxels: BoolArray
-    ijk: np.ndarray
-    facts: FloatArray
+    ijk: Ints
+    facts: Floats
     spread_mm: tuple[float, float] | None
 
 
@@ -60,7 +60,7 @@ def _search(scan: Scan, seeds: BoolArray, seed_hu: float, intensity: IntensityVe
     voxels = np.zeros(scan.grid.shape, dtype=bool, order="F")
     boxes = list(boxes_around(seeds))
     if not boxes:
-        return _Found(voxels, np.zeros((0, 3), dtype=np.int64), np.zeros((0, 3)), None)
+        return _Found(voxels, np.zeros((0, 3), dtype=np.int64), np.zeros((0, 3), dtype=np.float32), None)
     fullest = max(boxes, key=lambda box: int(np.count_nonzero(seeds[box])))
     spread_mm = _look(scan, fullest, seed_hu, intensity, None)[1].spread_mm
     places, facts = [], []

@@ -27,7 +27,7 @@ NEAR_MM = 3.0
 def find_plateaus(scan: Scan, intensity: IntensityVerdict, *, anywhere: bool) -> Metal:
     """The pieces above a lower threshold that hold a voxel at the ceiling, and the interval of their volume."""
     ceiling = intensity.ceiling_hu
-    lower = min(BONE_HU, ceiling - 1)
+    lower = max(min(BONE_HU, ceiling - 1), ceiling / 2)
     seeds = without_sentinels(np.asarray(scan.hu >= ceiling), scan, intensity)
     grown = _grow(scan, seeds, lower)
     metal = judge_mask(scan, Mask(grown, scan.grid), anywhere=anywhere, intensity=intensity)
@@ -58,9 +58,9 @@ def _grow(scan: Scan, seeds: BoolArray, lower: float) -> BoolArray:
 
 
 def _interval(scan: Scan, mask: BoolArray, ceiling: float) -> tuple[float, float]:
-    """The least and the most volume, mm3, that the metal of `mask` may have."""
-    inward_mm = -float(ndtri(ceiling / DENSEST_HU)) * usual_spread(scan.grid.spacing_mm)[0]
-    least = most = 0
+    """The least and the most volume, mm3, that the metal of `mask` may have; the mask's own lies between them."""
+    inward_mm = max(0.0, -float(ndtri(min(ceiling / DENSEST_HU, 0.99)))) * usual_spread(scan.grid.spacing_mm)[0]
+    least, most = 0, mask.copy(order="K")
     for box in boxes_around(mask):
         outer = grow(box, _margin(scan), mask.shape)
         hu, here = scan.hu[outer], mask[outer]
@@ -69,9 +69,9 @@ def _interval(scan: Scan, mask: BoolArray, ceiling: float) -> tuple[float, float
         depth = ndimage.distance_transform_edt(sure, sampling=scan.grid.spacing_mm)
         reach = ndimage.distance_transform_edt(~here, sampling=scan.grid.spacing_mm)
         core = tuple(slice(b.start - o.start, b.stop - o.start) for b, o in zip(box, outer, strict=True))
-        least += int(np.count_nonzero(depth[core] - min(scan.grid.spacing_mm) / 2 > inward_mm))
-        most += int(np.count_nonzero(here | ((hu > ceiling / 2) & (reach <= NEAR_MM))))
-    return least * scan.grid.voxel_mm3, most * scan.grid.voxel_mm3
+        least += int(np.count_nonzero((depth - min(scan.grid.spacing_mm) / 2 > inward_mm)[core] & here[core]))
+        most[outer] |= (hu > ceiling / 2) & (reach <= NEAR_MM)
+    return least * scan.grid.voxel_mm3, int(np.count_nonzero(most)) * scan.grid.voxel_mm3
 
 
 def _margin(scan: Scan) -> tuple[int, ...]:

@@ -15,8 +15,11 @@ from monai_ctseg.simulation.scanner import HIGHEST_HU, Scanner
 
 AIR_HU = -1000.0
 SOFT_HU = 100.0
-BONE_HU = 1900.0
-"""Of bone at full density at 120 kV; between the two a voxel holds a mix of water and bone by its share."""
+BONE_HU = 1670.0
+"""What cortical bone at full density reads behind 200 mm of water at 120 kV and 7 mm of aluminium.
+
+Between the two a voxel holds a mix of water and bone by its share.
+"""
 TRACE_HU = 3000.0
 NOTHING = 0.005
 """Of water; less is taken for air."""
@@ -71,10 +74,11 @@ def acquire(task: SliceTask) -> tuple[int, Floats]:
 
 
 def _rays(task: SliceTask) -> Rays:
-    """Rays that cover the image's circle and all matter."""
+    """Rays that cover all matter and all that is shown: the image to its corners, or the circle where these are padded."""
     u, v = np.broadcast_arrays(*_pixels(task.hu.shape, task.body_mm, task.body_origin_mm))
     matter = task.hu > AIR_HU + 1000 * NOTHING
-    reach = [-o for o in task.origin_mm]
+    sides = [-o for o in task.origin_mm]
+    reach = [float(np.hypot(*sides)) if task.scanner.padding_hu is None else max(sides)]
     reach += [float(np.hypot(u[matter], v[matter]).max())] if matter.any() else []
     reach += [float(np.hypot(part.u, part.v).max()) for part in task.metal if len(part.u)]
     return Rays(
@@ -160,13 +164,17 @@ def _water_table(kv: float, aluminium_mm: float) -> tuple[Floats, Floats]:
 def _to_water_mm(signal: Floats, beam: Beam, scanner: Scanner) -> Floats:
     """Readings -> millimetres of water that would read the same (the usual correction of beam hardening).
 
-    Without the correction, millimetres of water by its attenuation in an unhardened beam.
+    Without the correction, millimetres of water by its attenuation in an unhardened beam. Noise about air reads less
+    than no water, metal more than the table holds: there the table's ends go on as straight lines.
     """
     depth = -np.log(signal)
     if not scanner.hardening_correction:
         return np.asarray(depth / np.float32(beam.weights @ beam.water))
     table, mm = _water_table(scanner.kv, scanner.aluminium_mm)
-    return np.interp(depth, table, mm).astype(np.float32)
+    water = np.interp(depth, table, mm)
+    water += np.minimum(depth - table[0], 0) * (mm[1] - mm[0]) / (table[1] - table[0])
+    water += np.maximum(depth - table[-1], 0) * (mm[-1] - mm[-2]) / (table[-1] - table[-2])
+    return water.astype(np.float32)
 
 
 def _reconstruct(lines: Floats, task: SliceTask, rays: Rays) -> Floats:

@@ -35,6 +35,7 @@ OFTEN = {
     "pedicle_screws": 3.0,
     "cerclage": 0.4,
     "pins": 0.6,
+    "knee": 0.3,
 }
 """Kinds that are drawn more or less often than the others at their place."""
 OFTEN_AT = {"hip": 8.0, "femur": 4.0, "spine": 0.25, "trunk": 0.5}
@@ -48,6 +49,8 @@ GUM_MM = 4.0
 BACK = np.array([0.0, 1.0, 0.0])
 ALONG_THE_ARCH = ("bridge", "braces")
 ON_THE_SHAFT = ("hip_screw", "nail")
+OFF_MIDDLE = 0.25
+"""How far from the middle of the image what it is about may lie, as a share of the image's width."""
 PATIENT = Grid((361, 254, 141), np.array([[1.5, 0, 0, -270], [0, 1.5, 0, -190], [0, 0, 2, -140], [0, 0, 0, 1.0]]))
 """What of a patient implants are put into."""
 Random = np.random.Generator
@@ -92,16 +95,19 @@ class Wish:
 
 
 def draw_case(seed: int, wish: Wish | None = None) -> Case:
-    """The case of a seed; the same seed and wish give the same case."""
+    """The case of a seed; the same seed and wish give the same case.
+
+    Raises CtsegError where there is no such part, or none with a place for the kinds.
+    """
     wish = wish or Wish()
     random = np.random.default_rng((seed, 7 if wish.family == "training" else 11))
-    part = wish.part or _choose_part(random, wish.kinds)
+    part = _choose_part(random, wish)
     landmarks = find_landmarks(PATIENT, seed=seed, part=part)
     with_metal = wish.metal if wish.metal is not None else bool(random.random() > WITHOUT_METAL)
     sites = _choose_sites(random, landmarks, wish.kinds) if with_metal else []
     implants = [one for kind, site in sites for one in put(kind, site, random, wish.family)]
     about = _about(random, implants, landmarks)
-    implants += _outside(random, landmarks, wish) if wish.kinds is None else []
+    implants += _outside(random, landmarks, wish) if wish.kinds is None and wish.metal is not False else []
     scanner = draw_scanner(random, saturated=wish.saturated)
     grid = _draw_grid(random, about, wish)
     settings = {**vars(scanner), **wish.scanner}
@@ -113,9 +119,10 @@ def draw_case(seed: int, wish: Wish | None = None) -> Case:
 def draw_case_in(body: Scan, seed: int, wish: Wish | None = None) -> Case:
     """The case of a seed in a real body, on the body's own grid; an implant that fits any bone lies along its bone.
 
-    Raises CtsegError where the body holds metal already, or no bone.
+    Raises CtsegError where the body holds metal already, or no bone, or where a kind does not belong on a shaft.
     """
     wish = wish or Wish()
+    _require_on_shafts(wish.kinds or ())
     require_no_metal(body)
     random = np.random.default_rng((seed, 13))
     scanner = draw_scanner(random, saturated=wish.saturated)
@@ -129,6 +136,17 @@ def draw_case_in(body: Scan, seed: int, wish: Wish | None = None) -> Case:
     settings = {**vars(scanner), **wish.scanner}
     used = kinds if implants else ()
     return Case(seed, "body", used, tuple(_of(implants, wish)), body.grid, Scanner(**settings), wish.family, body)
+
+
+def _require_on_shafts(kinds: Sequence[str]) -> None:
+    """CtsegError for kinds that have no place on an unknown bone."""
+    allowed = _kinds_at("femur")
+    others = [kind for kind in kinds if kind not in allowed]
+    if others:
+        raise CtsegError(
+            f"{' and '.join(others)} cannot be put into a real body, where only bone is found; "
+            f"take {', '.join(allowed)}, or leave the body out"
+        )
 
 
 def make_case(case: Case, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> Simulated:
@@ -190,8 +208,13 @@ def _axes(*, up: FloatArray, across: FloatArray) -> FloatArray:
     return frame
 
 
-def _choose_part(random: Random, kinds: Sequence[str] | None) -> Part:
-    """One of the parts by weight; with kinds, one in which each of them has a place."""
+def _choose_part(random: Random, wish: Wish) -> Part:
+    """The part wished for, or one by weight; with kinds, one in which each of them has a place."""
+    if wish.part is not None:
+        if wish.part not in PARTS:
+            raise CtsegError(f"no body part is called {wish.part!r}; there are: {', '.join(PARTS)}")
+        return wish.part
+    kinds = wish.kinds
     fit = [part for part in PARTS if all(set(_PLACES[part]) & _places_of(kind) for kind in kinds or ())]
     if not fit:
         wanted = " and ".join(kinds or ())
@@ -258,7 +281,7 @@ def _kinds_at(place: str) -> tuple[str, ...]:
     if place == "hip":
         return (*kinds_for("hip"), *ON_THE_SHAFT)
     if place == "femur":
-        return tuple(kind for kind in kinds_for("femur") if kind not in ON_THE_SHAFT)
+        return (*(kind for kind in kinds_for("femur") if kind not in ON_THE_SHAFT), *kinds_for("knee"))
     if place in ("skin", "table"):
         return kinds_for("outside")
     return kinds_for(place) if place in PLACES else ()
@@ -285,13 +308,14 @@ def _about(random: Random, implants: Sequence[Implant], landmarks: Sequence[Land
 
 def _draw_grid(random: Random, about: FloatArray, wish: Wish) -> Grid:
     """A grid about a point: whole bodies on large pixels, details on small ones, and coarse planning scans."""
-    pixel, size, about = _draw_plane(random, about)
+    pixel, size, middle = _draw_plane(random, about)
     pixel, size = wish.pixel_mm or pixel, wish.size or size
+    middle = _keep_in(about, middle, pixel * size)
     slice_mm = float(np.exp(random.uniform(np.log(0.6), np.log(5))))
     slice_mm = wish.slice_mm or slice_mm
     slices = wish.slices or int(np.clip(random.uniform(25, 45) / slice_mm, 6, 24))
     matrix = np.diag([pixel, pixel, slice_mm, 1.0])
-    matrix[:3, 3] = about - (np.array([size, size, slices]) - 1) / 2 * (pixel, pixel, slice_mm)
+    matrix[:3, 3] = middle - (np.array([size, size, slices]) - 1) / 2 * (pixel, pixel, slice_mm)
     return Grid((size, size, slices), matrix)
 
 
@@ -309,15 +333,22 @@ def _draw_plane(random: Random, about: FloatArray) -> tuple[float, int, FloatArr
     return float(random.uniform(0.3, 1.0)), 256, about + np.append(random.uniform(-15, 15, 2), 0)
 
 
+def _keep_in(about: FloatArray, middle: FloatArray, width_mm: float) -> FloatArray:
+    """The middle of the image, moved back so far that `about` lies well inside an image of this width."""
+    shift = middle - about
+    far = float(np.linalg.norm(shift))
+    return about + shift * min(1.0, OFF_MIDDLE * width_mm / far) if far else middle
+
+
 def _draw_body(case: Case) -> Scan:
     body = draw_body(_body_grid(case), seed=case.seed, part=case.part, whole=PATIENT)  # type: ignore[arg-type]
     return Scan(body.hu, body.grid)
 
 
 def _body_grid(case: Case) -> Grid:
-    """Wide enough for the whole body, which makes streaks also where it is not shown."""
-    thick = case.grid.shape[2] * case.grid.spacing_mm[2] + 2 * MARGIN_MM
+    """Wide enough for the whole body, which makes streaks also where it is not shown; no longer than the patient."""
     slice_mm = PATIENT.spacing_mm[2]
+    thick = min(case.grid.shape[2] * case.grid.spacing_mm[2] + 2 * MARGIN_MM, PATIENT.shape[2] * slice_mm)
     matrix = np.array(PATIENT.index_to_lps)
     matrix[2, 3] = case.grid.center_lps[2] - thick / 2
     return Grid((*PATIENT.shape[:2], int(np.ceil(thick / slice_mm)) + 1), matrix)

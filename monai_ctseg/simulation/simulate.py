@@ -50,7 +50,7 @@ def simulate(
 ) -> Simulated:
     """Scan `body` with `implants` in it.
 
-    body: free of metal, at least as large as what is reconstructed. grid: of the result, the body's own by default;
+    body: free of metal, at least as large as what is reconstructed; slices beyond it repeat its last one. grid: of the result, the body's own by default;
     its axes run as the body's. Tissue gives way to metal. The same arguments give the same voxels, whatever `jobs`.
     Raises CtsegError where the grids' axes differ or are sheared.
     """
@@ -121,7 +121,7 @@ def _tasks(
             k=k,
             seed=(seed, k),
             scanner=scanner,
-            hu=canvas.displace(tissue, body.grid, middle),
+            hu=canvas.displace(tissue, body.grid),
             body_mm=body.grid.spacing_mm[:2],
             body_origin_mm=plane.origin_mm(body.grid),
             metal=tuple(canvas.pixels),
@@ -220,7 +220,7 @@ class _Canvas:
         """How much of each voxel of the slice is metal of an implant [i, j]."""
         return np.asarray(self.filled / (np.prod(self.parts) * max(self.counted, 1)), dtype=np.float32)
 
-    def displace(self, tissue: Floats, grid: Grid, w: float) -> Floats:
+    def displace(self, tissue: Floats, grid: Grid) -> Floats:
         """The body's slice with nothing where metal is: its share there is taken from the tissue."""
         if not self.pixels:
             return tissue

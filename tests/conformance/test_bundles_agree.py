@@ -17,6 +17,7 @@ DIFFERENT = {
     "inference.yaml": {
         # slices at the scan's own resolution, or volumes at one spacing
         "network_def::spatial_dims",
+        "network_def::channels",
         "preprocessing::transforms",
         "slices_to_input::transforms",
         "to_own_grid::transform",
