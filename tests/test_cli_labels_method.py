@@ -1,52 +1,43 @@
-"""`monai-ctseg labels --method half-maximum`: what it writes and says."""
-
-from __future__ import annotations
+"""labels --method."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
+import nibabel as nib
 import numpy as np
 
-from monai_ctseg.metal import find_metal
-from monai_ctseg.nifti import read_mask, write_scan
-from monai_ctseg.overlap import compare_masks
-from monai_ctseg.phantom import Phantom
+from monai_ctseg.nifti import write_scan
 from monai_ctseg.scan import Scan
 
-Run = Callable[..., Any]
+
+def test_half_maximum_from_the_command_line(run_cli, phantom_folder, tmp_path):
+    half = run_cli("labels", phantom_folder, "-o", tmp_path / "half", "--method", "half-maximum", "--json").json
+    plain = run_cli("labels", phantom_folder, "-o", tmp_path / "plain", "--json").json
+    assert (half["method"], plain["method"]) == ("half-maximum", "threshold")
+    assert 0 < half["voxels"] < plain["voxels"]
+    assert half["components"][0]["edge_hu"] > 3000 > half["components"][0]["surroundings_hu"]
+    assert np.count_nonzero(nib.load(tmp_path / "half" / "mask.nii.gz").dataobj) == half["voxels"]
+    assert json.loads((tmp_path / "half" / "run.json").read_text())["arguments"]["method"] == "half-maximum"
+    text = run_cli("labels", phantom_folder, "-o", tmp_path / "text", "--method", "half-maximum").out
+    assert "plateau" in text
+    assert "edge at" in text
 
 
-def test_edges_beat_the_threshold(phantom: Phantom, phantom_folder: Path, tmp_path: Path, run_cli: Run) -> None:
-    result = run_cli("labels", phantom_folder, "-o", tmp_path / "out", "--method", "half-maximum")
-    assert result.code == 0, result.err
-    assert "half-maximum edges around voxels above 3000 HU" in result.out
-    found = compare_masks(read_mask(tmp_path / "out" / "mask.nii.gz"), phantom.truth)
-    plain = compare_masks(find_metal(phantom.scan).mask, phantom.truth)
-    assert found.dice is not None
-    assert plain.dice is not None
-    assert found.dice > plain.dice + 0.05
+def test_a_seed_above_everything_finds_nothing(run_cli, phantom_folder, tmp_path):
+    words = ("--method", "half-maximum", "--threshold", "30000", "--json")
+    assert run_cli("labels", phantom_folder, "-o", tmp_path / "out", *words).json["voxels"] == 0
+
+
+def test_a_saturated_scan_is_said_to_be_one(run_cli, phantom, tmp_path):
+    cut = Scan(np.minimum(phantom.scan.hu, np.int16(2976)), phantom.scan.grid)
+    write_scan(cut, tmp_path / "scan.nii.gz")
+    result = run_cli("labels", tmp_path / "scan.nii.gz", "-o", tmp_path / "out", "--method", "half-maximum")
+    assert result.code == 0
+    assert "saturated at 2976 HU" in result.err
+    assert "volume between" in result.out
     audit = json.loads((tmp_path / "out" / "audit.json").read_text())
-    first = audit["components"][0]
-    assert audit["method"] == "half-maximum"
-    assert first["surroundings_hu"] < first["edge_hu"] < first["plateau_hu"]
-    assert json.loads((tmp_path / "out" / "run.json").read_text())["arguments"]["method"] == "half-maximum"
+    assert audit["voxels"] > 0
+    assert audit["interval_mm3"][0] < audit["volume_mm3"] <= audit["interval_mm3"][1]
 
 
-def test_a_saturated_scan_is_recognised_and_said(phantom: Phantom, tmp_path: Path, run_cli: Run) -> None:
-    cut = Scan(np.minimum(phantom.scan.hu, 2976).astype(np.int16), phantom.scan.grid)
-    write_scan(cut, tmp_path / "cut.nii.gz")
-    result = run_cli("labels", tmp_path / "cut.nii.gz", "-o", tmp_path / "out", "--method", "half-maximum")
-    assert result.code == 0, result.err
-    assert "saturated at 2976 HU, so the half maximum is not knowable" in result.err
-    audit = json.loads((tmp_path / "out" / "audit.json").read_text())
-    low, high = audit["interval_mm3"]
-    assert low < phantom.truth.volume_mm3 < high
-    assert low < audit["volume_mm3"] <= high
-
-
-def test_threshold_stays_the_default(phantom_folder: Path, tmp_path: Path, run_cli: Run) -> None:
-    facts = run_cli("labels", phantom_folder, "-o", tmp_path / "out", "--json").json
-    assert (facts["method"], facts["threshold_hu"], facts["interval_mm3"]) == ("threshold", 3000, None)
-    assert run_cli("labels", phantom_folder, "-o", tmp_path / "no", "--method", "guess").code == 2
+def test_an_unknown_method_is_wrong_usage(run_cli, phantom_folder, tmp_path):
+    assert run_cli("labels", phantom_folder, "-o", tmp_path / "out", "--method", "guess").code == 2

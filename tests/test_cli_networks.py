@@ -94,9 +94,15 @@ def test_settings_may_be_written_as_numbers_are():
     assert settings == {"learning_rate": 0.001, "patch": 48, "cache": "none", "spacing_mm": [1, 1, 2]}
 
 
-def test_demo_runs_from_a_phantom_to_its_truth(run_cli, tmp_path, monkeypatch):
+def test_demo_runs_from_a_simulated_scan_to_its_truth(run_cli, tmp_path, monkeypatch):
+    from monai_ctseg.training import train
+
+    def train_shortly(*places, overrides, **options):
+        return train(*places, overrides={**overrides, "scans_per_batch": 2, "patch": 48}, **options)
+
+    monkeypatch.setattr("monai_ctseg.training.train", train_shortly)
     monkeypatch.setattr("monai_ctseg.cli.demo.EPOCHS", 2)
-    monkeypatch.setattr("monai_ctseg.cli.demo.STEPS", 2)
+    monkeypatch.setattr("monai_ctseg.cli.demo.STEPS", 24)
     monkeypatch.setattr("monai_ctseg.cli.demo.SIMULATED", COARSE)
     result = run_cli("demo", "-o", tmp_path / "demo")
     assert result.code == 0, result.err

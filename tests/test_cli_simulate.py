@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monai_ctseg.dataset import read_dataset
+from monai_ctseg.cohort.simulated import _split
+from monai_ctseg.dataset import Case, read_dataset
 from monai_ctseg.nifti import read_mask, read_nifti, write_scan
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.reading import read_scan
@@ -86,7 +87,7 @@ def test_a_real_body_takes_an_implant_and_metal_is_refused(phantom: Phantom, tmp
         (["--kind", "spoon"], 2, "total_hip"),
         (["--slices", "3"], 2, "without --body"),
         (["--body", "x"], 1, "no such file"),
-        (["--cases", "1"], 2, "x>=2"),
+        (["--cases", "1"], 2, "--cases"),
         (["--body", "x", "--slices", "\N{SUPERSCRIPT TWO}:3"], 2, "not FIRST:LAST"),
         (["--series", "x"], 2, "without --body"),
         (["--without-metal", "--kind", "plate"], 2, "leave --kind out"),
@@ -105,8 +106,15 @@ def test_two_cases_are_one_to_train_and_one_to_validate(tmp_path: Path, run_cli:
     assert (result.json["cases"], result.json["training"], result.json["validation"]) == (2, 1, 1)
 
 
+def test_what_validates_holds_metal_where_two_cases_do() -> None:
+    cases = [Case(Path(f"{n}"), None, metal_voxels=voxels) for n, voxels in enumerate((5, 0, 7, 0))]
+    split = _split(cases, 1)
+    assert split.validation == (cases[2],)
+    assert split.training == (cases[0], cases[1], cases[3])
+
+
 def test_an_empty_truth_is_said(tmp_path: Path, run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monai_ctseg.simulation.cases._about", lambda *_: np.zeros(3) + (0, 0, 100))
+    monkeypatch.setattr("monai_ctseg.simulation.cases._about", lambda *_: np.array((0.0, 0.0, 100.0)))
     result = run_cli("simulate", "-o", tmp_path / "made", "--kind", "hip_cup", "--seed", 3, *SMALL)
     assert result.code == 0, result.err
     assert "the truth is empty" in result.err

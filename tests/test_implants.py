@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -76,10 +76,10 @@ def test_a_slice_takes_far_less_than_a_fifth_of_a_second(kind):
     implants = _made(kind)
     low, high = np.min([i.low for i in implants], axis=0), np.max([i.high for i in implants], axis=0)
     x, y = np.meshgrid(*(np.linspace(low[n], high[n], 300, dtype=np.float32) for n in (0, 1)), indexing="ij")
-    started = perf_counter()
+    started = process_time()
     for implant in implants:
         implant.distance((x, y, np.full_like(x, (low[2] + high[2]) / 2)))
-    assert perf_counter() - started < 0.2
+    assert process_time() - started < 0.2
 
 
 def test_distance_near_the_parts_is_that_of_their_union():

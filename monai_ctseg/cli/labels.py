@@ -106,11 +106,7 @@ def report(metal: Metal, output: Path, *, as_json: bool) -> None:
 
 def describe(audit: dict[str, Any], intensity: str) -> dict[str, str]:
     """The audit as lines to read."""
-    pieces = [
-        f"{'kept   ' if piece['kept'] else 'dropped'} {piece['voxels']:>9,} voxels, up to {piece['max_hu']:g} HU, "
-        f"LPS ({', '.join(f'{mm:.1f}' for mm in piece['centroid_lps'])}): {piece['reason']}"
-        for piece in audit["components"]
-    ]
+    pieces = [describe_piece(piece) for piece in audit["components"]]
     shown = pieces[:10] + ([f"... {len(pieces) - 10} more in audit.json"] if len(pieces) > 10 else [])
     where = "anywhere" if audit["anywhere"] else "in the body"
     facts = {
@@ -127,6 +123,18 @@ def describe(audit: dict[str, Any], intensity: str) -> dict[str, str]:
         for row in audit["sensitivity"]
     ]
     return {**facts, "other thresholds": "\n".join(others)} if others else facts
+
+
+def describe_piece(piece: dict[str, Any]) -> str:
+    """One line on a component of the audit."""
+    line = (
+        f"{'kept   ' if piece['kept'] else 'dropped'} {piece['voxels']:>9,} voxels, up to {piece['max_hu']:g} HU, "
+        f"LPS ({', '.join(f'{mm:.1f}' for mm in piece['centroid_lps'])}): {piece['reason']}"
+    )
+    if piece["plateau_hu"] is None:
+        return line
+    plateau, edge, around = (f"{piece[name]:.0f} HU" for name in ("plateau_hu", "edge_hu", "surroundings_hu"))
+    return f"{line}; plateau {plateau}, edge at {edge}, surroundings {around}"
 
 
 def _found_by(audit: dict[str, Any]) -> str:

@@ -17,8 +17,8 @@ def write_series(
 ) -> tuple[Path, ...]:
     """Write one uncompressed int16 file a slice, named after `scan.names`, into an existing folder.
 
-    The same arguments give the same bytes: UIDs are hashes, also of the voxels, and there are no dates. kv: of the tube.
-    Raises ValueError where the voxels are not int16.
+    The same arguments give the same bytes: UIDs are hashes, also of the voxels, and there are no dates. kv: the tube's
+    voltage. Raises ValueError where the voxels are not int16.
     """
     if scan.hu.dtype != np.int16:
         raise ValueError(f"a series is written from int16 voxels, not {scan.hu.dtype}")

@@ -96,7 +96,7 @@ def find_edges(
 
 
 def _heights(hu: Floats, around: Floats, ridges: Ridges, seed_hu: float, spacing_mm: Spacing) -> tuple[Floats, Floats]:
-    """What u is of each voxel, and the height of each bright voxel's ridge; infinite where the ridge is none of metal."""
+    """What u is, and the height of each bright voxel's ridge; infinite where the ridge is none of metal."""
     flat, low = hu.ravel(), around.ravel()[ridges.at]
     height = flat[ridges.ends] - low
     size = [2 * int(STREAK_MM / mm) + 1 for mm in spacing_mm]

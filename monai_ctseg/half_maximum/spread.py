@@ -64,12 +64,15 @@ def _steps(scan: Floats, model: Floats, axis: int, spacing_mm: Spacing) -> Float
     step = model[second] - model[first]
     aside = np.zeros_like(step)
     for other in (n for n in range(3) if n != axis):
-        slope = np.gradient(model, spacing_mm[other], axis=other)
+        slope = ndimage.correlate1d(model, _SLOPE, axis=other, mode="nearest") / np.float32(spacing_mm[other])
         aside += (slope[first] + slope[second]) ** 2 / 4
     square = np.abs(step) / spacing_mm[axis] > 2 * np.sqrt(aside)
     middle = (np.abs(scan[first] + scan[second] - 1) < 0.4) & (np.abs(model[first] + model[second] - 1) < 0.4)
     there = square & middle & (np.sign(scan[second] - scan[first]) == np.sign(step))
     return np.asarray(np.abs(np.stack([(scan[second] - scan[first])[there], step[there]])))
+
+
+_SLOPE = np.array([-0.5, 0.0, 0.5], dtype=np.float32)
 
 
 def _follow(steps: Floats, mm: float, sigma: float, usual: float) -> float:
@@ -79,7 +82,8 @@ def _follow(steps: Floats, mm: float, sigma: float, usual: float) -> float:
         return usual
     of_scan, of_model = (_sigma_of_step(float(np.percentile(s, PERCENTILE)), mm) for s in steps)
     weight = count / (count + CERTAINTY)
-    told = float(np.clip(sigma * (of_scan / of_model), *(usual * share for share in FROM_USUAL)))
+    least, most = FROM_USUAL
+    told = float(np.clip(sigma * (of_scan / of_model), least * usual, most * usual))
     return float(told**weight * usual ** (1 - weight))
 
 

@@ -74,11 +74,11 @@ def acquire(task: SliceTask) -> tuple[int, Floats]:
 
 
 def _rays(task: SliceTask) -> Rays:
-    """Rays that cover all matter and all that is shown: the image to its corners, or the circle where these are padded."""
+    """Rays that cover all matter and the image, to its corners where these are not padded."""
     u, v = np.broadcast_arrays(*_pixels(task.hu.shape, task.body_mm, task.body_origin_mm))
     matter = task.hu > AIR_HU + 1000 * NOTHING
-    sides = [-o for o in task.origin_mm]
-    reach = [float(np.hypot(*sides)) if task.scanner.padding_hu is None else max(sides)]
+    half_u, half_v = (-o for o in task.origin_mm)
+    reach = [float(np.hypot(half_u, half_v)) if task.scanner.padding_hu is None else max(half_u, half_v)]
     reach += [float(np.hypot(u[matter], v[matter]).max())] if matter.any() else []
     reach += [float(np.hypot(part.u, part.v).max()) for part in task.metal if len(part.u)]
     return Rays(

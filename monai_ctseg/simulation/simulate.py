@@ -50,8 +50,9 @@ def simulate(
 ) -> Simulated:
     """Scan `body` with `implants` in it.
 
-    body: free of metal, at least as large as what is reconstructed; slices beyond it repeat its last one. grid: of the result, the body's own by default;
-    its axes run as the body's. Tissue gives way to metal. The same arguments give the same voxels, whatever `jobs`.
+    body: free of metal, at least as wide as what is reconstructed; slices beyond it repeat its last one.
+    grid: of the result, the body's own by default; its axes run as the body's. Tissue gives way to metal.
+    The same arguments give the same voxels, whatever `jobs`.
     Raises CtsegError where the grids' axes differ or are sheared.
     """
     scanner, grid = scanner or Scanner(), grid or body.grid

@@ -1,0 +1,185 @@
+"""Objects of known shape, blurred as a scanner blurs them: what the half maximum finds of them."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from monai_ctseg.grid import Grid
+from monai_ctseg.half_maximum import find_metal_half_maximum
+from monai_ctseg.half_maximum.boxes import LARGEST, boxes_around
+from monai_ctseg.metal import find_metal
+from monai_ctseg.reading import read_scan
+from monai_ctseg.scan import Scan
+from monai_ctseg.solids import ball, bar, rod
+
+SPACING = (0.976, 0.976, 2.0)
+FINE = 0.25
+SIDE = 46.0
+
+
+def scan_of(*parts, spacing=SPACING, sigma=0.7, noise=40.0, tissue=50.0):
+    """A scan of (solid, HU) about the origin, and which voxels are half of metal."""
+    parted = [max(1, round(mm / FINE)) for mm in spacing]
+    shape = [round(SIDE / mm) for mm in spacing]
+    at = [((np.arange(n * p) + 0.5) / p - n / 2) * mm for n, p, mm in zip(shape, parted, spacing, strict=True)]
+    points = np.meshgrid(*(a.astype(np.float32) for a in at), indexing="ij", sparse=True)
+    hu = np.full([len(a) for a in at], tissue, dtype=np.float32)
+    inside = np.zeros(hu.shape, dtype=np.float32)
+    for solid, height in parts:
+        here = np.broadcast_to(solid(points), hu.shape) < 0
+        hu[here], inside[here] = height, height > 1000
+    split = [size for pair in zip(shape, parted, strict=True) for size in pair]
+    steps = [mm / p for mm, p in zip(spacing, parted, strict=True)]
+    blurred = ndimage.gaussian_filter(hu, [sigma / steps[0], sigma / steps[1], 0.3 / steps[2]], truncate=3)
+    hu = blurred.reshape(split).mean(axis=(1, 3, 5)) + np.random.default_rng(0).normal(0, noise, shape)
+    grid = Grid(tuple(shape), np.diag([*spacing, 1.0]))
+    return Scan(np.asfortranarray(hu.round().astype(np.int16)), grid), inside.reshape(split).mean(axis=(1, 3, 5)) >= 0.5
+
+
+def compare(found, truth):
+    """Dice, and by how much the volume is wrong."""
+    return 2 * (found & truth).sum() / (found.sum() + truth.sum()), found.sum() / truth.sum() - 1
+
+
+PLATE = (bar((-2, 0, -18), (2, 0, 18), thick=4, wide=14), 16_000)
+SCREW = (rod((0, 2, 1), (19, 5, 3), 1.6), 16_000)
+SHELL = [
+    (ball((0, 0, 0), (19, 19, 19)), 8_000),
+    (ball((0, 0, 0), (16, 16, 16)), 50),
+    (ball((0, 0, 0), (13, 13, 13)), 20_000),
+]
+KINDS = {
+    "plate": [PLATE],
+    "plate and screw": [PLATE, SCREW],
+    "screws": [
+        (rod((x, y, -15), (x + 4, y, 15), r), 12_000) for x, y, r in ((-12, -9, 0.9), (8, -9, 1.6), (0, 10, 2.4))
+    ],
+    "rod": [(rod((-3, 0, -20), (6, 5, 20), 3), 20_000)],
+    "ball": [(ball((0, 0, 0), (15, 15, 15)), 20_000)],
+    "cup": SHELL,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_keeps_its_volume(kind):
+    scan, truth = scan_of(*KINDS[kind])
+    dice, off = compare(find_metal_half_maximum(scan, anywhere=True).mask.voxels, truth)
+    assert dice > (0.93 if kind == "screws" else 0.965)
+    assert abs(off) < (0.08 if kind == "screws" else 0.03)
+    assert compare(find_metal(scan, anywhere=True).mask.voxels, truth)[1] > 0.09  # the threshold blooms
+
+
+@pytest.mark.parametrize("spacing", [(0.4, 0.4, 0.8), (0.6, 0.6, 5.0), (1.4, 1.4, 1.0)])
+def test_spacing_does_not_matter(spacing):
+    scan, truth = scan_of((rod((-6, 0, -14), (8, 4, 14), 4), 16_000), spacing=spacing)
+    dice, off = compare(find_metal_half_maximum(scan, anywhere=True).mask.voxels, truth)
+    assert dice > 0.96
+    assert abs(off) < 0.03
+
+
+def test_one_slice_is_enough():
+    scan, truth = scan_of(PLATE)
+    one = Scan(scan.hu[:, :, 11:12], Grid((*scan.hu.shape[:2], 1), scan.grid.index_to_lps))
+    assert compare(find_metal_half_maximum(one, anywhere=True).mask.voxels, truth[:, :, 11:12])[0] > 0.95
+
+
+def test_a_dim_middle_is_no_hole_and_a_liner_is_one():
+    scan, truth = scan_of((ball((0, 0, 0), (15, 15, 15)), 16_000), (ball((0, 0, 0), (9, 9, 9)), 6_000))
+    solid = truth | (ndimage.binary_fill_holes(truth))
+    assert compare(find_metal_half_maximum(scan, anywhere=True).mask.voxels, solid)[0] > 0.98
+    scan, truth = scan_of(*SHELL)
+    found = find_metal_half_maximum(scan, anywhere=True).mask.voxels
+    i, j, k = (n // 2 for n in found.shape)
+    assert not found[i + 14, j, k]  # 14.5 mm from the middle
+    assert found[i + 17, j, k]
+
+
+def test_a_thin_screw_is_whole_up_to_the_plate():
+    scan, _ = scan_of(PLATE, SCREW)
+    found = find_metal_half_maximum(scan, anywhere=True).mask.voxels
+    for x in np.arange(1.0, 18.0, 0.5):
+        share = x / 19
+        center = np.array([x, 2 + 3 * share, 1 + 2 * share])
+        i, j, k = ((center / SPACING) + np.array(found.shape) / 2 - 0.5).round().astype(int)
+        assert found[i, j, k], x
+
+
+def test_streaks_beside_dense_metal_are_dropped_and_the_same_alone_is_kept():
+    metal, faint = (rod((-8, 0, -16), (-8, 0, 16), 5), 25_000), (rod((4, 0, -16), (4, 0, 16), 3.5), 3_500)
+    both, _ = scan_of(metal, faint)
+    alone, mark = scan_of(faint)
+    assert not (find_metal_half_maximum(both, anywhere=True).mask.voxels & mark).any()
+    assert compare(find_metal_half_maximum(alone, anywhere=True).mask.voxels, mark)[0] > 0.95
+
+
+def test_the_audit_tells_plateau_edge_and_blur():
+    scan, _ = scan_of((rod((0, 0, -20), (0, 0, 20), 7), 16_000), tissue=1000)
+    metal = find_metal_half_maximum(scan, anywhere=True)
+    audit = json.loads(json.dumps(metal.audit()))
+    (piece,) = audit["components"]
+    assert audit["method"] == "half-maximum"
+    assert piece["plateau_hu"] == pytest.approx(16_000, rel=0.02)
+    assert piece["edge_hu"] == pytest.approx(8_500, rel=0.06)
+    assert piece["surroundings_hu"] == pytest.approx(1000, abs=150)
+    assert metal.spread_mm[0] == pytest.approx(np.hypot(0.7, SPACING[0] / 12**0.5), rel=0.15)
+
+
+def test_burned_in_values_are_no_metal():
+    scan, truth = scan_of(PLATE)
+    marked = scan.hu.copy(order="F")
+    marked[2, :, :] = 32767
+    again = find_metal_half_maximum(Scan(marked, scan.grid), anywhere=True)
+    assert compare(again.mask.voxels, truth)[0] > 0.96
+    assert not again.mask.voxels[:4].any()
+
+
+def test_without_metal_nothing_is_found():
+    scan, _ = scan_of()
+    metal = find_metal_half_maximum(scan)
+    assert metal.mask.count == 0
+    assert metal.audit()["components"] == []
+
+
+@pytest.mark.parametrize("ceiling", [2976, 3071])
+def test_a_saturated_scan_gets_its_plateau_a_warning_and_an_interval(ceiling):
+    scan, truth = scan_of(PLATE)
+    metal = find_metal_half_maximum(Scan(np.minimum(scan.hu, np.int16(ceiling)), scan.grid), anywhere=True)
+    low, high = metal.interval_mm3
+    assert low < truth.sum() * scan.grid.voxel_mm3 < high
+    assert metal.mask.voxels[truth].mean() > 0.99
+    assert metal.method == "plateau"
+    assert "saturated" in metal.notes[0]
+
+
+def test_boxes_hold_every_seed_once():
+    seeds = np.zeros((90, 120, 90), dtype=bool)
+    seeds[np.random.default_rng(1).random(seeds.shape) > 0.999] = True
+    held = np.zeros(seeds.shape, dtype=int)
+    for box in boxes_around(seeds):
+        held[box] += 1
+        assert held[box].size <= LARGEST
+    assert (held[seeds] == 1).all()
+    assert held.max() == 1
+
+
+@pytest.mark.realdata
+def test_real_hips(data_dir):
+    screw = find_metal_half_maximum(read_scan(data_dir / "hip-screw-ct" / "dicom"))
+    assert screw.mask.count == pytest.approx(11_700, rel=0.04)  # 21,594 by threshold
+    assert screw.components[0].plateau_hu == pytest.approx(17_800, rel=0.06)
+    assert len([c for c in screw.components if c.voxels > 20]) <= 8  # screws are whole
+    prosthesis = find_metal_half_maximum(read_scan(data_dir / "hip-prosthesis-ct" / "dicom"))
+    assert prosthesis.mask.count == pytest.approx(27_000, rel=0.03)
+    cup, head = sorted(prosthesis.components[:2], key=lambda c: c.voxels)
+    assert cup.voxels > 5_500  # the liner keeps it apart from the head
+    assert head.plateau_hu > 6_000
+
+
+@pytest.mark.realdata
+def test_dental_metal_of_saturated_heads(data_dir):
+    for number, metal in ((208, True), (239, True), (38, False), (54, False)):
+        found = find_metal_half_maximum(read_scan(data_dir / "head-neck-ct" / f"pt_{number}.nii.gz"))
+        assert (found.mask.count > 20) == metal, number
+        assert metal or not found.mask.count
