@@ -12,7 +12,8 @@ from monai_ctseg.cli.train import parse_settings
 
 SETTINGS = ("steps_per_epoch=24", "scans_per_batch=2", "patch=48")  # enough to find some metal
 SHORT = ("--epochs", 2, "--no-augment", *(word for each in SETTINGS for word in ("--set", each)), "--device", "cpu")
-COARSE = ("--kind", "hip_screw", "--seed", "4", "--size", "96", "--pixel", "3", "--count", "8", "--slice", "5")
+WHAT = ("--kind", "hip_screw", "--seed", "4", "--jobs", "1")
+COARSE = (*WHAT, "--size", "96", "--pixel", "3", "--count", "8", "--slice", "5")
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ SURROUNDINGS_HU = (-1000.0, 2000.0)
 NEAR_MM = 1.5
 NEAR_HU = (-1500.0, 4000.0)
 """Streaks glow, and undershoot, close to the metal."""
-FREE = 0.03
+FREE = 0.01
 ALONG_EDGE_MM = 2.5
 """The level is a mean along the edge: noise and streaks make single places unsure."""
 LOST = 0.1
