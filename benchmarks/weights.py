@@ -111,5 +111,16 @@ def fit_temperature(bundle: str, weights: Path, dataset: DataSplit) -> float:
     return float(loss.x)
 
 
+def fold_calibration(weights: Path, out: Path, *, temperature: float, offset: float) -> None:
+    """Write weights whose logits are (z + offset) / temperature, z being those of `weights`: the last layer changes."""
+    import torch
+
+    content = torch.load(weights, weights_only=True)
+    kernel, bias = list(content)[-2:]
+    content[kernel] = content[kernel] / temperature
+    content[bias] = (content[bias] + offset) / temperature
+    torch.save({name: value.contiguous() for name, value in content.items()}, out)
+
+
 if __name__ == "__main__":
     main()
