@@ -88,7 +88,6 @@ class Metal:
     method: "threshold"; "half-maximum", where threshold_hu is what an object has to exceed somewhere; "plateau", what
         half-maximum falls back to on a saturated scan; None where the mask came from elsewhere.
     interval_mm3: between which volumes the truth lies, where only that can be known.
-    spread_mm: sigma of the scan's point spread in the plane and along k, where edges told it.
     notes: what the reader of the mask should know, a sentence each.
     """
 
@@ -101,7 +100,6 @@ class Metal:
     sensitivity: tuple[Sensitivity, ...]
     method: Literal["threshold", "half-maximum", "plateau"] | None = None
     interval_mm3: tuple[float, float] | None = None
-    spread_mm: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
     def audit(self) -> dict[str, Any]:
@@ -118,7 +116,6 @@ class Metal:
             "unlisted": asdict(self.unlisted),
             "sensitivity": [asdict(s) for s in self.sensitivity],
             "interval_mm3": self.interval_mm3,
-            "spread_mm": self.spread_mm,
             "notes": list(self.notes),
         }
 

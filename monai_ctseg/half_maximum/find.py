@@ -20,17 +20,23 @@ MARGIN_MM = 9.0
 BEYOND_MM = 2.5
 """So far outside the box around its seeds an object may reach."""
 NOTHING_HU = -1000.0
+DENSE = 1.4
+"""Times `seed_hu`: what an object reads at least, without blur, if it is metal (titanium 5,000 HU and more). Enamel and
+contrast that exceed 3000 HU here and there stay under it."""
+HIGH_CEILING_HU = 15_000.0
+"""A scale that ends up here cuts the tops of the densest metals only, and their edges are found all the same."""
 
 
 def find_metal_half_maximum(scan: Scan, *, seed_hu: float = DEFAULT_THRESHOLD_HU, anywhere: bool = False) -> Metal:
     """Objects that exceed `seed_hu` somewhere, up to edges half-way between their own plateau and what is around them.
 
-    In the patient's body, or `anywhere`, as `find_metal`. Edges are found between voxels; a voxel is metal when at
-    least half of it is. On a saturated scan no edge can be found so: the plateaus at its ceiling are grown to a lower
-    threshold instead, whatever `seed_hu`, and `notes` and `interval_mm3` say what that leaves open.
+    In the patient's body, or `anywhere`, as `find_metal`; bright objects too faint for metal (enamel, contrast) are
+    left out. Edges are found between voxels; a voxel is metal when at least half of it is. On a saturated scan whose
+    ceiling metal exceeds no edge can be found so: the plateaus at its ceiling are grown to a lower threshold instead,
+    whatever `seed_hu`, and `notes` and `interval_mm3` say what that leaves open.
     """
     intensity = judge_scale(scan)
-    if intensity.saturated:
+    if intensity.saturated and intensity.ceiling_hu < HIGH_CEILING_HU:
         return find_plateaus(scan, intensity, anywhere=anywhere)
     seeds = without_sentinels(np.asarray(scan.hu > seed_hu), scan, intensity)
     found = _search(scan, seeds, seed_hu, intensity)
@@ -39,7 +45,6 @@ def find_metal_half_maximum(scan: Scan, *, seed_hu: float = DEFAULT_THRESHOLD_HU
         metal,
         method="half-maximum",
         threshold_hu=seed_hu,
-        spread_mm=found.spread_mm,
         components=_describe(metal.components, found),
     )
 
@@ -47,48 +52,42 @@ def find_metal_half_maximum(scan: Scan, *, seed_hu: float = DEFAULT_THRESHOLD_HU
 @dataclass(frozen=True, eq=False)
 class _Found:
     """voxels: [i, j, k] of the scan. ijk: (n, 3), their indices; facts: plateau, edge and surroundings in HU of each,
-    (n, 3). spread_mm: None without metal.
+    (n, 3).
     """
 
     voxels: BoolArray
     ijk: Ints
     facts: Floats
-    spread_mm: tuple[float, float] | None
 
 
 def _search(scan: Scan, seeds: BoolArray, seed_hu: float, intensity: IntensityVerdict) -> _Found:
     voxels = np.zeros(scan.grid.shape, dtype=bool, order="F")
-    boxes = list(boxes_around(seeds))
-    if not boxes:
-        return _Found(voxels, np.zeros((0, 3), dtype=np.int64), np.zeros((0, 3), dtype=np.float32), None)
-    fullest = max(boxes, key=lambda box: int(np.count_nonzero(seeds[box])))
-    spread_mm = _look(scan, fullest, seed_hu, intensity, None)[1].spread_mm
-    places, facts = [], []
-    for box in boxes:
-        outer, edges = _look(scan, box, seed_hu, intensity, spread_mm)
+    dense = voxels.copy(order="F")
+    places = [np.zeros((0, 3), dtype=np.int64)]
+    facts = [np.zeros((0, 3), dtype=np.float32)]
+    for box in boxes_around(seeds):
+        outer, edges = _look(scan, box, seed_hu, intensity)
         inner = grow(box, _voxels(scan, BEYOND_MM), scan.grid.shape)
         i, j, k = (slice(a.start - o.start, a.stop - o.start) for a, o in zip(inner, outer, strict=True))
         here = edges.shares[i, j, k] >= 0.5
         voxels[inner] |= here
+        dense[inner] |= here & (edges.plateau_hu[i, j, k] > DENSE * seed_hu)
         places.append(np.argwhere(here) + [a.start for a in inner])
         facts.append(np.stack([values[i, j, k][here] for values in edges.facts_hu()], axis=1))
     ijk, first = np.unique(np.concatenate(places), axis=0, return_index=True)
     pieces = Pieces.of(voxels)
-    seeded = pieces.shares_of(seeds) > 0
-    seeded[0] = False
-    return _Found(pieces.paint(seeded, scan.grid.shape), ijk, np.concatenate(facts)[first], spread_mm)
+    metal = (pieces.shares_of(seeds) > 0) & (pieces.shares_of(dense) > 0.25)
+    return _Found(pieces.paint(metal, scan.grid.shape), ijk, np.concatenate(facts)[first])
 
 
-def _look(
-    scan: Scan, box: Box, seed_hu: float, intensity: IntensityVerdict, spread_mm: tuple[float, float] | None
-) -> tuple[Box, Edges]:
+def _look(scan: Scan, box: Box, seed_hu: float, intensity: IntensityVerdict) -> tuple[Box, Edges]:
     """The edges in a box and its margin; what was never measured counts as air."""
     outer = grow(box, _voxels(scan, MARGIN_MM), scan.grid.shape)
     part = scan.hu[outer]
     hu = np.ascontiguousarray(part, dtype=np.float32)
     for sentinel in intensity.sentinels:
         hu[equals(part, sentinel.hu)] = NOTHING_HU
-    return outer, find_edges(hu, scan.grid.spacing_mm, seed_hu=seed_hu, spread_mm=spread_mm)
+    return outer, find_edges(hu, scan.grid.spacing_mm, seed_hu=seed_hu)
 
 
 def _voxels(scan: Scan, mm: float) -> tuple[int, ...]:
