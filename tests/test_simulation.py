@@ -20,6 +20,7 @@ from monai_ctseg.simulation import Scanner, Wish, acquire, draw_case, draw_case_
 from monai_ctseg.simulation.cases import PATIENT, _body_grid
 from monai_ctseg.simulation.materials import METALS, WATER, attenuation, make_beam
 from monai_ctseg.simulation.projection import Rays, backproject, filter_views, project
+from monai_ctseg.simulation.simulate import FULL, mark_metal
 from monai_ctseg.solids import ball, rod
 
 QUIET = Scanner(photons=1e9, electronic_noise=0, scatter=0, smoothed_signal=0, blur_mm=0, views=360)
@@ -255,3 +256,12 @@ def test_what_is_drawn_is_what_was_wished_for(monkeypatch):
 def test_no_more_of_a_body_is_drawn_than_there_is():
     case = draw_case(1, Wish(part="limb", slices=2000, slice_mm=10.0))
     assert _body_grid(case).shape[2] <= PATIENT.shape[2] + 1
+
+
+def test_a_piece_that_fills_no_voxel_by_half_is_marked_where_it_fills_most():
+    filled = np.zeros((12, 12, 4), dtype=np.uint8)
+    filled[2:4, 2, 1] = (0.3 * FULL, 0.2 * FULL)  # alone
+    filled[7, 7, 1:4] = (0.3 * FULL, FULL, 0.3 * FULL)  # the ends of a larger one
+    filled[10, 2, 2] = 0.05 * FULL
+    assert np.argwhere(mark_metal(filled)).tolist() == [[2, 2, 1], [7, 7, 2]]
+    assert not mark_metal(np.zeros_like(filled)).any()

@@ -19,7 +19,7 @@ from monai_ctseg.solids import Solid, cone, rod
 
 
 def hip_stem(random: np.random.Generator, family: Family, *, bipolar: bool = True) -> tuple[Implant, ...]:
-    """Stem, neck and ball head: the head is an implant of its own, with a bore for the neck.
+    """Stem, neck and ball head: the head is an implant of its own, and the neck ends in it.
 
     The neck runs from the origin to +x and -z, the stem points to -z. Head 22 to 40 mm, offset 35 to 50 mm, neck-shaft
     angle 125 to 135 degrees, neck 11 to 14 mm, stem 100 to 180 mm long, tip 8 to 12 mm. Unseen: rectangular and
@@ -31,13 +31,12 @@ def hip_stem(random: np.random.Generator, family: Family, *, bipolar: bool = Tru
     way = np.array([np.sin(angle), 0, np.cos(angle)])
     neck_length = offset / np.sin(angle)
     neck = cylinder(neck_mm * 0.9, neck_length, radius_end=neck_mm * 1.25).moved((0, 0, 0), toward(way))
-    bore = rod(way * -1.0, way * (head_radius + 1), neck_mm * 0.9)
     stem = [neck, *_stem(random, family, offset=offset, top=neck_length * np.cos(angle))]
     metal = choose_metal(random, titanium=0.6, cobalt_chromium=0.25, steel=0.15)
-    heads = [sphere(head_radius).without([bore])]
+    heads = [sphere(head_radius)]
     if family == "unseen" and bipolar and random.random() < 0.5:
         outer = random.uniform(21, 26)
-        heads = [sphere(14.0).without([bore]), half_shell(outer - random.uniform(2, 3), outer, top=4.0)]
+        heads = [sphere(14.0), half_shell(outer - random.uniform(2, 3), outer, top=4.0)]
         heads[1] = heads[1].moved((0, 0, 0), _tilt(45, 15))
     ball_metal = choose_metal(random, cobalt_chromium=0.8, steel=0.2)
     return Implant("hip_stem", ball_metal, tuple(heads)), Implant("hip_stem", metal, tuple(stem))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import maximum_position
 
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.implants.place import Implant
-from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.scan import BoolArray, Mask, Scan
 from monai_ctseg.simulation.acquire import AIR_HU, MetalPixels, SliceTask, acquire, circle
 from monai_ctseg.simulation.projection import Floats
 from monai_ctseg.simulation.scanner import Scanner
@@ -21,6 +24,8 @@ FINE_MM = 0.4
 LAYER_MM = 0.8
 """and in layers of at most this thickness, at most 6 a slice."""
 MOST_LAYERS = 6
+FULL = 200
+"""What a voxel reads that is all metal."""
 Progress = Callable[[int, int], None]
 
 
@@ -28,8 +33,9 @@ Progress = Callable[[int, int], None]
 class Simulated:
     """A scan and what is true of it.
 
-    scan: int16 HU. truth: voxels of which at least half is metal of an implant; what lies outside the body (ECG leads
-    and the like) or under padding is not in the truth.
+    scan: int16 HU. truth: voxels of which at least half is metal of an implant, and of a piece that fills none by half
+    the voxel that it fills most, where that is a tenth: large voxels would lose a filling otherwise. What lies outside
+    the body (ECG leads and the like) or under padding is not in the truth.
     """
 
     scan: Scan
@@ -58,16 +64,29 @@ def simulate(
     scanner, grid = scanner or Scanner(), grid or body.grid
     plane = _Plane.of(body.grid, grid)
     hu = np.empty(grid.shape, dtype=np.int16, order="F")
-    truth = np.zeros(grid.shape, dtype=bool, order="F")
-    tasks = _tasks(body, implants, scanner, grid, plane, seed, truth)
+    filled = np.zeros(grid.shape, dtype=np.uint8, order="F")
+    tasks = _tasks(body, implants, scanner, grid, plane, seed, filled)
     for done, (k, image) in enumerate(run_in_order(acquire, tasks, jobs=jobs), start=1):
         hu[:, :, k] = image
         if progress:
             progress(done, grid.shape[2])
+    truth = mark_metal(filled)
     if scanner.padding_hu is not None:
         truth &= circle(grid.shape[:2], grid.spacing_mm[:2])[:, :, None]
     scan = Scan(hu, grid, padding_hu=scanner.padding_hu)
     return Simulated(scan, Mask(truth, grid), scanner, seed)
+
+
+def mark_metal(filled: npt.NDArray[np.uint8]) -> BoolArray:
+    """The true mask of how far voxels are filled, [i, j, k], FULL where all of a voxel is metal."""
+    truth = np.asarray(filled >= FULL // 2, order="F")
+    some = filled >= FULL // 10
+    if some.any():
+        labels = cc3d.connected_components(some, connectivity=26)
+        lone = np.setdiff1d(np.unique(labels), np.unique(labels[truth]))[1:]
+        for place in maximum_position(filled, labels, lone) if lone.size else ():
+            truth[place] = True
+    return truth
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +124,9 @@ class _Plane:
 
 
 def _tasks(
-    body: Scan, implants: Sequence[Implant], scanner: Scanner, grid: Grid, plane: _Plane, seed: int, truth: np.ndarray
+    body: Scan, implants: Sequence[Implant], scanner: Scanner, grid: Grid, plane: _Plane, seed: int, filled: np.ndarray
 ) -> Iterator[SliceTask]:
-    """The slices' tasks, one after the other; each slice of `truth` is filled in on the way."""
+    """The slices' tasks, one after the other; each slice of `filled` is written on the way, FULL where all is metal."""
     thickness = scanner.slice_mm or grid.spacing_mm[2]
     layers = min(MOST_LAYERS, max(1, int(np.ceil(thickness / LAYER_MM))))
     offsets = ((np.arange(layers) + 0.5) / layers - 0.5) * thickness
@@ -117,7 +136,7 @@ def _tasks(
         tissue = _body_slice(body, plane, middle + offsets)
         for layer, w in enumerate(middle + offsets):
             canvas.draw(layer, float(w), within=abs(offsets[layer]) <= grid.spacing_mm[2] / 2)
-        truth[:, :, k] = canvas.fraction() >= 0.5
+        filled[:, :, k] = FULL * np.minimum(canvas.fraction(), 1)
         yield SliceTask(
             k=k,
             seed=(seed, k),
