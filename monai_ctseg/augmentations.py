@@ -21,17 +21,19 @@ Bounds = tuple[float, float]
 
 
 class RandPeakd(RandomizableTransform, MapTransform):  # type: ignore[misc]
-    """Stretches or squeezes what lies above a random knee by a random factor: how high scanners let metal read.
+    """Changes what lies above a random knee: how high scanners let metal read, and how flat its top is.
 
     The same metal peaks at 7,000 HU on one scanner and at 20,000 on another, by its reconstruction and by how its scale
-    goes on above bone. Continuous and monotone. knees: HU. factors: drawn evenly on a logarithmic scale.
+    goes on above bone. x HU above the knee become limit (1 - exp(-factor x / limit)): continuous and monotone.
+    knees: HU. factors, and limits in HU above the knee: drawn evenly on a logarithmic scale.
     """
 
-    def __init__(self, keys: KeysCollection, *, prob: float, knees: Bounds, factors: Bounds) -> None:
+    def __init__(self, keys: KeysCollection, *, prob: float, knees: Bounds, factors: Bounds, limits: Bounds) -> None:
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob)
         self.knees = knees
         self.factors = factors
+        self.limits = limits
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Item:
         """Floating-point images of any shape."""
@@ -39,9 +41,10 @@ class RandPeakd(RandomizableTransform, MapTransform):  # type: ignore[misc]
         self.randomize(None)
         if self._do_transform:
             knee = self.R.uniform(*self.knees)
-            factor = math.exp(self.R.uniform(*np.log(self.factors)))
+            factor, limit = (math.exp(self.R.uniform(*np.log(bounds))) for bounds in (self.factors, self.limits))
             for key in self.key_iterator(item):
-                item[key] = item[key] + (factor - 1) * (item[key] - knee).clamp(min=0)
+                above = (item[key] - knee).clamp(min=0)
+                item[key] = item[key] - above - limit * torch.expm1(-factor / limit * above)
         return item
 
 

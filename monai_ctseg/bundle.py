@@ -58,7 +58,7 @@ def open_workflow(bundle: Path, *names: ConfigName, overrides: Mapping[str, Any]
     return workflow
 
 
-def load_weights(network: torch.nn.Module, path: Path) -> None:
+def load_weights(network: torch.nn.Module, path: str | Path) -> None:
     """Fill the network from a file of tensors: a bare state dict, or a checkpoint with one under "model".
 
     Files that hold anything else than tensors and plain values are never unpickled. Raises BundleError.

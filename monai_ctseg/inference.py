@@ -127,8 +127,7 @@ class Predictor:
         total: torch.Tensor | None = None
         for n, axes in enumerate(flips, start=1):
             to_come = len(flips) * (1 + left) - n  # in volumes like this one
-            with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
-                logits = windows(volume.flip(axes) if axes else volume, left=to_come)
+            logits = windows(volume.flip(axes) if axes else volume, left=to_come)
             logits = (logits.flip(axes) if axes else logits)[0].float()
             item["pred"] = MetaTensor(logits, affine=item["image"].affine)
             seen = self.to_probability(dict(item))["pred"]

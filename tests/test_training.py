@@ -75,6 +75,17 @@ def test_it_leaves_weights_masks_pictures_and_the_split(result: TrainResult) -> 
     assert told[-1][:2] == (4, 4)
 
 
+def test_it_goes_on_from_other_weights(result: TrainResult, folder: Path) -> None:
+    """At a learning rate of next to nothing they stay what they were; other processes may cut the patches."""
+    more = {"start_from": str(result.weights), "learning_rate": 1e-12, "workers": 2}
+    scan, label = [folder / "scan.nii.gz"], [folder / "mask.nii.gz"]
+    later = train(scan, folder / "on", labels=label, max_epochs=1, device="cpu", overrides={**SHORT, **more})
+    one, two = (torch.load(weights, weights_only=True) for weights in (result.weights, later.weights))
+    assert all(torch.allclose(one[name], two[name], atol=1e-5) for name in one if name.endswith("conv.weight"))
+    with pytest.raises(BundleError, match=r"mask.nii.gz: no file of network weights"):
+        train(scan, folder / "off", labels=label, device="cpu", overrides={**SHORT, "start_from": str(label[0])})
+
+
 def test_the_weights_predict_on_the_scans_own_grid(result: TrainResult, phantom: Phantom) -> None:
     mask = predict(phantom.scan, weights=result.weights, device="cpu")
     assert mask.grid.matches(phantom.scan.grid)
