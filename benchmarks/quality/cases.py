@@ -72,7 +72,7 @@ def make_plans(cases: int, bare: int, coarse: int, *, seed: int = FIRST_SEED) ->
     """Half of the cases plain, half unseen, kinds and metals in turn; then those without metal, then coarse ones."""
     plain, places = cases - cases // 2, {kind: spot for spot in PLACES for kind in kinds_for(spot)}
     plans = [
-        Plan(f"plain_{n:02d}_{kind}", "plain", kind, kind, seed + n, METALS[(n + n // len(PLAIN)) % 3])
+        Plan(f"plain_{n:02d}_{kind}", "plain", kind, kind, seed + n, METALS[n // len(PLAIN) % 3])
         for n, kind in ((n, PLAIN[n % len(PLAIN)]) for n in range(plain))
     ]
     plans += [
