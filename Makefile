@@ -1,4 +1,4 @@
-# make demo               try the whole path on a phantom (SCAN=folder: on your own series, SERIES=UID, THRESHOLD=HU)
+# make demo               try the whole path on a simulated scan (SCAN=folder: on your own series, SERIES=UID, THRESHOLD=HU)
 #                         into OUT=folder; SCAN, SERIES and THRESHOLD are those of the commands
 # make test               the whole gate: lint, types, import layers, tests
 # PYTHON=python3.12       another interpreter for .venv

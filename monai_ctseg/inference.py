@@ -26,6 +26,7 @@ from monai_ctseg.bundle_folders import DEFAULT_BUNDLE, WEIGHTS, find_bundle, fin
 from monai_ctseg.confidence import Trust
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
+from monai_ctseg.half_maximum import METAL, combine_edges
 from monai_ctseg.metal import judge_mask
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask, Scan
@@ -45,11 +46,13 @@ class Prediction:
 
     probability: uint8 [i, j, k] in 255ths, where it was asked for. At the bundles' threshold of 0.5 the mask is
         exactly where it reaches 128.
+    combined: whether edges are the mean of the network's and half-maximum's.
     notes: what was done otherwise than asked, a sentence each.
     """
 
     mask: Mask
     probability: npt.NDArray[np.uint8] | None = None
+    combined: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -62,6 +65,7 @@ class Predictor:
         to probabilities on the slices; from these to 0 and 1.
     look_above_hu: windows that hold nothing so dense are not looked at; None: all are. `to_input` has to keep the
         order of HU.
+    combine: whether edges are drawn together with half-maximum's, on scans whose scale shows them (`combine_edges`).
     trust: what the bundle says of how far its weights can be trusted.
     """
 
@@ -76,6 +80,7 @@ class Predictor:
     slices_at_once: int
     context_slices_mm: float
     look_above_hu: float | None = None
+    combine: bool = False
     trust: Trust = field(default_factory=Trust)
 
     def __call__(self, scan: Scan | str | Path, *, anywhere: bool = False, **options: Any) -> Mask:
@@ -98,7 +103,7 @@ class Predictor:
         """
         image, shape = scan_to_tensor(scan), scan.grid.shape
         mask = np.zeros(shape, dtype=np.bool_, order="F")
-        chances = np.zeros(shape, dtype=np.uint8, order="F") if probability else None
+        chances = np.zeros(shape, dtype=np.uint8, order="F") if probability or self.combine else None
         windows = Windows(self.inferer, self.network, progress=progress, look_above=self._look_above(scan))
         context = math.ceil(self.context_slices_mm / scan.grid.spacing_mm[2])
         runs = split_runs(shape[2], self.slices_at_once, context=context)
@@ -109,7 +114,12 @@ class Predictor:
                 if chances is not None:
                     chances[:, :, run.wanted] = np.rint(_voxels(item, run) * 255)
                 mask[:, :, run.wanted] = _voxels(self.to_binary(item), run) > 0
-        return Prediction(Mask(mask, scan.grid), chances, tuple(windows.notes))
+        combined = combine_edges(scan, chances) if self.combine and chances is not None else None
+        if combined is not None:
+            chances, mask = combined, combined >= METAL
+        return Prediction(
+            Mask(mask, scan.grid), chances if probability else None, combined is not None, tuple(windows.notes)
+        )
 
     def _look_above(self, scan: Scan) -> float | None:
         """`look_above_hu` as the network would see it in this scan."""
@@ -174,6 +184,7 @@ def load_predictor(
     """
     folder = find_bundle(bundle)
     file = find_weights(folder, weights)
+    own = _same(file, folder / WEIGHTS)
     with quiet(), config_errors(folder):
         config = read_config(folder, "inference", overrides={**device_override(device), **(overrides or {})})
         part = config.get_parsed_content
@@ -195,9 +206,8 @@ def load_predictor(
             slices_at_once=at_once,
             context_slices_mm=context_mm,
             look_above_hu=_hounsfield(known["look_above_hu"]),
-            trust=Trust.of(
-                known["interval_levels"], known["training_range"], own_weights=_same(file, folder / WEIGHTS)
-            ),
+            combine=bool(known["combine_half_maximum"]) and own,
+            trust=Trust.of(known["interval_levels"], known["training_range"], own_weights=own),
         )
 
 
@@ -228,7 +238,7 @@ def _lengths(slices_at_once: Any, context_slices_mm: Any) -> tuple[int, float]:
     return slices_at_once, float(context_slices_mm)
 
 
-_OPTIONAL = ("look_above_hu", "interval_levels", "training_range")
+_OPTIONAL = ("look_above_hu", "combine_half_maximum", "interval_levels", "training_range")
 
 
 def _hounsfield(look_above_hu: Any) -> float | None:

@@ -137,6 +137,17 @@ def test_probability_lies_on_the_scans_grid_and_makes_the_mask(run_cli, weights,
     assert np.array_equal(values > 0.5, np.asarray(nib.load(out / "mask.nii.gz").dataobj) > 0)
 
 
+def test_the_bundles_own_weights_draw_edges_with_half_maximum(run_cli, own_weights, nifti, tmp_path):
+    """Other weights may have learned other edges, such as a threshold's, and draw alone."""
+    both = run_cli("infer", nifti, "-o", tmp_path / "both", "--bundle", own_weights, "--anywhere", "--json").json
+    alone = ("infer", nifti, "--bundle", own_weights, "--anywhere", "--json", "--set", "combine_half_maximum=False")
+    assert run_cli(*alone, "-o", tmp_path / "alone").json["edges"] == "network"
+    assert both["edges"] == "network and half-maximum"
+    shutil.copy(own_weights / "models" / "model.pt", tmp_path / "other.pt")
+    other = run_cli(*alone[:-2], "-o", tmp_path / "other", "--weights", tmp_path / "other.pt")
+    assert other.json["edges"] == "network"
+
+
 def test_it_says_how_sure_it_is(run_cli, own_weights, nifti, tmp_path):
     """Volumes with intervals, and a note for each way in which the scan is unlike the training's."""
     config = own_weights / "configs" / "inference.yaml"

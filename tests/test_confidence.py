@@ -1,4 +1,4 @@
-"""Confidence: intervals that hold the truth, reliability, and scans unlike the training's."""
+"""Confidence: intervals that hold the truth, and scans unlike the training's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from monai_ctseg.confidence import (
     judge_confidence,
     matching_levels,
     measure_noise,
-    reliability,
     set_levels,
     unlike_training,
     volume_interval,
@@ -117,20 +116,6 @@ def test_levels_of_the_hopeless_and_of_nothing() -> None:
     low, high = set_levels(np.array([[0.0, 0.0], [1.0, 1.0]]))
     assert 0 < low < 0.01
     assert 0.99 < high < 1
-
-
-def test_a_calibrated_map_is_reliable_and_a_bold_one_is_not() -> None:
-    rng = np.random.default_rng(1)
-    p = rng.uniform(size=(60, 60, 20))
-    truth = rng.uniform(size=p.shape) < p
-    fair = reliability(np.rint(p * 255).astype(np.uint8), truth)
-    assert fair.expected_error < 0.01
-    np.testing.assert_allclose(fair.chances, fair.shares, atol=0.03)
-    assert fair.voxels.sum() == p.size
-    bold = reliability((p > 0.5).astype(float), truth, p > 0.25)
-    assert bold.chances.tolist() == [0.0, 1.0]
-    assert bold.expected_error == pytest.approx((0.375 * 0.25 + 0.25 * 0.5) / 0.75, abs=0.01)
-    assert bold.voxels.sum() == np.count_nonzero(p > 0.25)
 
 
 def tissue(*, noise_hu, spacing=(0.8, 0.8, 2.0), shape=(96, 96, 8)) -> Scan:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.grid import Grid
-from monai_ctseg.half_maximum import find_metal_half_maximum
+from monai_ctseg.half_maximum import METAL, combine_edges, find_metal_half_maximum
 from monai_ctseg.half_maximum.boxes import LARGEST, boxes_around
 from monai_ctseg.metal import find_metal
 from monai_ctseg.reading import read_scan
@@ -210,3 +211,33 @@ def test_dental_metal_of_saturated_heads(data_dir):
         found = find_metal_half_maximum(read_scan(data_dir / "head-neck-ct" / f"pt_{number}.nii.gz"))
         assert (found.mask.count > 20) == metal, number
         assert metal or not found.mask.count
+
+
+def test_edges_are_the_mean_of_both_where_both_see_metal():
+    """A network that draws a plate too thick, sees nothing of a rod, and marks bone."""
+    scan, truth = scan_of(PLATE, (rod((-15, -12, -15), (-15, -12, 15), 2.5), 16_000))
+    plate = np.zeros_like(truth)
+    plate[18:30] = truth[18:30]
+    network = np.where(ndimage.binary_dilation(plate), 200, 0).astype(np.uint8)
+    network[2:4, 2:4, 2] = 200
+    combined = combine_edges(scan, network)
+    assert compare(combined >= METAL, plate)[0] > compare(network >= METAL, plate)[0] + 0.03
+    assert np.array_equal(combined[:14], network[:14])  # the rod that it does not see, the bone that it marks
+    cut = Scan(np.minimum(scan.hu, 3071), scan.grid)
+    assert combine_edges(cut, network) is None
+
+
+def test_a_scale_that_ends_at_bone_is_refused():
+    scan, _ = scan_of(PLATE)
+    with pytest.raises(SaturatedScan, match="ends at 1500 HU, which dense bone reaches, too"):
+        find_metal_half_maximum(Scan(np.minimum(scan.hu, 1500), scan.grid), anywhere=True)
+
+
+def test_how_a_scan_is_cut_into_boxes_does_not_matter(monkeypatch):
+    """A weak piece 10 mm from a thick one is a streak, also where its box ends before that."""
+    scan, _ = scan_of((ball((-4, 0, 0), (7, 7, 7)), 30_000), (ball((13, 0, 0), (2, 2, 3)), 4_600), noise=0)
+    whole = find_metal_half_maximum(scan, anywhere=True).mask.voxels
+    monkeypatch.setattr("monai_ctseg.half_maximum.boxes.LARGEST", 400)
+    parts = find_metal_half_maximum(scan, anywhere=True).mask.voxels
+    assert compare(parts, whole)[0] > 0.98
+    assert not (whole | parts)[round((13 + SIDE / 2) / SPACING[0]) - 2 :].any()

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.quality.methods import Method
 from benchmarks.quality.records import Record, Store, run_method, within
 from monai_ctseg import read_scan
-from monai_ctseg.scan import BoolArray, Scan
+from monai_ctseg.scan import BoolArray, Scan, voxels_sha256
 
 KNOWN = {
     "pt_38": "couch rods, no metal in the body",
@@ -45,7 +45,15 @@ def run_head_neck(data: Path, store: Store, methods: Sequence[Method]) -> list[R
             if method.name == "best_threshold":
                 continue
             record = run_method(
-                store, method, name, "as it is", lambda scan=scan: scan, None, group="head-neck", kind=name
+                store,
+                method,
+                name,
+                "as it is",
+                lambda scan=scan: scan,
+                None,
+                group="head-neck",
+                kind=name,
+                voxels=voxels_sha256(scan),
             )
             records.append(record | place_of(store.mask(record), pieces, scan) | _known(name, scan, pieces))
         row = {r["method"]: round(r["jaw_mm3"]) for r in records if r["case"] == name}

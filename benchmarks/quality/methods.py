@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter
 
+import monai_ctseg
 from benchmarks.quality.oracles import best_threshold, box_around
 from monai_ctseg.confidence import judge_confidence, matching_levels
 from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.metal import find_metal, judge_mask
 from monai_ctseg.scan import BoolArray, Mask, Scan
 
-NETWORKS = {"net2d": "metal_unet2d", "net3d": "metal_unet3d"}
+NETWORKS = {"net2d": "metal_unet2d", "net3d": "metal_unet3d", "infer": "metal_unet2d"}
+"""Alone, but for "infer", which draws edges together with half-maximum as the command does."""
 METHODS = ("threshold", "best_threshold", "plain_half_maximum", "half_maximum", *NETWORKS)
 NAMES = {
     "threshold": "3000 HU",
@@ -29,7 +31,9 @@ NAMES = {
     "half_maximum": "half-maximum",
     "net2d": "network 2D",
     "net3d": "network 3D",
+    "infer": "infer (2D)",
 }
+PACKAGE = Path(inspect.getfile(monai_ctseg)).parent
 NEAR_MM = 4.0
 SURE_HU = 3000.0
 
@@ -135,6 +139,7 @@ def _network(name: str, weights: Path | None) -> Method:
     from monai_ctseg.outputs import file_sha256
 
     predictor = load_predictor(NETWORKS[name], weights=weights)
+    predictor = replace(predictor, combine=name == "infer")
     config = (predictor.bundle / "configs" / "inference.yaml").read_text()
 
     def run(scan: Scan, truth: Mask | None) -> Found:
@@ -145,7 +150,9 @@ def _network(name: str, weights: Path | None) -> Method:
         held = hold_objects(seen.probability, found.mask, truth, predictor.trust.levels)
         return Found(found.mask.voxels, seen.probability, confidence.add_to(found.audit()), held)
 
-    return Method(name, _key_of(config, file_sha256(predictor.weights), run), run)
+    code = [(PACKAGE / f"{room}.py").read_text() for room in ("inference", "transforms", "windows")]
+    edges = _own_files("half_maximum") if predictor.combine else []
+    return Method(name, _key_of(config, file_sha256(predictor.weights), run, *code, *edges), run)
 
 
 def hold_objects(

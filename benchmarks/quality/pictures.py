@@ -15,7 +15,7 @@ from benchmarks.quality.records import Store
 from benchmarks.quality.targets import SIMULATED
 from monai_ctseg.plots import SheetSlice, plot_sheet
 
-COLORS = dict(zip(METHODS, ("#757575", "#bdbdbd", "#8d6e63", "#2e7d32", "#1565c0", "#ef6c00"), strict=True))
+COLORS = dict(zip(METHODS, ("#757575", "#bdbdbd", "#8d6e63", "#2e7d32", "#1565c0", "#ef6c00", "#6a1b9a"), strict=True))
 WORST = 6
 
 

@@ -69,7 +69,7 @@ class Found:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example:  monai-ctseg infer ~/scans/hip -o hip_predicted --weights hip_run/model.pt")(infer)
+    app.command(epilog="Example:  monai-ctseg infer ~/scans/hip -o hip_predicted")(infer)
 
 
 def infer(
@@ -170,7 +170,8 @@ def _segment(source: Path, folder: Path, tool: Tool, wishes: Wishes) -> Found:
         warn(f"{source.name} is unlike what the network was trained on: {sentence}")
     if wishes.probability:
         write_probability(seen.probability, scan.grid, folder / "probability.nii.gz")
-    audit = confidence.add_to(found.audit())
+    edges = "network and half-maximum" if seen.combined else "network"
+    audit = {**confidence.add_to(found.audit()), "edges": edges}
     with progress("writing") as callback:
         write_segmentation(folder, scan, found.mask, audit, image=wishes.image, progress=callback)
     write_run(

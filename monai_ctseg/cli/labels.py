@@ -143,4 +143,4 @@ def _found_by(audit: dict[str, Any]) -> str:
         return f"by half-maximum edges around voxels above {threshold:g} HU"
     if audit["method"] == "plateau":
         return f"above {threshold:g} HU around voxels at the scan's ceiling"
-    return "by the network" if threshold is None else f"above {threshold:g} HU"
+    return f"by the {audit.get('edges', 'network')}" if threshold is None else f"above {threshold:g} HU"

@@ -9,13 +9,13 @@ from typing import Any
 from monai_ctseg.body import locate_body
 from monai_ctseg.confidence.intervals import (
     LEVELS,
+    Probability,
     VolumeIntervals,
     matching_levels,
     set_levels,
     volume_interval,
 )
 from monai_ctseg.confidence.likeness import measure_noise, unlike_training
-from monai_ctseg.confidence.reliability import Probability, Reliability, reliability
 from monai_ctseg.errors import BundleError
 from monai_ctseg.metal import Metal
 from monai_ctseg.scan import Scan
@@ -23,13 +23,11 @@ from monai_ctseg.scan import Scan
 __all__ = [
     "LEVELS",
     "Confidence",
-    "Reliability",
     "Trust",
     "VolumeIntervals",
     "judge_confidence",
     "matching_levels",
     "measure_noise",
-    "reliability",
     "set_levels",
     "unlike_training",
     "volume_interval",

@@ -17,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import KDTree
 
-from monai_ctseg.confidence.reliability import Probability, unit
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.pieces import Pieces
 from monai_ctseg.scan import BoolArray
 
+Probability: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.floating[Any]]
+"""[i, j, k]: uint8 in 255ths, or numbers from 0 to 1."""
 Volumes: TypeAlias = tuple[float, float]
 """Lowest and highest volume, mm3."""
 
@@ -162,3 +163,8 @@ def _surface(solid: BoolArray) -> BoolArray:
         into[:-1] &= shown[1:]
         into[0] = into[-1] = False
     return solid & ~inner
+
+
+def unit(probability: Probability) -> float:
+    """What stands for a probability of 1."""
+    return 255.0 if probability.dtype == np.uint8 else 1.0

@@ -58,22 +58,26 @@ class Edges:
     plateau_hu: Floats
     edge_hu: Floats
 
+    def within(self, box: tuple[slice, slice, slice]) -> Edges:
+        """The part in a box."""
+        return Edges(self.shares[box], self.surroundings_hu[box], self.plateau_hu[box], self.edge_hu[box])
+
     def facts_hu(self) -> tuple[Floats, Floats, Floats]:
         """Plateau, edge and surroundings of each voxel, in HU."""
         return self.plateau_hu, self.edge_hu, self.surroundings_hu
 
 
-def find_edges(hu: Floats, spacing_mm: Spacing, *, seed_hu: float) -> Edges:
-    """Objects whose ridge exceeds `seed_hu` in `hu` [i, j, k]."""
+def find_edges(hu: Floats, spacing_mm: Spacing, *, seed_hu: float, highest: Floats) -> Edges:
+    """Objects whose ridge exceeds `seed_hu` in `hu` [i, j, k]. highest: what the scan holds within STREAK_MM."""
     ridges = climb(hu, hu > min(BRIGHT_HU, seed_hu / 2), spacing_mm, WAY_MM)
     around = _surroundings(hu, hu > seed_hu, spacing_mm)
-    u, height = _heights(hu, around, ridges, seed_hu, spacing_mm)
+    u, height = _heights(hu, around, ridges, seed_hu, highest)
     level = np.full(hu.shape, 0.5, dtype=np.float32)
     for turn in range(ROUNDS):
         shares = _shares(u - level, u)
         if turn:
             around = _surroundings_near(hu, shares, around, spacing_mm)
-            u, height = _heights(hu, around, ridges, seed_hu, spacing_mm)
+            u, height = _heights(hu, around, ridges, seed_hu, highest)
         model, on_ridge = _model(shares, height, ridges, spacing_mm)
         near = shares * (1 - shares)
         off = smooth(near * (u - model), ALONG_EDGE_MM, spacing_mm)
@@ -83,13 +87,11 @@ def find_edges(hu: Floats, spacing_mm: Spacing, *, seed_hu: float) -> Edges:
     return Edges(_shares(u - level, u), around, around + known / on_ridge, around + known * level)
 
 
-def _heights(hu: Floats, around: Floats, ridges: Ridges, seed_hu: float, spacing_mm: Spacing) -> tuple[Floats, Floats]:
+def _heights(hu: Floats, around: Floats, ridges: Ridges, seed_hu: float, highest: Floats) -> tuple[Floats, Floats]:
     """What u is, and the height of each bright voxel's ridge; infinite where the ridge is none of metal."""
     flat, low = hu.ravel(), around.ravel()[ridges.at]
     height = flat[ridges.ends] - low
-    size = [2 * int(STREAK_MM / mm) + 1 for mm in spacing_mm]
-    highest = ndimage.maximum_filter(hu, size).ravel()[ridges.at]
-    metal = (flat[ridges.ends] > seed_hu) & (height > WEAK * highest)
+    metal = (flat[ridges.ends] > seed_hu) & (height > WEAK * highest.ravel()[ridges.at])
     height = np.where(metal, np.maximum(height, 1.0), np.inf).astype(np.float32)
     return ridges.spread((flat[ridges.at] - low) / height), height
 

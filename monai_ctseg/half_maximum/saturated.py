@@ -14,19 +14,29 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import ndtri
 
+from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.half_maximum.boxes import boxes_around, grow
+from monai_ctseg.half_maximum.edges import DENSEST_HU
 from monai_ctseg.half_maximum.spread import usual_spread
 from monai_ctseg.intensity import BONE_HU, IntensityVerdict
 from monai_ctseg.metal import Metal, judge_mask, without_sentinels
 from monai_ctseg.scan import BoolArray, Mask, Scan
 
-DENSEST_HU = 25_000.0
 NEAR_MM = 3.0
+TOO_LOW_HU = 2500.0
 
 
 def find_plateaus(scan: Scan, intensity: IntensityVerdict, *, anywhere: bool) -> Metal:
-    """The pieces above a lower threshold that hold a voxel at the ceiling, and the interval of their volume."""
+    """The pieces above a lower threshold that hold a voxel at the ceiling, and the interval of their volume.
+
+    Raises SaturatedScan where the ceiling is too low to tell metal from bone.
+    """
     ceiling = intensity.ceiling_hu
+    if ceiling <= TOO_LOW_HU:
+        raise SaturatedScan(
+            f"the scan's scale ends at {ceiling:g} HU, which dense bone reaches, too, and nothing tells metal from it; "
+            "take the scan as the scanner stored it, or --method threshold with a threshold of your own"
+        )
     lower = max(min(BONE_HU, ceiling - 1), ceiling / 2)
     seeds = without_sentinels(np.asarray(scan.hu >= ceiling), scan, intensity)
     grown = _grow(scan, seeds, lower)
