@@ -20,6 +20,7 @@ from benchmarks.quality.records import on_scale
 from benchmarks.quality.shapes import METALS, make_piece
 from monai_ctseg.grid import Grid
 from monai_ctseg.implants import PLACES, kinds_for, place
+from monai_ctseg.metal import judge_mask
 from monai_ctseg.nifti import read_mask, read_nifti, write_mask, write_scan
 from monai_ctseg.phantom.bodies import Part
 from monai_ctseg.scan import Mask, Scan, voxels_sha256
@@ -148,13 +149,19 @@ def _keep(one: Kept) -> Kept:
 
 
 def _make(plan: Plan) -> tuple[Case, Simulated, int]:
-    """The case of a plan; drawn again with another seed where there is next to no metal in the image."""
+    """The case of a plan; drawn again with another seed where next to no metal is in the image, or it lies in the air."""
     for tries in range(TRIES):
         case = draw(plan, plan.seed + 10_000 * tries)
         made = make_case(case)
-        if plan.group == "bare" or _in_circle(made).count >= (LEAST_VOXELS if plan.group != "coarse" else LEAST_COARSE):
+        if plan.group == "bare" or _is_in_body(made, LEAST_VOXELS if plan.group != "coarse" else LEAST_COARSE):
             break
     return case, made, tries + 1
+
+
+def _is_in_body(made: Simulated, voxels: int) -> bool:
+    """Whether so much metal is to be seen, half of it in the body."""
+    truth = _in_circle(made)
+    return truth.count >= voxels and judge_mask(made.scan, truth).mask.count >= truth.count / 2
 
 
 def _in_circle(made: Simulated) -> Mask:
