@@ -149,7 +149,7 @@ def _keep(one: Kept) -> Kept:
 
 
 def _make(plan: Plan) -> tuple[Case, Simulated, int]:
-    """The case of a plan; drawn again with another seed where next to no metal is in the image, or it lies in the air."""
+    """The case of a plan; drawn again with another seed where there is next to no metal in the body and the image."""
     for tries in range(TRIES):
         case = draw(plan, plan.seed + 10_000 * tries)
         made = make_case(case)
