@@ -145,6 +145,20 @@ def test_crowns_are_teeth():
         assert 2 < crown.size_mm < 7
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_breast_bone_is_bone_and_generators_lie_before_the_ribs(seed):
+    phantom = draw_body(make_grid((130, 120, 60), (3, 3, 4)), seed=seed, part="trunk", extras=False)
+    assert all(read(phantom, mark.point_lps)[0] > 100 for mark in marks(phantom, "sternum"))
+    assert marks(phantom, "sternum")
+    chest = marks(phantom, "chest")
+    assert {mark.side for mark in chest} == {"left", "right"}
+    for mark in chest:
+        outwards = read(phantom, mark.point_lps + np.arange(0, 80, 4)[:, None] * mark.second_lps)
+        assert outwards[0] > -150
+        assert outwards[-1] == pytest.approx(-1000, abs=1)
+        assert outwards.max() < 300
+
+
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_skin_marks_lie_on_the_skin(part, seed):

@@ -72,6 +72,7 @@ def test_a_real_body_takes_an_implant_and_metal_is_refused(phantom: Phantom, tmp
     assert read_scan(tmp_path / "made" / "dicom").grid.shape[2] == 3
     record = json.loads((tmp_path / "made" / "run.json").read_text())
     assert record["arguments"]["slices"] == [10, 12]
+    assert record["arguments"]["series"] is None
     assert record["inputs"][0]["shape"] == list(native.shape)
     write_scan(phantom.scan, tmp_path / "metal.nii.gz")
     refused = run_cli("simulate", "-o", tmp_path / "no", "--body", tmp_path / "metal.nii.gz", "--jobs", 1)
@@ -91,6 +92,9 @@ def test_a_real_body_takes_an_implant_and_metal_is_refused(phantom: Phantom, tmp
         (["--body", "x", "--slices", "\N{SUPERSCRIPT TWO}:3"], 2, "not FIRST:LAST"),
         (["--series", "x"], 2, "without --body"),
         (["--without-metal", "--kind", "plate"], 2, "leave --kind out"),
+        (["--without-metal", "--metal", "gold"], 2, "implanted"),
+        (["--body", "x", "--slices", "4:2"], 2, "say 2:4"),
+        (["--part", "limb", "--count", "29", "--slice", "10"], 1, "282 mm"),
     ],
 )
 def test_what_cannot_be_is_refused(words: list[str], code: int, said: str, tmp_path: Path, run_cli: Run) -> None:
@@ -104,6 +108,22 @@ def test_what_cannot_be_is_refused(words: list[str], code: int, said: str, tmp_p
 def test_two_cases_are_one_to_train_and_one_to_validate(tmp_path: Path, run_cli: Run) -> None:
     result = run_cli("simulate", "-o", tmp_path / "two", "--cases", 2, "--json", *SMALL)
     assert (result.json["cases"], result.json["training"], result.json["validation"]) == (2, 1, 1)
+
+
+def test_all_cases_hold_the_kind_asked_for(tmp_path: Path, run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monai_ctseg.simulation.cases.WITHOUT_METAL", 1.0)
+    run_cli("simulate", "-o", tmp_path / "two", "--cases", 2, "--kind", "plate", *SMALL)
+    facts = [json.loads(path.read_text()) for path in (tmp_path / "two" / "facts").iterdir()]
+    assert [one["kinds"] for one in facts] == [["plate"], ["plate"]]
+
+
+def test_metal_outside_is_missed_by_nobody(tmp_path: Path, run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("monai_ctseg.cli.simulate.choose_jobs", lambda voxels, tasks: asked.append(tasks) or 1)
+    result = run_cli("simulate", "-o", tmp_path / "made", "--kind", "ecg_lead", *SMALL[:-2])
+    assert result.code == 0, result.err
+    assert "outside the image" not in result.err
+    assert asked == [2]
 
 
 def test_what_validates_holds_metal_where_two_cases_do() -> None:

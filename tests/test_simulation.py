@@ -1,5 +1,6 @@
 """The simulated scanner against scikit-image, against physics, and against itself."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -15,11 +16,14 @@ from monai_ctseg.half_maximum.saturated import find_plateaus
 from monai_ctseg.implants.part import Part
 from monai_ctseg.implants.place import Implant
 from monai_ctseg.intensity import IntensityVerdict
+from monai_ctseg.phantom import draw_body, find_landmarks
+from monai_ctseg.phantom.lying import lay_down
 from monai_ctseg.scan import Scan
-from monai_ctseg.simulation import Scanner, Wish, acquire, draw_case, draw_case_in, draw_scanner, simulate
-from monai_ctseg.simulation.cases import PATIENT, _body_grid
+from monai_ctseg.simulation import Scanner, Wish, acquire, draw_case, draw_case_in, draw_scanner, make_case, simulate
+from monai_ctseg.simulation.cases import PARTS, PATIENT
 from monai_ctseg.simulation.materials import METALS, WATER, attenuation, make_beam
 from monai_ctseg.simulation.projection import Rays, backproject, filter_views, project
+from monai_ctseg.simulation.real_body import BONE_HU, along_bone
 from monai_ctseg.simulation.simulate import FULL, mark_metal
 from monai_ctseg.solids import ball, rod
 
@@ -92,6 +96,7 @@ def test_attenuation_is_the_published_one():
 def test_a_spectrum_weighs_one_and_ends_at_its_voltage():
     low, high = make_beam(80, 7.0), make_beam(140, 7.0)
     assert low.weights.sum() == pytest.approx(1)
+    assert {a.dtype for a in (low.water, low.bone, *low.metals.values())} == {np.dtype(np.float32)}
     assert len(low.weights) < len(high.weights)
     assert low.weights @ low.water > high.weights @ high.water
 
@@ -245,7 +250,8 @@ def test_a_small_image_is_still_about_its_implant(seed):
 
 def test_what_is_drawn_is_what_was_wished_for(monkeypatch):
     monkeypatch.setattr("monai_ctseg.simulation.cases.WITH_OUTSIDE", 1.0)
-    assert draw_case(1, Wish(kinds=("knee",), metal=True)).part in ("pelvis", "limb")
+    assert draw_case(1, Wish(kinds=("plate",), metal=True)).part in ("pelvis", "limb")
+    assert {draw_case(seed, Wish(kinds=("generator",), metal=True)).part for seed in range(3)} == {"trunk"}
     assert draw_case(1, Wish(part="limb", metal=False)).implants == ()
     with pytest.raises(CtsegError, match="called 'wing'"):
         draw_case(1, Wish(part="wing"))
@@ -253,9 +259,71 @@ def test_what_is_drawn_is_what_was_wished_for(monkeypatch):
         draw_case_in(water_cylinder(), 1, Wish(kinds=("hip_screw",)))
 
 
-def test_no_more_of_a_body_is_drawn_than_there_is():
-    case = draw_case(1, Wish(part="limb", slices=2000, slice_mm=10.0))
-    assert _body_grid(case).shape[2] <= PATIENT.shape[2] + 1
+def test_an_image_longer_than_the_body_is_refused():
+    with pytest.raises(CtsegError, match=r"282 mm of a patient.*--count of 28"):
+        make_case(draw_case(1, Wish(part="limb", slices=29, slice_mm=10.0, metal=False)))
+    body = water_cylinder()
+    beyond = np.array(body.grid.index_to_lps)
+    beyond[2, 3] += 2.0
+    with pytest.raises(CtsegError, match="body ends at 4 mm"):
+        simulate(body, [], grid=Grid(body.grid.shape, beyond))
+
+
+def depth_mm(implant: Implant, lying) -> float:
+    """How deep it lies under the skin, by points 4 mm apart."""
+    to_lps = np.diag([4.0, 4.0, 4.0, 1.0])
+    to_lps[:3, 3] = implant.low
+    shape = tuple(int(n) for n in np.ceil((implant.high - implant.low) / 4) + 1)
+    at = np.moveaxis(np.indices(shape), 0, -1) * np.float32(4) + implant.low.astype(np.float32)
+    metal = implant.distance(tuple(np.moveaxis(at, -1, 0))) < 2
+    return float(-lying.skin(shape, to_lps)[metal].min(initial=0.0))
+
+
+def test_what_lies_outside_lies_outside(monkeypatch):
+    monkeypatch.setattr("monai_ctseg.simulation.cases.WITH_OUTSIDE", 1.0)
+    kinds = set()
+    for seed in range(20):
+        case = draw_case(seed, Wish(part=tuple(PARTS)[seed % 5], metal=True))
+        lying = lay_down(PATIENT, np.random.default_rng(seed), case.part, extras=True)
+        for one in case.implants:
+            if not one.inside:
+                kinds.add(one.kind)
+                assert depth_mm(one, lying) < 13, (seed, one.kind)
+    assert kinds == {"ecg_lead", "buckle", "marker", "table_rail"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cup_opens_down_outwards_and_forward(seed):
+    cup = draw_case(seed, Wish(kinds=("hip_cup",), metal=True)).implants[0]
+    hips = [mark for mark in find_landmarks(PATIENT, seed=seed, part="pelvis") if mark.place == "hip"]
+    hip = min(hips, key=lambda mark: np.linalg.norm(mark.point_lps - (cup.low + cup.high) / 2))
+    at = (hip.point_lps + np.random.default_rng(0).uniform(-34, 34, (40_000, 3))).astype(np.float32)
+    opening = hip.point_lps - at[cup.distance(tuple(at.T)) < 0].mean(axis=0)
+    expected = np.array([0.72 if hip.side == "left" else -0.72, -0.28, -0.6])
+    cosine = opening @ expected / np.linalg.norm(opening) / np.linalg.norm(expected)
+    assert np.degrees(np.arccos(cosine)) < 25
+
+
+def test_an_implant_in_a_head_sits_in_bone():
+    matrix = np.diag([3.0, 3.0, 3.0, 1.0])
+    matrix[:3, 3] = (-120, -120, -60)
+    head = draw_body(Grid((81, 81, 41), matrix), seed=2, part="head", extras=False)
+    scan = Scan(np.asfortranarray(np.rint(head.hu).astype(np.int16)), head.grid)
+    for seed in range(5):
+        point, axis = along_bone(scan, np.random.default_rng(seed))
+        assert scan.hu[tuple(np.rint(scan.grid.to_index(point)).astype(int))] > BONE_HU
+        assert np.linalg.norm(axis) == pytest.approx(1)
+
+
+def test_burned_in_values_are_not_projected():
+    body = water_cylinder()
+    body.hu[36:44, 36:44] = 900
+    body.hu[2:4, 2:12, 1] = 32767
+    case = draw_case_in(body, 1, Wish(kinds=("screws",)))
+    assert case.body is not None
+    assert case.body.hu.max() == 900
+    assert (case.body.hu[2:4, 2:12, 1] == -1000).all()
+    assert body.hu.max() == 32767
 
 
 def test_a_piece_that_fills_no_voxel_by_half_is_marked_where_it_fills_most():
@@ -265,3 +333,14 @@ def test_a_piece_that_fills_no_voxel_by_half_is_marked_where_it_fills_most():
     filled[10, 2, 2] = 0.05 * FULL
     assert np.argwhere(mark_metal(filled)).tolist() == [[2, 2, 1], [7, 7, 2]]
     assert not mark_metal(np.zeros_like(filled)).any()
+
+
+def test_marking_takes_little_more_memory_than_the_volume():
+    filled = np.zeros((200, 200, 50), dtype=np.uint8, order="F")
+    filled[50:70, 50:70, 20:30] = FULL
+    filled[80, 80, 25] = 0.3 * FULL
+    tracemalloc.start()
+    mark_metal(filled)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * filled.nbytes

@@ -40,7 +40,7 @@ UNSEEN = (
         "hip_cup",
         "pins",
         "bridge",
-        "knee",
+        "sternal_wires",
         "coil",
         "cerclage",
         "clips",

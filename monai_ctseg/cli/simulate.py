@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -22,10 +23,10 @@ from monai_ctseg.cli.console import (
     progress,
     warn,
 )
-from monai_ctseg.machine import cores
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
 from monai_ctseg.outputs import lasting_folder, new_folder, write_run
 from monai_ctseg.scan import provenance
+from monai_ctseg.workers import choose_jobs
 
 if TYPE_CHECKING:
     from monai_ctseg.simulation import Case, Simulated, Wish
@@ -34,6 +35,7 @@ CEILING_HU = 3071.0
 KERNELS = {"soft": (0.5, 0.0), "standard": (0.7, 0.0), "sharp": (1.0, 0.5)}
 """Where the Hann window ends, per mm, and how much middle frequencies are raised."""
 PICTURES = 4
+MOST_SLICES = 2000
 
 
 def register(app: typer.Typer) -> None:
@@ -100,7 +102,7 @@ def simulate(
     ] = None,
     size: Annotated[int | None, typer.Option(min=32, max=1024, help="Pixels a side.", show_default=False)] = None,
     count: Annotated[
-        int | None, typer.Option("--count", min=1, max=2000, help="Number of slices.", show_default=False)
+        int | None, typer.Option("--count", min=1, max=MOST_SLICES, help="Number of slices.", show_default=False)
     ] = None,
     without_metal: Annotated[bool, typer.Option("--without-metal", help="No implant at all.")] = False,
     cases: Annotated[
@@ -108,7 +110,9 @@ def simulate(
         typer.Option(min=2, help="So many random cases as images, labels and dataset.json.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Chooses all that is not said.")] = 0,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one a core.", show_default=False)] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: by cores and memory.", show_default=False)
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,7 +125,7 @@ def simulate(
     which `train` takes. Cut off, --cases goes on where it was.
     """
     from monai_ctseg.simulation import Wish
-    from monai_ctseg.simulation.cases import PARTS
+    from monai_ctseg.simulation.cases import PARTS, PATIENT
     from monai_ctseg.simulation.materials import METALS
 
     _require_sense(
@@ -130,7 +134,7 @@ def simulate(
         series=series,
         cases=cases,
         fixed=(part, pixel, slice_mm, size, count),
-        bare_and_kinds=without_metal and bool(kind),
+        bare=[name for name, value in (("--kind", kind), ("--metal", metal)) if without_metal and value],
     )
     settings = {"kv": kv, "photons": photons, "ceiling_hu": CEILING_HU if saturated else None}
     settings |= (
@@ -148,10 +152,10 @@ def simulate(
         size=size,
         slices=count,
         saturated=saturated,
-        metal=False if without_metal else (None if cases else True),
+        metal=False if without_metal else (None if cases and not kind else True),
         scanner={name: value for name, value in settings.items() if value is not None},
     )
-    jobs = jobs or cores()
+    jobs = jobs or choose_jobs(math.prod(PATIENT.shape), cases or count or MOST_SLICES)
     if cases:
         _simulate_many(output, cases, wish, seed=seed, jobs=jobs, overwrite=overwrite, as_json=as_json)
     else:
@@ -188,15 +192,17 @@ def _require_sense(
     series: str | None,
     cases: int | None,
     fixed: tuple[object, ...],
-    bare_and_kinds: bool,
+    bare: Sequence[str],
 ) -> None:
     for name, value in (("slices", slices), ("series", series)):
         if value is not None and body is None:
             raise typer.BadParameter(
                 f"says which {name} of a real scan; it makes no sense without --body", param_hint=f"--{name}"
             )
-    if bare_and_kinds:
-        raise typer.BadParameter("nothing is implanted, so leave --kind out", param_hint="--without-metal")
+    if bare:
+        raise typer.BadParameter(
+            f"nothing is implanted, so leave {' and '.join(bare)} out", param_hint="--without-metal"
+        )
     if body is not None and (cases or any(value is not None for value in fixed)):
         raise typer.BadParameter(
             "a real body brings its own grid; leave --part, --pixel, --slice, --size, --count and --cases out",
@@ -208,6 +214,8 @@ def _range(slices: str) -> tuple[int, int]:
     first, colon, last = slices.partition(":")
     if not (colon and first.isdecimal() and last.isdecimal()):
         raise typer.BadParameter(f"'{slices}' is not FIRST:LAST, as in 0:85", param_hint="--slices")
+    if int(first) > int(last):
+        raise typer.BadParameter(f"'{slices}' ends before it begins; say {last}:{first}", param_hint="--slices")
     return int(first), int(last)
 
 
@@ -241,12 +249,12 @@ def _simulate_one(
         write_run(
             folder,
             "simulate",
-            {"wish": asdict(wish), "slices": slices, "seed": seed, **_plain(case)},
+            {"wish": asdict(wish), "slices": slices, "series": series, "seed": seed, **_plain(case)},
             scans=[whole] if whole else [],
             simulated=provenance(made.scan),
             seconds={"all": perf_counter() - start},
         )
-    if case.kinds and not made.truth.count:
+    if any(implant.inside for implant in case.implants) and not made.truth.count:
         warn("the metal lies outside the image, so the truth is empty; take another --seed or a larger --size")
     if as_json:
         print_json({**facts, "output": str(output)})

@@ -10,13 +10,12 @@ import numpy as np
 from monai_ctseg.implants import femur, hip, outside, spine, teeth, trunk
 from monai_ctseg.implants.place import Family, Implant
 
-Place: TypeAlias = Literal["hip", "femur", "knee", "spine", "jaw", "trunk", "outside"]
+Place: TypeAlias = Literal["hip", "femur", "spine", "jaw", "trunk", "outside"]
 Maker: TypeAlias = Callable[[np.random.Generator, Family], tuple[Implant, ...]]
 
 _MAKERS: dict[Place, tuple[Maker, ...]] = {
     "hip": (hip.total_hip, hip.hip_stem, hip.hip_cup),
     "femur": (femur.hip_screw, femur.nail, femur.plate, femur.screws, femur.pins, femur.cerclage),
-    "knee": (femur.knee,),
     "spine": (spine.pedicle_screws, spine.cage),
     "jaw": (teeth.filling, teeth.crown, teeth.bridge, teeth.dental_implant, teeth.braces),
     "trunk": (trunk.clips, trunk.staples, trunk.coil, trunk.stent, trunk.sternal_wires, trunk.generator),

@@ -1,4 +1,4 @@
-"""Femur: hip screw, nail, plate, screws, pins, cerclage wires, knee.
+"""Femur: hip screw, nail, plate, screws, pins, cerclage wires.
 
 Frames are those of a left femur (mirror x for the right): z along the shaft to the head, x to the lateral side, y to
 the back. Sizes are makers' catalogue ranges unless a norm is named.
@@ -12,8 +12,8 @@ from monai_ctseg.grid import FloatArray
 from monai_ctseg.implants.part import Part, toward
 from monai_ctseg.implants.place import Family, Implant, choose_metal
 from monai_ctseg.implants.screws import Plate, draw_plate, draw_screw, hooks, plate_part, plate_screws, screw_parts
-from monai_ctseg.implants.shapes import boxed, cylinder, stack, thread, wire, wire_ring
-from monai_ctseg.solids import Solid, bar, common, cut, loft, rod
+from monai_ctseg.implants.shapes import cylinder, stack, thread, wire, wire_ring
+from monai_ctseg.solids import loft
 
 
 def _neck(angle: float) -> FloatArray:
@@ -178,41 +178,3 @@ def cerclage(random: np.random.Generator, family: Family) -> tuple[Implant, ...]
             one = [wire_ring(radius, wire_mm).moved((0, 0, s * wire_mm * 1.6)) for s in (-1, 1)] + [crimp]
         parts += [part.moved((0, 0, z), tilt) for part in one]
     return (Implant("cerclage", choose_metal(random, steel=0.6, cobalt_chromium=0.3, titanium=0.1), tuple(parts)),)
-
-
-def knee(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
-    """Knee joint: femoral shield and tibial tray with its keel. Origin: the middle of the joint.
-
-    Shield 58 to 74 mm wide, 8 to 11 mm thick; tray 62 to 80 x 42 to 54 x 3 to 5 mm, 8 to 12 mm below the shield, keel
-    30 to 50 mm. Unseen: both on long stems (revision).
-    """
-    wide, radius, thick = random.uniform(58, 74), random.uniform(25, 29), random.uniform(8, 11)
-    gap = random.uniform(8, 12)
-    shield = boxed(_shield(wide / 2, radius, thick), (-wide / 2, -radius, -radius), (wide / 2, radius, 0.7 * radius))
-    metal = choose_metal(random, cobalt_chromium=0.9, titanium=0.1)
-    half_x, half_y, flat = random.uniform(31, 40), random.uniform(21, 27), random.uniform(3, 5)
-    tray = [stack((-flat, 0), half_x=half_x, half_y=half_y, corner=0.8), *_keel(random, flat)]
-    femoral = [shield.moved((0, 0, radius))]
-    if family == "unseen":
-        femoral.append(cylinder(random.uniform(6, 8), random.uniform(80, 130)).moved((0, 0, thick)))
-        tray.append(cylinder(random.uniform(5, 7), random.uniform(70, 120)).moved((0, 0, 0), toward((0, 0, -1))))
-    below = choose_metal(random, titanium=0.6, cobalt_chromium=0.4)
-    return (
-        Implant("knee", metal, tuple(femoral)),
-        Implant("knee", below, tuple(part.moved((0, 0, -gap)) for part in tray)),
-    )
-
-
-def _keel(random: np.random.Generator, flat: float) -> list[Part]:
-    length, fin = random.uniform(30, 50), random.uniform(12, 20)
-    keel = stack((-length, -flat), half_x=(6.0, 7.5), half_y=(6.0, 7.5))
-    return [keel, stack((-0.6 * length, -flat), half_x=(6.0, fin), half_y=1.5, corner=0.3)]
-
-
-def _shield(half: float, radius: float, thick: float) -> Solid:
-    """Round in the yz plane, hollow above, with a notch between the condyles at the back."""
-    wide, high = 2 * radius + 2, radius + 1
-    room = bar((0, 0, thick - radius), (0, 0, high), wide=2 * (radius - thick), thick=2 * half + 2)
-    notch = bar((0, 0.6 * radius, -high), (0, 0.6 * radius, high), wide=1.2 * radius, thick=0.55 * half)
-    below = bar((0, 0, -high), (0, 0, 0.7 * radius), wide=wide, thick=2 * half + 2)
-    return common(cut(rod((-half, 0, 0), (half, 0, 0), radius), [room, notch]), below)

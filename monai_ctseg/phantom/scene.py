@@ -9,7 +9,7 @@ import numpy as np
 
 from monai_ctseg.grid import FloatArray
 from monai_ctseg.phantom.canvas import Layer
-from monai_ctseg.phantom.chest import HEART, airway, chest_organs, rib_cage, shoulders
+from monai_ctseg.phantom.chest import HEART, _front, airway, chest_organs, rib_cage, shoulders
 from monai_ctseg.phantom.extras import Contrast, arm_vein, cement, dense_spot, draw_contrast, lumps, plaques
 from monai_ctseg.phantom.fields import Profile
 from monai_ctseg.phantom.head import NOSE, head_layers, head_muscles, lips_gap
@@ -25,7 +25,7 @@ from monai_ctseg.solids import unit
 
 Part = Literal["pelvis", "head", "spine", "limb", "trunk"]
 PARTS: tuple[Part, ...] = ("pelvis", "head", "spine", "limb", "trunk")
-Place = Literal["hip", "socket", "femur", "spine", "jaw", "trunk", "skin", "table"]
+Place = Literal["hip", "socket", "femur", "spine", "jaw", "trunk", "sternum", "chest", "skin", "table"]
 UP = np.array([0.0, 0.0, 1.0])
 # muscle in the wall of the trunk, mm, and how far inside the lean outline its cavity begins
 WALL = [(30, -8), (60, 9), (130, 15), (280, 13), (400, 20), (540, 16), (590, -8)]
@@ -48,6 +48,8 @@ class Landmark:
     spine: the middle of a pedicle, axis forward along it, second axis up the vertebra; size: of the pedicle
     jaw: the middle of a tooth's crown, axis from its root, second axis to lip or cheek; size: half the tooth's width
     trunk: the middle of a vessel, axis along it; of the heart, axis to its tip; of the gall bladder; size: of the organ
+    sternum: the middle of the breast bone, axis up, second axis forward; size: half the bone's thickness
+    chest: in the muscle beside the breast bone, axis down and inwards, second axis out of the chest; size 0
     skin: a point on the skin, away from the couch, axis outwards, second axis up the body; size 0
     table: a point on the couch's surface on which nothing lies, axis up the body, second axis away from it;
     size: half the couch's width
@@ -156,6 +158,7 @@ def _trunk(scene: Scene, contrast: Contrast, extras: bool) -> None:
             _vessel_mark(scene, ARTERY, n, side)
     scene.mark("trunk", np.array(HEART, dtype=float), unit((0.6, -0.6, -0.5)), UP, 0, 30)
     scene.mark("trunk", np.array([-38.0, -40, 258]), UP, np.array([0, -1.0, 0]), 0, 8)
+    _chest_marks(scene)
     if extras:
         scene.layers += plaques(random, red, int(random.choice([0, 5, 40, 120])))
         scene.layers += lumps(person, xyz(-90, -50, -40), xyz(90, 40, 300))
@@ -182,6 +185,17 @@ def _vessel_mark(
     a, b = (np.array(p) * ((side or 1), 1, 1) for p in points[n : n + 2])
     way = unit(b - a)
     scene.mark("trunk", (a + b) / 2, way, unit(np.cross(way, (0.3, 1, 0.2))), side, radii[n])
+
+
+def _chest_marks(scene: Scene) -> None:
+    """On the breast bone, and where generators lie; at two heights each, as the image may end between them."""
+    bone_y = (_front(scene.outline, 490) + _front(scene.outline, 400)) / 2 + 13
+    for z in (435, 395):
+        scene.mark("sternum", xyz(0, bone_y, z), UP, xyz(0, -1, 0), 0, 6.5)
+    for z in (445, 395):
+        for side in (-1, 1):
+            point = xyz(side * 60, _front(scene.outline, z) + 16, z)
+            scene.mark("chest", point, xyz(-0.37 * side, 0.17, -0.91), xyz(0.28 * side, -0.96, 0), side, 0)
 
 
 def _head(scene: Scene) -> None:

@@ -99,7 +99,7 @@ def _readings(task: SliceTask, beam: Beam, rays: Rays) -> Floats:
     weights = beam.weights.astype(np.float32)
     signal: Floats = np.zeros_like(water)
     for weight, mu_water, mu_bone in zip(weights, beam.water, beam.bone, strict=True):
-        signal += weight * np.exp(-(np.float32(mu_water) * water + np.float32(mu_bone) * bone))
+        signal += weight * np.exp(-(mu_water * water + mu_bone * bone))
     if not task.metal:
         return signal
     paths = [_metal_mm(task, layer, rays) for layer in range(task.layers)]
@@ -111,7 +111,7 @@ def _readings(task: SliceTask, beam: Beam, rays: Rays) -> Floats:
         for n, weight in enumerate(weights):
             total += weight * np.exp(
                 -(beam.water[n] * water + beam.bone[n] * bone + sum(beam.metals[m][n] * mm for m, mm in inside.items()))
-            ).astype(np.float32)
+            )
     signal[shadow] = total / task.layers
     return signal
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,10 +11,12 @@ import numpy as np
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.implants import PLACES, Family, Implant, kinds_for, make_implants, place, toward
-from monai_ctseg.phantom.bodies import draw_body, find_landmarks
+from monai_ctseg.phantom.bodies import draw_body
+from monai_ctseg.phantom.canvas import Space, every
+from monai_ctseg.phantom.lying import Lying, lay_down
 from monai_ctseg.phantom.scene import Landmark, Part
 from monai_ctseg.scan import Scan
-from monai_ctseg.simulation.real_body import along_bone, require_no_metal
+from monai_ctseg.simulation.real_body import along_bone, require_no_metal, without_burned_in
 from monai_ctseg.simulation.scanner import Scanner, draw_scanner
 from monai_ctseg.simulation.simulate import Simulated, simulate
 from monai_ctseg.solids import unit
@@ -35,10 +38,9 @@ OFTEN = {
     "pedicle_screws": 3.0,
     "cerclage": 0.4,
     "pins": 0.6,
-    "knee": 0.3,
 }
 """Kinds that are drawn more or less often than the others at their place."""
-OFTEN_AT = {"hip": 8.0, "femur": 4.0, "spine": 0.25, "trunk": 0.5}
+OFTEN_AT = {"hip": 8.0, "femur": 4.0, "spine": 0.25, "trunk": 0.5, "chest": 0.5}
 """How often a landmark of a place is chosen; a jaw has many teeth, a spine many pedicles."""
 PEDICLE_MM, BEHIND_MM = 16.0, 24.0
 """From the midline to a pedicle, and from its middle to where rods lie behind it."""
@@ -49,10 +51,17 @@ GUM_MM = 4.0
 BACK = np.array([0.0, 1.0, 0.0])
 ALONG_THE_ARCH = ("bridge", "braces")
 ON_THE_SHAFT = ("hip_screw", "nail")
+OWN_PLACES = {"sternal_wires": "sternum", "generator": "chest"}
+"""Landmarks of the trunk that take one kind only."""
+UNDER_MM = 25.0
+"""From the couch's surface to a rail."""
+DEEP_MM, EVERY_MM = 10.0, 5.0
+"""What is outside lies nowhere deeper than that under the skin; at points so far apart."""
 OFF_MIDDLE = 0.25
 """How far from the middle of the image what it is about may lie, as a share of the image's width."""
 PATIENT = Grid((361, 254, 141), np.array([[1.5, 0, 0, -270], [0, 1.5, 0, -190], [0, 0, 2, -140], [0, 0, 0, 1.0]]))
 """What of a patient implants are put into."""
+NO_PLACE = "this patient has no place for such an implant; take another --seed or --part"
 Random = np.random.Generator
 
 
@@ -102,12 +111,13 @@ def draw_case(seed: int, wish: Wish | None = None) -> Case:
     wish = wish or Wish()
     random = np.random.default_rng((seed, 7 if wish.family == "training" else 11))
     part = _choose_part(random, wish)
-    landmarks = find_landmarks(PATIENT, seed=seed, part=part)
+    patient = _Patient.of(seed, part)
+    landmarks = patient.landmarks
     with_metal = wish.metal if wish.metal is not None else bool(random.random() > WITHOUT_METAL)
     sites = _choose_sites(random, landmarks, wish.kinds) if with_metal else []
-    implants = [one for kind, site in sites for one in put(kind, site, random, wish.family)]
+    implants = [one for kind, site in sites for one in _put(kind, site, random, wish.family, patient)]
     about = _about(random, implants, landmarks)
-    implants += _outside(random, landmarks, wish) if wish.kinds is None and wish.metal is not False else []
+    implants += _outside(random, wish.family, patient) if wish.kinds is None and wish.metal is not False else []
     scanner = draw_scanner(random, saturated=wish.saturated)
     grid = _draw_grid(random, about, wish)
     settings = {**vars(scanner), **wish.scanner}
@@ -123,6 +133,7 @@ def draw_case_in(body: Scan, seed: int, wish: Wish | None = None) -> Case:
     """
     wish = wish or Wish()
     _require_on_shafts(wish.kinds or ())
+    body = without_burned_in(body)
     require_no_metal(body)
     random = np.random.default_rng((seed, 13))
     scanner = draw_scanner(random, saturated=wish.saturated)
@@ -187,7 +198,11 @@ def _frame(kind: str, site: Landmark) -> tuple[FloatArray, FloatArray]:
         frame = _back_and_up(BACK, second)
         behind = -BODY_MM if kind == "cage" else BEHIND_MM
         return frame, point + frame @ (-PEDICLE_MM if site.side == "left" else PEDICLE_MM, behind, 0.0)
+    if site.place in OWN_PLACES.values():
+        return _back_and_up(-second, axis), point
     frame = _axes(up=axis, across=second)
+    if site.place == "table":
+        return frame, point - second * UNDER_MM
     if kind in ("screws", "pins"):  # from the side of the bone inwards
         return _axes(up=-second, across=axis), point + second * site.size_mm
     return (frame, point + second * site.size_mm) if kind == "plate" else (frame, point)
@@ -228,15 +243,14 @@ _PLACES: dict[Part, tuple[str, ...]] = {
     "limb": ("femur", "skin", "table"),
     "spine": ("spine", "trunk", "skin", "table"),
     "head": ("jaw", "skin", "table"),
-    "trunk": ("trunk", "spine", "skin", "table"),
+    "trunk": ("trunk", "sternum", "chest", "spine", "skin", "table"),
 }
 """The landmarks of each part on which implants are put."""
 
 
 def _places_of(kind: str) -> set[str]:
     """The landmarks that a kind is put on."""
-    places = ("hip", "femur", "spine", "jaw", "trunk", "skin", "table")
-    return {place for place in places if kind in _kinds_at(place)}
+    return {place for places in _PLACES.values() for place in places if kind in _kinds_at(place)}
 
 
 def _choose_sites(
@@ -249,25 +263,30 @@ def _choose_sites(
     else:
         inside = [site for site in landmarks if site.place not in ("skin", "table") and _kinds_at(site.place)]
         first = _choose_site(random, inside)
-        near = sorted(inside, key=lambda site: float(np.linalg.norm(np.subtract(site.point_lps, first.point_lps))))
+        others = [site for site in inside if site is not first and site.place not in OWN_PLACES.values()]
+        others.sort(key=lambda site: float(np.linalg.norm(np.subtract(site.point_lps, first.point_lps))))
         often = {"jaw": (1, 8), "trunk": (1, 5), "spine": (1, 1)}.get(first.place, (1, 2))
-        chosen = near[: int(random.integers(*often, endpoint=True))]
+        chosen = [first, *others][: int(random.integers(*often, endpoint=True))]
         pairs = [(_choose_kind(random, site), site) for site in chosen]
-    return [(kind, _front(site, landmarks) if kind in ALONG_THE_ARCH else site) for kind, site in pairs]
+    return [(kind, _seat(kind, site, landmarks)) for kind, site in pairs]
 
 
 def _choose_site(random: Random, sites: Sequence[Landmark]) -> Landmark:
     """One of the sites by how often their places are chosen; CtsegError where there is none."""
     if not sites:
-        raise CtsegError("this patient has no place for such an implant; take another --seed or --part")
+        raise CtsegError(NO_PLACE)
     weights = np.array([OFTEN_AT.get(site.place, 1.0) for site in sites])
     return sites[int(random.choice(len(sites), p=weights / weights.sum()))]
 
 
-def _front(tooth: Landmark, landmarks: Sequence[Landmark]) -> Landmark:
-    """The foremost tooth of the same jaw."""
-    row = [site for site in landmarks if site.place == "jaw" and np.dot(site.axis_lps, tooth.axis_lps) > 0]
-    return min(row, key=lambda site: float(site.point_lps[1]))
+def _seat(kind: str, site: Landmark, landmarks: Sequence[Landmark]) -> Landmark:
+    """Where a kind sits that is drawn at a site: the socket of a hip, the foremost tooth of a jaw, else the site."""
+    if kind == "hip_cup":
+        return next(other for other in landmarks if (other.place, other.side) == ("socket", site.side))
+    if kind not in ALONG_THE_ARCH:
+        return site
+    row = [other for other in landmarks if other.place == "jaw" and np.dot(other.axis_lps, site.axis_lps) > 0]
+    return min(row, key=lambda other: float(other.point_lps[1]))
 
 
 def _choose_kind(random: Random, site: Landmark) -> str:
@@ -281,19 +300,64 @@ def _kinds_at(place: str) -> tuple[str, ...]:
     if place == "hip":
         return (*kinds_for("hip"), *ON_THE_SHAFT)
     if place == "femur":
-        return (*(kind for kind in kinds_for("femur") if kind not in ON_THE_SHAFT), *kinds_for("knee"))
-    if place in ("skin", "table"):
-        return kinds_for("outside")
-    return kinds_for(place) if place in PLACES else ()
+        return tuple(kind for kind in kinds_for("femur") if kind not in ON_THE_SHAFT)
+    if place == "table":
+        return ("table_rail",)
+    if place == "skin":
+        return tuple(kind for kind in kinds_for("outside") if kind != "table_rail")
+    if place == "trunk":
+        return tuple(kind for kind in kinds_for("trunk") if kind not in OWN_PLACES)
+    own = tuple(kind for kind, own_place in OWN_PLACES.items() if own_place == place)
+    return own or (kinds_for(place) if place in PLACES else ())
 
 
-def _outside(random: Random, landmarks: Sequence[Landmark], wish: Wish) -> list[Implant]:
-    """Sometimes an ECG lead, a buckle, a marker or a rail."""
-    sites = [site for site in landmarks if site.place in ("skin", "table")]
+@dataclass(frozen=True, eq=False)
+class _Patient:
+    """Where things may lie on a drawn patient."""
+
+    lying: Lying
+    landmarks: Sequence[Landmark]
+
+    @classmethod
+    def of(cls, seed: int, part: Part) -> _Patient:
+        """The patient that `_draw_body` draws, and those of its landmarks that lie within PATIENT."""
+        lying = lay_down(PATIENT, np.random.default_rng(seed), part, extras=True)
+        marks = lying.scene.landmarks
+        index = PATIENT.to_index([mark.point_lps for mark in marks])
+        inside = ((index >= 0) & (index <= np.array(PATIENT.shape) - 1)).all(axis=1)
+        return cls(lying, [marks[n] for n in np.flatnonzero(inside)])
+
+
+def _put(kind: str, site: Landmark, random: Random, family: Family, patient: _Patient) -> list[Implant]:
+    """As `put`; what lies outside goes elsewhere where it would pierce the body. CtsegError where it always would."""
+    if kind not in kinds_for("outside"):
+        return put(kind, site, random, family)
+    sites = [other for other in patient.landmarks if other.place == site.place]
+    for n in random.permutation(len(sites)):
+        implants = put(kind, sites[n], random, family)
+        if not any(_pierces(one, patient.lying) for one in implants):
+            return implants
+    raise CtsegError(NO_PLACE)
+
+
+def _pierces(implant: Implant, lying: Lying) -> bool:
+    """Whether some of it lies deep in the body."""
+    i, j, k = (int(n) for n in np.ceil((implant.high - implant.low) / EVERY_MM) + 1)
+    to_lps = np.diag([EVERY_MM, EVERY_MM, EVERY_MM, 1.0])
+    to_lps[:3, 3] = implant.low
+    at = Space((i, j, k), to_lps).points(every((i, j, k)))
+    return bool(((implant.distance(at) < EVERY_MM / 2) & (lying.skin((i, j, k), to_lps) < -DEEP_MM)).any())
+
+
+def _outside(random: Random, family: Family, patient: _Patient) -> list[Implant]:
+    """Sometimes an ECG lead, a buckle, a marker or a rail, where one fits."""
+    kind = str(random.choice(kinds_for("outside")))
+    sites = [site for site in patient.landmarks if kind in _kinds_at(site.place)]
     if not sites or random.random() > WITH_OUTSIDE:
         return []
-    site = sites[int(random.integers(len(sites)))]
-    return put(str(random.choice(kinds_for("outside"))), site, random, wish.family)
+    with suppress(CtsegError):
+        return _put(kind, sites[0], random, family, patient)
+    return []
 
 
 def _about(random: Random, implants: Sequence[Implant], landmarks: Sequence[Landmark]) -> FloatArray:
@@ -346,9 +410,18 @@ def _draw_body(case: Case) -> Scan:
 
 
 def _body_grid(case: Case) -> Grid:
-    """Wide enough for the whole body, which makes streaks also where it is not shown; no longer than the patient."""
+    """Wide enough for the whole body, which makes streaks also where it is not shown.
+
+    CtsegError where the image is longer than what is drawn of a patient.
+    """
     slice_mm = PATIENT.spacing_mm[2]
-    thick = min(case.grid.shape[2] * case.grid.spacing_mm[2] + 2 * MARGIN_MM, PATIENT.shape[2] * slice_mm)
+    length, longest = case.grid.shape[2] * case.grid.spacing_mm[2], PATIENT.shape[2] * slice_mm
+    if length > longest:
+        raise CtsegError(
+            f"{case.grid.shape[2]} slices of {case.grid.spacing_mm[2]:g} mm are {length:g} mm, and {longest:g} mm of a "
+            f"patient are drawn; ask for a --count of {int(longest / case.grid.spacing_mm[2])} or for a smaller --slice"
+        )
+    thick = length + 2 * MARGIN_MM
     matrix = np.array(PATIENT.index_to_lps)
     matrix[2, 3] = case.grid.center_lps[2] - thick / 2
     return Grid((*PATIENT.shape[:2], int(np.ceil(thick / slice_mm)) + 1), matrix)

@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
+from monai_ctseg.solids import Floats
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,14 @@ STEP_KEV = 5.0
 class Beam:
     """What reaches the detector, by energy: `weights` sum to 1 and hold the detector's response (its energy).
 
-    weights: (e,). water, bone: (e,) linear attenuation per mm at full density. metals: by name, likewise.
+    weights: (e,). water, bone: (e,) linear attenuation per mm at full density, float32 as the lengths that they are
+    multiplied with. metals: by name, likewise.
     """
 
     weights: FloatArray
-    water: FloatArray
-    bone: FloatArray
-    metals: dict[str, FloatArray]
+    water: Floats
+    bone: Floats
+    metals: dict[str, Floats]
 
 
 @lru_cache(maxsize=64)
@@ -78,8 +80,9 @@ def make_beam(kv: float, aluminium_mm: float) -> Beam:
     mean_kev = np.bincount(group[used], weights=(fluence * kev**2)[used]) / np.maximum(response, 1e-30)
     strong = response > 1e-4 * response.max()
     kev, weights = mean_kev[strong], response[strong] / response[strong].sum()
-    metals = {name: attenuation(metal, kev) for name, metal in METALS.items()}
-    return Beam(weights, attenuation(WATER, kev), attenuation(CORTICAL_BONE, kev), metals)
+    metals = {name: attenuation(metal, kev).astype(np.float32) for name, metal in METALS.items()}
+    water, bone = (attenuation(tissue, kev).astype(np.float32) for tissue in (WATER, CORTICAL_BONE))
+    return Beam(weights, water, bone, metals)
 
 
 def attenuation(material: Material, kev: FloatArray) -> FloatArray:

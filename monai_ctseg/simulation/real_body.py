@@ -9,12 +9,14 @@ import numpy as np
 from monai_ctseg.body import find_body
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
+from monai_ctseg.intensity import equals, judge_intensity
 from monai_ctseg.metal import find_metal
 from monai_ctseg.scan import Scan
 
 BONE_HU = 250.0
 AROUND_MM = 40.0
 METAL_HU = 2500.0
+AIR_HU = -1000
 
 
 def cut_slices(scan: Scan, first: int, last: int) -> Scan:
@@ -45,17 +47,28 @@ def require_no_metal(scan: Scan) -> None:
         )
 
 
-def along_bone(scan: Scan, random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """A point deep in bone within the body, and the direction in which the bone around it runs, LPS.
+def without_burned_in(scan: Scan) -> Scan:
+    """The scan with air in place of burned-in values (lines, text), which are no measurement."""
+    burned = judge_intensity(scan.hu, padding_hu=scan.padding_hu).sentinels
+    hu = scan.hu.copy(order="K") if burned else scan.hu
+    for value in burned:
+        hu[equals(scan.hu, value.hu)] = AIR_HU
+    return replace(scan, hu=hu)
 
-    The direction is the main axis of bone within 40 mm. CtsegError where there is no bone.
+
+def along_bone(scan: Scan, random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """A point in bone within the body, and the direction in which the bone around it runs, LPS.
+
+    The direction is the main axis of bone within 40 mm, the point the bone nearest to its middle, which may itself lie
+    in marrow or, in a head, in the brain. CtsegError where there is no bone.
     """
-    hu = np.where(find_body(scan).voxels, scan.hu, -1000)
+    hu = np.where(find_body(scan).voxels, scan.hu, AIR_HU)
     bone = np.argwhere(hu > BONE_HU)
     if len(bone) < 50:
         raise CtsegError(f"no bone (above {BONE_HU:g} HU) to put an implant into; choose other slices or another body")
     places = scan.grid.to_lps(bone)
     point = places[int(random.integers(len(places)))]
     near = places[np.linalg.norm(places - point, axis=1) < AROUND_MM]
-    axis = np.linalg.svd(near - near.mean(axis=0), full_matrices=False)[2][0]
-    return near.mean(axis=0), axis if axis[2] >= 0 else -axis
+    middle = near.mean(axis=0)
+    axis = np.linalg.svd(near - middle, full_matrices=False)[2][0]
+    return near[np.linalg.norm(near - middle, axis=1).argmin()], axis if axis[2] >= 0 else -axis

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cc3d
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_position
+from scipy.ndimage import find_objects
 
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
@@ -56,13 +56,14 @@ def simulate(
 ) -> Simulated:
     """Scan `body` with `implants` in it.
 
-    body: free of metal, at least as wide as what is reconstructed; slices beyond it repeat its last one.
+    body: free of metal, at least as wide and as long as what is reconstructed.
     grid: of the result, the body's own by default; its axes run as the body's. Tissue gives way to metal.
     The same arguments give the same voxels, whatever `jobs`.
-    Raises CtsegError where the grids' axes differ or are sheared.
+    Raises CtsegError where the grids' axes differ or are sheared, or where the result has slices beyond the body's.
     """
     scanner, grid = scanner or Scanner(), grid or body.grid
     plane = _Plane.of(body.grid, grid)
+    _require_slices(body.grid, grid, plane)
     hu = np.empty(grid.shape, dtype=np.int16, order="F")
     filled = np.zeros(grid.shape, dtype=np.uint8, order="F")
     tasks = _tasks(body, implants, scanner, grid, plane, seed, filled)
@@ -77,15 +78,31 @@ def simulate(
     return Simulated(scan, Mask(truth, grid), scanner, seed)
 
 
+def _require_slices(body: Grid, grid: Grid, plane: _Plane) -> None:
+    """CtsegError where slices of a grid lie beyond the body's; its last one would be repeated."""
+    ends = [
+        sorted(float((one.to_lps((0, 0, k)) - plane.center) @ plane.axes[:, 2]) for k in (0, one.shape[2] - 1))
+        for one in (body, grid)
+    ]
+    (low, high), (first, last) = ends
+    half = body.spacing_mm[2] / 2
+    if first < low - half or last > high + half:
+        raise CtsegError(
+            f"the result's slices lie at {first - low:g} to {last - low:g} mm from the body's first, "
+            f"and the body ends at {high - low:g} mm; ask for fewer slices, or give a longer body"
+        )
+
+
 def mark_metal(filled: npt.NDArray[np.uint8]) -> BoolArray:
     """The true mask of how far voxels are filled, [i, j, k], FULL where all of a voxel is metal."""
     truth = np.asarray(filled >= FULL // 2, order="F")
     some = filled >= FULL // 10
-    if some.any():
-        labels = cc3d.connected_components(some, connectivity=26)
-        lone = np.setdiff1d(np.unique(labels), np.unique(labels[truth]))[1:]
-        for place in maximum_position(filled, labels, lone) if lone.size else ():
-            truth[place] = True
+    for metal in find_objects(some.view(np.uint8)):  # the one box that holds it all
+        labels, total = cc3d.connected_components(some[metal], connectivity=26, return_N=True)
+        boxes = cc3d.statistics(labels)["bounding_boxes"]
+        for lone in np.setdiff1d(np.arange(1, total + 1), labels[truth[metal]]):
+            piece = np.where(labels[boxes[lone]] == lone, filled[metal][boxes[lone]], 0)
+            truth[metal][boxes[lone]].flat[piece.argmax()] = True
     return truth
 
 
