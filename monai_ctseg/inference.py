@@ -46,7 +46,7 @@ class Prediction:
 
     probability: uint8 [i, j, k] in 255ths, where it was asked for. At the bundles' threshold of 0.5 the mask is
         exactly where it reaches 128.
-    combined: whether edges are the mean of the network's and half-maximum's.
+    combined: whether edges are a mean of the network's and half-maximum's.
     notes: what was done otherwise than asked, a sentence each.
     """
 
@@ -65,7 +65,8 @@ class Predictor:
         to probabilities on the slices; from these to 0 and 1.
     look_above_hu: windows that hold nothing so dense are not looked at; None: all are. `to_input` has to keep the
         order of HU.
-    combine: whether edges are drawn together with half-maximum's, on scans whose scale shows them (`combine_edges`).
+    half_maximum_weight: of half-maximum's edges beside the network's, where the scan's scale shows them
+        (`combine_edges`); 0: the network draws alone.
     trust: what the bundle says of how far its weights can be trusted.
     """
 
@@ -80,7 +81,7 @@ class Predictor:
     slices_at_once: int
     context_slices_mm: float
     look_above_hu: float | None = None
-    combine: bool = False
+    half_maximum_weight: float = 0.0
     trust: Trust = field(default_factory=Trust)
 
     def __call__(self, scan: Scan | str | Path, *, anywhere: bool = False, **options: Any) -> Mask:
@@ -103,7 +104,7 @@ class Predictor:
         """
         image, shape = scan_to_tensor(scan), scan.grid.shape
         mask = np.zeros(shape, dtype=np.bool_, order="F")
-        chances = np.zeros(shape, dtype=np.uint8, order="F") if probability or self.combine else None
+        chances = np.zeros(shape, dtype=np.uint8, order="F") if probability or self.half_maximum_weight else None
         windows = Windows(self.inferer, self.network, progress=progress, look_above=self._look_above(scan))
         context = math.ceil(self.context_slices_mm / scan.grid.spacing_mm[2])
         runs = split_runs(shape[2], self.slices_at_once, context=context)
@@ -114,7 +115,9 @@ class Predictor:
                 if chances is not None:
                     chances[:, :, run.wanted] = np.rint(_voxels(item, run) * 255)
                 mask[:, :, run.wanted] = _voxels(self.to_binary(item), run) > 0
-        combined = combine_edges(scan, chances) if self.combine and chances is not None else None
+        weight, combined = self.half_maximum_weight, None
+        if weight and chances is not None:
+            combined = combine_edges(scan, chances, weight=weight)
         if combined is not None:
             chances, mask = combined, combined >= METAL
         return Prediction(
@@ -206,7 +209,7 @@ def load_predictor(
             slices_at_once=at_once,
             context_slices_mm=context_mm,
             look_above_hu=_hounsfield(known["look_above_hu"]),
-            combine=bool(known["combine_half_maximum"]) and own,
+            half_maximum_weight=_weight(known["half_maximum_weight"]) * own,
             trust=Trust.of(known["interval_levels"], known["training_range"], own_weights=own),
         )
 
@@ -238,7 +241,7 @@ def _lengths(slices_at_once: Any, context_slices_mm: Any) -> tuple[int, float]:
     return slices_at_once, float(context_slices_mm)
 
 
-_OPTIONAL = ("look_above_hu", "combine_half_maximum", "interval_levels", "training_range")
+_OPTIONAL = ("look_above_hu", "half_maximum_weight", "interval_levels", "training_range")
 
 
 def _hounsfield(look_above_hu: Any) -> float | None:
@@ -247,6 +250,14 @@ def _hounsfield(look_above_hu: Any) -> float | None:
     if not isinstance(look_above_hu, (int, float)) or not math.isfinite(look_above_hu):
         raise BundleError(f"look_above_hu is {look_above_hu}; it takes a number of HU, or null to look everywhere")
     return float(look_above_hu)
+
+
+def _weight(half_maximum_weight: Any) -> float:
+    if half_maximum_weight is None:
+        return 0.0
+    if not isinstance(half_maximum_weight, (int, float)) or not 0 <= half_maximum_weight <= 1:
+        raise BundleError(f"half_maximum_weight is {half_maximum_weight}; it takes a number from 0 to 1")
+    return float(half_maximum_weight)
 
 
 def _same(file: Path, own: Path) -> bool:

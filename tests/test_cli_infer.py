@@ -140,7 +140,7 @@ def test_probability_lies_on_the_scans_grid_and_makes_the_mask(run_cli, weights,
 def test_the_bundles_own_weights_draw_edges_with_half_maximum(run_cli, own_weights, nifti, tmp_path):
     """Other weights may have learned other edges, such as a threshold's, and draw alone."""
     both = run_cli("infer", nifti, "-o", tmp_path / "both", "--bundle", own_weights, "--anywhere", "--json").json
-    alone = ("infer", nifti, "--bundle", own_weights, "--anywhere", "--json", "--set", "combine_half_maximum=False")
+    alone = ("infer", nifti, "--bundle", own_weights, "--anywhere", "--json", "--set", "half_maximum_weight=0")
     assert run_cli(*alone, "-o", tmp_path / "alone").json["edges"] == "network"
     assert both["edges"] == "network and half-maximum"
     shutil.copy(own_weights / "models" / "model.pt", tmp_path / "other.pt")

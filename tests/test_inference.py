@@ -222,6 +222,7 @@ def test_memory_that_runs_out_elsewhere_is_refused(thresholder: Predictor) -> No
         ({"slices_at_once": 0}, "slices_at_once is 0"),
         ({"context_slices_mm": -3}, "context_slices_mm is -3"),
         ({"temperature": 0}, "temperature is 0"),
+        ({"half_maximum_weight": 2}, "half_maximum_weight is 2"),
         ({"training_range": {"hu": "all"}}, "training_range hu is all"),
         ({"to_mask": {"_target_": "Compose", "transforms": []}}, "to_mask has to begin"),
     ],

@@ -139,7 +139,8 @@ def _network(name: str, weights: Path | None) -> Method:
     from monai_ctseg.outputs import file_sha256
 
     predictor = load_predictor(NETWORKS[name], weights=weights)
-    predictor = replace(predictor, combine=name == "infer")
+    if name != "infer":
+        predictor = replace(predictor, half_maximum_weight=0.0)
     config = (predictor.bundle / "configs" / "inference.yaml").read_text()
 
     def run(scan: Scan, truth: Mask | None) -> Found:
@@ -151,7 +152,7 @@ def _network(name: str, weights: Path | None) -> Method:
         return Found(found.mask.voxels, seen.probability, confidence.add_to(found.audit()), held)
 
     code = [(PACKAGE / f"{room}.py").read_text() for room in ("inference", "transforms", "windows")]
-    edges = _own_files("half_maximum") if predictor.combine else []
+    edges = _own_files("half_maximum") if predictor.half_maximum_weight else []
     return Method(name, _key_of(config, file_sha256(predictor.weights), run, *code, *edges), run)
 
 

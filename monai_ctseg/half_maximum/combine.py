@@ -19,10 +19,11 @@ NEAR = 2
 Shares = npt.NDArray[np.uint8]
 
 
-def combine_edges(scan: Scan, probability: Shares) -> Shares | None:
-    """Near objects that the network and half-maximum both see: the mean of probability and share of the voxel.
+def combine_edges(scan: Scan, probability: Shares, *, weight: float = 0.5) -> Shares | None:
+    """Near objects that the network and half-maximum both see: a weighted mean of probability and share of the voxel.
 
-    probability: [i, j, k] in 255ths, as is what comes back. What only one of them sees is left as the network has it.
+    probability: [i, j, k] in 255ths, as is what comes back. weight: of half-maximum's share, from 0 to 1.
+    What only one of them sees is left as the network has it.
     None: the scale of the scan ends under the metal's plateaus, where half-maximum says nothing.
     """
     intensity = judge_scale(scan)
@@ -38,6 +39,6 @@ def combine_edges(scan: Scan, probability: Shares) -> Shares | None:
     combined = probability.copy(order="K")
     for box in boxes:
         near = ndimage.maximum_filter(agreed[box], size=2 * NEAR + 1)
-        mean = (probability[box].astype(np.uint16) + shares[box]) // 2
-        combined[box][near] = mean[near].astype(np.uint8)
+        mean = (1 - weight) * probability[box][near] + weight * shares[box][near]
+        combined[box][near] = np.rint(mean).astype(np.uint8)
     return combined

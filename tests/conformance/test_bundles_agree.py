@@ -27,6 +27,7 @@ DIFFERENT = {
         "windows_per_batch",
         "slices_at_once",
         "context_slices_mm",
+        "half_maximum_weight",
     },
     "train.yaml": {
         "patch",
