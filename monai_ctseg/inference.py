@@ -46,13 +46,13 @@ class Prediction:
 
     probability: uint8 [i, j, k] in 255ths, where it was asked for. At the bundles' threshold of 0.5 the mask is
         exactly where it reaches 128.
-    combined: whether edges are a mean of the network's and half-maximum's.
+    edges: who drew them: the network, or it and a partner (`combine_edges`).
     notes: what was done otherwise than asked, a sentence each.
     """
 
     mask: Mask
     probability: npt.NDArray[np.uint8] | None = None
-    combined: bool = False
+    edges: str = "network"
     notes: tuple[str, ...] = ()
 
 
@@ -65,8 +65,7 @@ class Predictor:
         to probabilities on the slices; from these to 0 and 1.
     look_above_hu: windows that hold nothing so dense are not looked at; None: all are. `to_input` has to keep the
         order of HU.
-    half_maximum_weight: of half-maximum's edges beside the network's, where the scan's scale shows them
-        (`combine_edges`); 0: the network draws alone.
+    half_maximum_weight, threshold_weight: of their edges beside the network's (`combine_edges`); 0: it draws alone.
     trust: what the bundle says of how far its weights can be trusted.
     """
 
@@ -82,6 +81,7 @@ class Predictor:
     context_slices_mm: float
     look_above_hu: float | None = None
     half_maximum_weight: float = 0.0
+    threshold_weight: float = 0.0
     trust: Trust = field(default_factory=Trust)
 
     def __call__(self, scan: Scan | str | Path, *, anywhere: bool = False, **options: Any) -> Mask:
@@ -104,7 +104,7 @@ class Predictor:
         """
         image, shape = scan_to_tensor(scan), scan.grid.shape
         mask = np.zeros(shape, dtype=np.bool_, order="F")
-        chances = np.zeros(shape, dtype=np.uint8, order="F") if probability or self.half_maximum_weight else None
+        chances = np.zeros(shape, dtype=np.uint8, order="F") if probability or self._combines else None
         windows = Windows(self.inferer, self.network, progress=progress, look_above=self._look_above(scan))
         context = math.ceil(self.context_slices_mm / scan.grid.spacing_mm[2])
         runs = split_runs(shape[2], self.slices_at_once, context=context)
@@ -115,14 +115,17 @@ class Predictor:
                 if chances is not None:
                     chances[:, :, run.wanted] = np.rint(_voxels(item, run) * 255)
                 mask[:, :, run.wanted] = _voxels(self.to_binary(item), run) > 0
-        weight, combined = self.half_maximum_weight, None
-        if weight and chances is not None:
-            combined = combine_edges(scan, chances, weight=weight)
-        if combined is not None:
-            chances, mask = combined, combined >= METAL
-        return Prediction(
-            Mask(mask, scan.grid), chances if probability else None, combined is not None, tuple(windows.notes)
-        )
+        edges = "network"
+        if chances is not None and self._combines:
+            weights = {"half_maximum": self.half_maximum_weight, "threshold": self.threshold_weight}
+            if combined := combine_edges(scan, chances, **weights):
+                chances, mask = combined.probability, combined.probability >= METAL
+                edges += f" and {combined.partner}"
+        return Prediction(Mask(mask, scan.grid), chances if probability else None, edges, tuple(windows.notes))
+
+    @property
+    def _combines(self) -> bool:
+        return bool(self.half_maximum_weight or self.threshold_weight)
 
     def _look_above(self, scan: Scan) -> float | None:
         """`look_above_hu` as the network would see it in this scan."""
@@ -209,7 +212,7 @@ def load_predictor(
             slices_at_once=at_once,
             context_slices_mm=context_mm,
             look_above_hu=_hounsfield(known["look_above_hu"]),
-            half_maximum_weight=_weight(known["half_maximum_weight"]) * own,
+            **{name: _weight(name, known[name]) * own for name in _WEIGHTS},
             trust=Trust.of(known["interval_levels"], known["training_range"], own_weights=own),
         )
 
@@ -241,7 +244,8 @@ def _lengths(slices_at_once: Any, context_slices_mm: Any) -> tuple[int, float]:
     return slices_at_once, float(context_slices_mm)
 
 
-_OPTIONAL = ("look_above_hu", "half_maximum_weight", "interval_levels", "training_range")
+_WEIGHTS = ("half_maximum_weight", "threshold_weight")
+_OPTIONAL = ("look_above_hu", *_WEIGHTS, "interval_levels", "training_range")
 
 
 def _hounsfield(look_above_hu: Any) -> float | None:
@@ -252,12 +256,12 @@ def _hounsfield(look_above_hu: Any) -> float | None:
     return float(look_above_hu)
 
 
-def _weight(half_maximum_weight: Any) -> float:
-    if half_maximum_weight is None:
+def _weight(name: str, value: Any) -> float:
+    if value is None:
         return 0.0
-    if not isinstance(half_maximum_weight, (int, float)) or not 0 <= half_maximum_weight <= 1:
-        raise BundleError(f"half_maximum_weight is {half_maximum_weight}; it takes a number from 0 to 1")
-    return float(half_maximum_weight)
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise BundleError(f"{name} is {value}; it takes a number from 0 to 1")
+    return float(value)
 
 
 def _same(file: Path, own: Path) -> bool:

@@ -220,11 +220,15 @@ def test_edges_are_the_mean_of_both_where_both_see_metal():
     plate[18:30] = truth[18:30]
     network = np.where(ndimage.binary_dilation(plate), 200, 0).astype(np.uint8)
     network[2:4, 2:4, 2] = 200
-    combined = combine_edges(scan, network)
+    combined = combine_edges(scan, network).probability
     assert compare(combined >= METAL, plate)[0] > compare(network >= METAL, plate)[0] + 0.03
     assert np.array_equal(combined[:14], network[:14])  # the rod that it does not see, the bone that it marks
     cut = Scan(np.minimum(scan.hu, 3071), scan.grid)
     assert combine_edges(cut, network) is None
+    both = combine_edges(cut, network, threshold=0.45)
+    assert both.partner == "threshold"
+    assert np.array_equal(both.probability >= METAL, (network >= METAL) & (cut.hu > 3000))
+    assert combine_edges(Scan(np.minimum(scan.hu, 2976), scan.grid), network, threshold=0.45) is None
 
 
 def test_a_scale_that_ends_at_bone_is_refused():

@@ -140,7 +140,7 @@ def _network(name: str, weights: Path | None) -> Method:
 
     predictor = load_predictor(NETWORKS[name], weights=weights)
     if name != "infer":
-        predictor = replace(predictor, half_maximum_weight=0.0)
+        predictor = replace(predictor, half_maximum_weight=0.0, threshold_weight=0.0)
     config = (predictor.bundle / "configs" / "inference.yaml").read_text()
 
     def run(scan: Scan, truth: Mask | None) -> Found:

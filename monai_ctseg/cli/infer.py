@@ -170,8 +170,7 @@ def _segment(source: Path, folder: Path, tool: Tool, wishes: Wishes) -> Found:
         warn(f"{source.name} is unlike what the network was trained on: {sentence}")
     if wishes.probability:
         write_probability(seen.probability, scan.grid, folder / "probability.nii.gz")
-    edges = "network and half-maximum" if seen.combined else "network"
-    audit = {**confidence.add_to(found.audit()), "edges": edges}
+    audit = {**confidence.add_to(found.audit()), "edges": seen.edges}
     with progress("writing") as callback:
         write_segmentation(folder, scan, found.mask, audit, image=wishes.image, progress=callback)
     write_run(

@@ -1,12 +1,15 @@
-"""Combination: a network says what is metal, and half-maximum helps it to say where the edge lies."""
+"""Combination: a network says what is metal, and half-maximum, or a threshold, helps it to say where the edge lies."""
 
 from __future__ import annotations
+
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from monai_ctseg.half_maximum.find import look_around, shows_plateaus
+from monai_ctseg.intensity import IntensityVerdict
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU, judge_scale
 from monai_ctseg.pieces import Pieces
 from monai_ctseg.scan import Scan
@@ -19,16 +22,37 @@ NEAR = 2
 Shares = npt.NDArray[np.uint8]
 
 
-def combine_edges(scan: Scan, probability: Shares, *, weight: float = 0.5) -> Shares | None:
-    """Near objects that the network and half-maximum both see: a weighted mean of probability and share of the voxel.
+class Combined(NamedTuple):
+    """probability: [i, j, k] in 255ths. partner: who drew edges beside the network."""
 
-    probability: [i, j, k] in 255ths, as is what comes back. weight: of half-maximum's share, from 0 to 1.
-    What only one of them sees is left as the network has it.
-    None: the scale of the scan ends under the metal's plateaus, where half-maximum says nothing.
+    probability: Shares
+    partner: Literal["half-maximum", "threshold"]
+
+
+def combine_edges(
+    scan: Scan, probability: Shares, *, half_maximum: float = 0.5, threshold: float = 0.0
+) -> Combined | None:
+    """A weighted mean of a network's probability, [i, j, k] in 255ths, and of what draws edges without having learned.
+
+    half_maximum: weight of its shares of voxels, from 0 to 1, where the scan's scale shows the metal's plateaus; near
+    objects that both see, and what only one of them sees is left as the network has it. threshold: weight of "above
+    3000 HU", where the scale ends under the plateaus, but above that. None where neither has a weight.
     """
     intensity = judge_scale(scan)
-    if not shows_plateaus(intensity):
+    if shows_plateaus(intensity):
+        if not half_maximum:
+            return None
+        return Combined(_with_half_maximum(scan, probability, half_maximum, intensity), "half-maximum")
+    if not threshold or intensity.ceiling_hu <= DEFAULT_THRESHOLD_HU:
         return None
+    combined = np.empty_like(probability)
+    for k in range(probability.shape[2]):
+        above = scan.hu[:, :, k] > DEFAULT_THRESHOLD_HU
+        combined[:, :, k] = np.rint((1 - threshold) * probability[:, :, k] + threshold * 255 * above)
+    return Combined(combined, "threshold")
+
+
+def _with_half_maximum(scan: Scan, probability: Shares, weight: float, intensity: IntensityVerdict) -> Shares:
     shares = np.zeros_like(probability)
     boxes = []
     for box, edges in look_around(scan, DEFAULT_THRESHOLD_HU, intensity):

@@ -28,6 +28,9 @@ DIFFERENT = {
         "slices_at_once",
         "context_slices_mm",
         "half_maximum_weight",
+        "threshold_weight",
+        "interval_levels",  # set for the weights
+        "training_range::spacing_mm",
     },
     "train.yaml": {
         "patch",
