@@ -156,3 +156,10 @@ def test_every_part_can_be_drawn(part: Any) -> None:
 def test_unseen_shapes_differ() -> None:
     seen, unseen = (draw_case(5, Wish(part="pelvis", metal=True, family=family)) for family in ("training", "unseen"))
     assert seen.implants[0].low.tolist() != unseen.implants[0].low.tolist()
+
+
+def test_metal_of_a_few_voxels_is_said(run_cli, tmp_path):
+    given = ("--kind", "filling", "--seed", 1, "--size", 64, "--pixel", 3, "--count", 4, "--slice", 3)
+    result = run_cli("simulate", "-o", tmp_path / "out", *given)
+    assert result.code == 0
+    assert "the metal is hardly larger than a voxel" in result.err or "the truth is empty" in result.err

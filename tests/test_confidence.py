@@ -169,6 +169,9 @@ def test_what_is_unlike_is_said(change, words) -> None:
 def test_odd_scales_orientations_and_bodies_are_said() -> None:
     scan = tissue(noise_hu=20)
     assert "shows no air" in judged(replace(scan, hu=scan.hu + np.int16(1100)))[0]
+    even = np.full((64, 64, 6), -1000, dtype=np.int16)  # air that is as even as padding
+    even[16:48, 16:48] = 40
+    assert not any("no air" in sentence for sentence in judged(Scan(even, Grid(even.shape, np.diag([1.0, 1, 2, 1])))))
     bright = scan.hu.copy()
     bright[40, 40, :2] = 5000
     assert "reaches 5000 HU" in judged(replace(scan, hu=bright), {**RANGE, "hu": (-1024, 4000)})[0]

@@ -36,6 +36,7 @@ KERNELS = {"soft": (0.5, 0.0), "standard": (0.7, 0.0), "sharp": (1.0, 0.5)}
 """Where the Hann window ends, per mm, and how much middle frequencies are raised."""
 PICTURES = 4
 MOST_SLICES = 2000
+FEW_VOXELS = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -256,6 +257,11 @@ def _simulate_one(
         )
     if any(implant.inside for implant in case.implants) and not made.truth.count:
         warn("the metal lies outside the image, so the truth is empty; take another --seed or a larger --size")
+    elif 0 < made.truth.count < FEW_VOXELS:
+        warn(
+            f"the truth has {made.truth.count} voxels only: the metal is hardly larger than a voxel, or mostly outside "
+            "the image; take a smaller --pixel, another --seed or a larger --count"
+        )
     if as_json:
         print_json({**facts, "output": str(output)})
     else:

@@ -19,6 +19,7 @@ TISSUE_HU = (-150.0, 150.0)
 FEWEST_NOISE_WINDOWS = 200
 WIDEST_PIXEL_MM = 2.0
 """Wider pixels make windows that hold anatomy, not noise."""
+LOWEST_AIR_HU = -1024.0
 AIR_HU = 500.0
 """A scan whose darkest voxel is so far above the training's shows no air."""
 
@@ -95,9 +96,10 @@ def _odd_scale(scan: Scan, intensity: IntensityVerdict, ranges: Mapping[str, tup
 
 
 def _darkest(scan: Scan, intensity: IntensityVerdict) -> float:
-    """The lowest HU measured, in a sample of slices; infinite where nothing was."""
+    """The lowest HU measured, in a sample of slices; infinite where nothing was. Padding may read as air does."""
     padding = find_padding(scan.hu, named_hu=scan.padding_hu)
-    no_measures = [s.hu for s in intensity.sentinels] + ([padding.hu] if padding and padding.kind == "circle" else [])
+    padded = padding is not None and padding.kind == "circle" and padding.hu < LOWEST_AIR_HU
+    no_measures = [s.hu for s in intensity.sentinels] + ([padding.hu] if padding and padded else [])
     darkest = math.inf
     for k in _sample(scan.grid.shape[2]):
         plane = scan.hu[:, :, k]
