@@ -13,6 +13,8 @@ CtsegError
 ├── DatasetError           a dataset.json, or a split, that cannot be used
 ├── TrainingError          a training that cannot go on
 ├── BundleError            a bundle or its weights that cannot be used
+├── MeasurementsError      a table of measurements that cannot be used
+├── ProtocolError          a study's protocol, sheet or key that cannot be used
 └── OutputError            a place where nothing can be written
 
 Each message is one line: what was found, where, and what to do about it.
@@ -76,6 +78,14 @@ class TrainingError(CtsegError):
 
 class BundleError(CtsegError):
     """A bundle or its weights that cannot be used."""
+
+
+class MeasurementsError(CtsegError):
+    """A table of measurements that cannot be used."""
+
+
+class ProtocolError(CtsegError):
+    """A study's protocol, sheet or key that cannot be used."""
 
 
 class OutputError(CtsegError):

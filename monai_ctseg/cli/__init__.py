@@ -14,17 +14,20 @@ from collections.abc import Sequence
 
 import typer
 
+from monai_ctseg.cli.agreement import register as register_agreement
 from monai_ctseg.cli.bundles import register as register_bundles
 from monai_ctseg.cli.console import INTERRUPTED, options, refuse
 from monai_ctseg.cli.demo import register as register_demo
 from monai_ctseg.cli.evaluate import register as register_evaluate
 from monai_ctseg.cli.infer import register as register_infer
 from monai_ctseg.cli.labels import register as register_labels
+from monai_ctseg.cli.measure import register as register_measure
 from monai_ctseg.cli.phantom import register as register_phantom
 from monai_ctseg.cli.prepare import register as register_prepare
 from monai_ctseg.cli.series import register as register_series
 from monai_ctseg.cli.simulate import register as register_simulate
 from monai_ctseg.cli.stats import register as register_stats
+from monai_ctseg.cli.study import register as register_study
 from monai_ctseg.cli.train import register as register_train
 from monai_ctseg.errors import AmbiguousScan, CtsegError
 
@@ -46,6 +49,9 @@ for register in (
     register_infer,
     register_evaluate,
     register_bundles,
+    register_measure,
+    register_agreement,
+    register_study,
     register_phantom,
     register_simulate,
     register_demo,

@@ -11,7 +11,7 @@ from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.phantom.canvas import Layer, Space, every
 from monai_ctseg.phantom.couch import Couch, draw_couch
 from monai_ctseg.phantom.extras import calibration_pad, skin_markers
-from monai_ctseg.phantom.person import draw_person
+from monai_ctseg.phantom.person import Person, draw_person
 from monai_ctseg.phantom.scene import UP, Landmark, Part, Scene, compose
 from monai_ctseg.phantom.shapes import xyz
 from monai_ctseg.solids import Floats, unit
@@ -32,9 +32,11 @@ class Lying:
         return self.couch.press(skin * np.float32(self.scene.pose.scale), room)
 
 
-def lay_down(grid: Grid, random: np.random.Generator, part: Part, *, extras: bool) -> Lying:
-    """A patient at random, the part in the middle of the grid."""
-    person = draw_person(random)
+def lay_down(
+    grid: Grid, random: np.random.Generator, part: Part, *, extras: bool, person: Person | None = None
+) -> Lying:
+    """A patient at random, or this one, the part in the middle of the grid."""
+    person = person or draw_person(random)
     scene = compose(random, person, part, grid.center_lps, extras=extras)
     lying = Lying(scene, _rest(scene, draw_couch(random, head=part == "head"), grid), [])
     on_skin = _skin_marks(lying, grid)

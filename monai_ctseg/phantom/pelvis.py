@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.phantom.canvas import Bone
+from monai_ctseg.phantom.canvas import Bone, Layer, fill
 from monai_ctseg.phantom.fields import Profile
-from monai_ctseg.phantom.person import Person
+from monai_ctseg.phantom.person import Field, HipJoint, Person
 from monai_ctseg.phantom.shapes import Shape, cone, cut, ellipsoid, shifted, smooth_max, tube, xyz
 from monai_ctseg.solids import Floats, Points, dot, unit
 
@@ -21,7 +22,7 @@ class Hip:
     """Axes of a femur and its socket in the body frame; side 1 is left.
 
     head: its centre; neck: from the shaft to the head; trochanter: where neck and shaft axes meet; knee: the shaft's
-    lower end; opening: where the socket looks.
+    lower end; opening: where the socket looks; joint: only where its measures are to be known.
     """
 
     side: int
@@ -30,6 +31,7 @@ class Hip:
     trochanter: FloatArray
     knee: FloatArray
     opening: FloatArray
+    joint: HipJoint | None = None
 
     @property
     def shaft(self) -> FloatArray:
@@ -42,6 +44,12 @@ class Hip:
         point: FloatArray = self.knee + t * (self.trochanter - self.knee) - np.array([0, 26 * t * (1 - t), 0])
         return point
 
+    def ball(self, head_mm: float) -> Shape:
+        """What the socket is hollowed out to."""
+        if self.joint is None:
+            return ellipsoid(self.head, 3 * [head_mm + SOCKET_GAP_MM])
+        return ellipsoid(self.head + self.joint.offset_mm, 3 * [head_mm + self.joint.gap_mm])
+
 
 def hip(person: Person, side: int) -> Hip:
     """The axes of one side."""
@@ -49,7 +57,9 @@ def hip(person: Person, side: int) -> Hip:
     neck = np.array([-side * np.sin(steep) * np.cos(forward), -np.sin(steep) * np.sin(forward), np.cos(steep)])
     head = np.array([side * person.hip_x, 0.0, 0.0])
     knee = np.array([side * person.knee_x[(side + 1) // 2], 2.0, -420.0])
-    return Hip(side, head, neck, head - person.neck_mm * neck, knee, unit((side * 0.72, -0.28, -0.6)))
+    joint = person.joints[(side + 1) // 2] if person.joints else None
+    x, y, z = joint.opening if joint else (0.72, -0.28, -0.6)
+    return Hip(side, head, neck, head - person.neck_mm * neck, knee, unit((side * x, y, z)), joint)
 
 
 def femur(person: Person, hip: Hip) -> Bone:
@@ -84,30 +94,83 @@ def femur(person: Person, hip: Hip) -> Bone:
         share = spongy(at[2])
         return share * person.spongy(at) + (1 - share) * np.float32(person.marrow_hu)
 
-    return Bone(pieces, lambda at: cortex(at[2]), person.shell_hu, inside, round_mm=9.0, gap_mm=1.6)
+    if hip.joint is None:
+        return Bone(pieces, lambda at: cortex(at[2]), person.shell_hu, inside, round_mm=9.0, gap_mm=1.6)
+    return _with_head(pieces, lambda at: cortex(at[2]), inside, person, hip, hip.joint)
+
+
+def _with_head(
+    pieces: Sequence[Shape], cortex: Field, inside: Field, person: Person, hip: Hip, joint: HipJoint
+) -> Bone:
+    """The femur whose head has a shell of known thickness, a dense middle and a dimple."""
+    ball = ellipsoid(hip.head, 3 * [person.head_mm])
+
+    def plate(at: Points) -> Floats:
+        return np.asarray(np.where(ball.distance(at) < 1, np.float32(joint.plate_mm), cortex(at)), dtype=np.float32)
+
+    def spongy(at: Points) -> Floats:
+        depth = np.maximum(-ball.distance(at) / np.float32(person.head_mm), 0)
+        result: Floats = inside(at) + np.float32(joint.core_hu) * depth
+        return result
+
+    hollows = [_fovea(hip, joint, person.head_mm)]
+    return Bone(pieces, plate, person.shell_hu, spongy, hollows, round_mm=9.0, gap_mm=1.6)
+
+
+def _fovea(hip: Hip, joint: HipJoint, head_mm: float) -> Shape:
+    """The dimple in the head, where its ligament begins."""
+    way = unit((-0.87 * hip.side, 0.2, -0.3))
+    return ellipsoid(hip.head + (head_mm + 6 - joint.fovea_mm) * way, 3 * [6.0])
+
+
+def joint_space(hip: Hip, head_mm: float) -> list[Layer]:
+    """What lies in a joint whose measures are known: fat in its fossa, cartilage and fluid."""
+    if hip.joint is None:
+        return []
+    return [fill(_fossa(hip, hip.joint, head_mm), -50.0), fill(hip.ball(head_mm), hip.joint.fluid_hu)]
+
+
+def _fossa(hip: Hip, joint: HipJoint, head_mm: float) -> Shape:
+    """The hollow in the socket's floor, and the notch below through which it leaves."""
+    center, r = hip.head + joint.offset_mm, head_mm + joint.gap_mm
+    down = unit(np.array([0, 0, -1.0]) + hip.opening[2] * hip.opening)
+    floor = center - (0.3 * r + joint.fossa_mm) * unit(hip.opening - 0.35 * down)
+    return cone(floor, center + (0.7 * r + joint.fossa_mm) * down, 0.7 * r, 0.3 * r)
+
+
+def _hollows(hip: Hip, head_mm: float) -> list[Shape]:
+    """What a hip bone lacks round its joint; a rim that is to be known lies in one plane as far as bone is near."""
+    if hip.joint is None:
+        return [hip.ball(head_mm)]
+    center, r = hip.head + hip.joint.offset_mm, head_mm + hip.joint.gap_mm
+    front = cut(ellipsoid(center, 3 * [r + 8]), center + hip.joint.rim_mm * hip.opening, -hip.opening)
+    return [hip.ball(head_mm), _fossa(hip, hip.joint, head_mm), front]
 
 
 def hip_bone(person: Person, hip: Hip) -> Bone:
-    """Ilium, ischium and pubis of one side, round the socket."""
+    """Ilium, ischium and pubis of one side, round the joint."""
     side, head, r = hip.side, hip.head, person.head_mm
-    block = ellipsoid(head + xyz(-side * 3, 5, 11), (r + 9, r + 13, r + 15))
     low, symphysis = np.array([side * 60, 28, -56]), np.array([side * 13, -47, -34])
+    rim, wall = head + 4 * hip.opening, 0.0
+    if hip.joint is not None:
+        rim = head + hip.joint.offset_mm + hip.joint.rim_mm * hip.opening
+        wall = max(hip.joint.gap_mm - SOCKET_GAP_MM, 0) + 1
+    block = ellipsoid(head + xyz(-side * 3, 5, 11), (r + wall + 9, r + wall + 13, r + wall + 15))
     pieces = [
-        cut(block, head + 4 * hip.opening, hip.opening),
+        cut(block, rim, hip.opening),
         _wing(side, head),
         *tube([head + xyz(-side * 6, 27, -2), head + xyz(-side * 15, 33, -28), low], (15, 14, 14)),
         *tube([low + xyz(0, -4, -8), (side * 36, 0, -62), symphysis + xyz(side * 4, 6, -16)], (9, 6, 7)),
         *tube([head + xyz(-side * 18, -24, 8), (side * 42, -44, -8), symphysis + xyz(side * 2, 0, 8)], (12, 8, 9)),
         ellipsoid(symphysis, (10, 9, 19)),
     ]
-    socket = ellipsoid(head, 3 * [r + SOCKET_GAP_MM])
     shell = Profile([(-80, 1.8), (0, 1.6), (140, 2.0)])
     return Bone(
         pieces,
         lambda at: shell(at[2]) * np.float32(person.cortex),
         0.85 * person.shell_hu,
         person.spongy,
-        hollows=[socket],
+        hollows=_hollows(hip, r),
         round_mm=7.0,
     )
 

@@ -21,9 +21,36 @@ from monai_ctseg.solids import Floats, Points
 Field = Callable[[Points], Floats]
 
 
+@dataclass(frozen=True)
+class HipJoint:
+    """A hip joint whose measures are known: the socket is a ball, cut by the plane in which its rim lies.
+
+    opening: (x, y, z) of a left hip's socket, x to the left; a right one is its mirror image.
+    gap_mm: how much larger than the femoral head's the ball's radius is. offset_mm: its centre, from the head's.
+    rim_mm: how far before the ball's centre the rim's plane lies. fossa_mm: depth of the hollow in the floor, which
+    leaves the socket by the notch below. fovea_mm: depth of the dimple in the head.
+    plate_mm: thickness of the head's shell. core_hu: how much denser the head's middle is than other spongy bone.
+    fluid_hu: cartilage and fluid.
+    """
+
+    opening: tuple[float, float, float]
+    gap_mm: float
+    offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rim_mm: float = 0.0
+    fossa_mm: float = 4.0
+    fovea_mm: float = 2.0
+    plate_mm: float = 0.7
+    core_hu: float = 150.0
+    fluid_hu: float = 80.0
+
+
 @dataclass(frozen=True, eq=False)
 class Person:
-    """A patient: size, fat, bone, HU of tissues, and the textures."""
+    """A patient: size, fat, bone, HU of tissues, and the textures.
+
+    joints: right and left hip, where their measures are to be known; without them they are as wide as usual.
+    turned_degrees: how much further than by chance the body is turned about x, y and z.
+    """
 
     random: np.random.Generator
     scale: float
@@ -48,6 +75,8 @@ class Person:
     knee_x: tuple[float, float]
     coarse: Field
     fine: Field
+    joints: tuple[HipJoint, HipJoint] | None = None
+    turned_degrees: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def spongy(self, at: Points) -> Floats:
         """HU of spongy bone: beams and gaps."""
@@ -121,8 +150,8 @@ class Pose:
         return matrix
 
 
-def draw_pose(random: np.random.Generator, scale: float, anchor: FloatArray, at_lps: FloatArray) -> Pose:
+def draw_pose(random: np.random.Generator, person: Person, anchor: FloatArray, at_lps: FloatArray) -> Pose:
     """The anchor comes to lie at a place, the body turned by a few degrees about each axis."""
-    tilts = random.normal(0, (1.2, 1.2, 2.5))
+    tilts = random.normal(0, (1.2, 1.2, 2.5)) + person.turned_degrees
     rotation = np.linalg.multi_dot([turn_about(axis, float(degrees)) for axis, degrees in enumerate(tilts)])
-    return Pose(rotation, scale, anchor, at_lps)
+    return Pose(rotation, person.scale, anchor, at_lps)

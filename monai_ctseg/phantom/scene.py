@@ -17,7 +17,7 @@ from monai_ctseg.phantom.limbs import Arm, Shaft, arm, lower_leg
 from monai_ctseg.phantom.muscles import muscles
 from monai_ctseg.phantom.organs import AORTA, ARTERY, arteries, bladder, bowel, veins, vessels
 from monai_ctseg.phantom.outline import Outline
-from monai_ctseg.phantom.pelvis import femur, hip, hip_bone, sacrum
+from monai_ctseg.phantom.pelvis import femur, hip, hip_bone, joint_space, sacrum
 from monai_ctseg.phantom.person import Person, Pose, draw_pose
 from monai_ctseg.phantom.shapes import Shape, xyz
 from monai_ctseg.phantom.spine import Vertebra, spine, spine_layers
@@ -96,7 +96,7 @@ def compose(random: np.random.Generator, person: Person, part: Part, at_lps: Flo
     contrast = draw_contrast(random, extras)
     if part == "limb":
         return _limb(random, person, anchor, at_lps, contrast)
-    pose = draw_pose(random, person.scale, anchor, at_lps)
+    pose = draw_pose(random, person, anchor, at_lps)
     beside = [arm(person, side) for side in (-1, 1)] if part != "head" and random.random() < 0.35 else []
     more = [shape for one in beside for shape in one.lean]
     outline = Outline(person, more=[*NOSE, *more])
@@ -120,13 +120,13 @@ def _limb(
     if choice == "arm":
         one = arm(person, side)
         middle = one.shafts[int(random.integers(len(one.shafts)))].point
-        pose = draw_pose(random, person.scale, middle + random.normal(0, (8, 6, 25)), at_lps)
+        pose = draw_pose(random, person, middle + random.normal(0, (8, 6, 25)), at_lps)
         scene = Scene(person, pose, Outline(person, more=one.lean, torso=False, sides=()), one.muscles)
         _arm(scene, one, contrast)
         return scene
     sides = (-1, 1) if choice == "both" else (side,)
     shift = np.array([0.0 if len(sides) > 1 else side * 88, 0, random.uniform(-330, 180)])
-    pose = draw_pose(random, person.scale, anchor + shift, at_lps)
+    pose = draw_pose(random, person, anchor + shift, at_lps)
     scene = Scene(person, pose, Outline(person, torso=False, sides=sides), muscles(person, sides))
     red, blue = ([shape for shape in shapes(person, sides) if shape.high[2] < 10] for shapes in (arteries, veins))
     scene.layers += vessels(blue, person.blood_hu + contrast.vein) + vessels(red, person.blood_hu + contrast.artery)
@@ -147,7 +147,8 @@ def _trunk(scene: Scene, contrast: Contrast, extras: bool) -> None:
     scene.layers += rib_cage(person, scene.outline, row)
     for side in (-1, 1):
         scene.layers += shoulders(person, side)
-        scene.layers.append(hip_bone(person, hip(person, side)).layer())
+        axes = hip(person, side)
+        scene.layers += [*joint_space(axes, person.head_mm), hip_bone(person, axes).layer()]
     for vertebra in row:
         for side, point, way in vertebra.pedicles:
             scene.mark("spine", point, way, vertebra.turn[:, 2], side, vertebra.pedicle_mm)

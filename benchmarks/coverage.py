@@ -1,0 +1,251 @@
+"""How often the intervals of `monai_ctseg.agreement` hold the truth: simulated, nominal 95 %, as a Markdown table.
+
+python -m benchmarks.coverage [--trials 2000] [--seed 0] [--only limits]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from monai_ctseg.agreement.checks import slope_on_mean
+from monai_ctseg.agreement.differences import bias_and_limits, take_differences
+from monai_ctseg.agreement.equivalence import mean_p_value
+from monai_ctseg.agreement.failures import failure_rate
+from monai_ctseg.agreement.icc import concordance, icc
+from monai_ctseg.agreement.pairs import Pair
+from monai_ctseg.agreement.records import Estimate, IccForm
+from monai_ctseg.agreement.regression import deming, passing_bablok
+from monai_ctseg.agreement.reliability import Cells, repeatability, reproducibility
+from monai_ctseg.agreement.table import Reading
+from monai_ctseg.agreement.variance import LIMITS_Z
+
+SIZES = (20, 40, 80)
+BAND = (93.5, 96.5)
+BIAS, SUBJECT, SIDE, READING, CT = 0.4, 0.3, 0.5, 0.6, 0.3
+"""Millimetres: the test method's bias, and SDs of a subject's, a hip's, a reader's and the program's own errors."""
+Rng = np.random.Generator
+Found = Iterator[tuple[str, bool | None]]
+
+
+@dataclass(frozen=True)
+class Study:
+    """How the readings of a simulated study are made; `both_hips` is the share of subjects with two."""
+
+    name: str
+    reference: tuple[int, ...] = (1,)
+    test: tuple[int, ...] = (1,)
+    both_hips: float = 0.0
+    varying: bool = False
+
+    def draw(self, rng: Rng, subjects: int) -> list[Pair]:
+        """Pairs of `subjects` subjects."""
+        pairs = []
+        for subject in range(subjects):
+            own = rng.normal(0, SUBJECT) if self.both_hips else 0.0
+            for side in ("left", "right")[: 1 + (rng.random() < self.both_hips)]:
+                pairs += self._hip(rng, f"s{subject}", side, BIAS + own + rng.normal(0, SIDE))
+        return pairs
+
+    def _hip(self, rng: Rng, subject: str, side: str, off: float) -> list[Pair]:
+        truth = rng.normal(48, 3)
+        count = int(rng.choice(self.reference))
+        if not self.varying:
+            other = int(rng.choice(self.test))
+            reads = truth + rng.normal(0, READING, count), truth + off + rng.normal(0, CT, other)
+            return [Pair(subject, side, "", *reads)]
+        moved = truth + rng.normal(0, 2, count)
+        reads = moved + rng.normal(0, READING, count), moved + off + rng.normal(0, CT, count)
+        return [Pair(subject, side, str(i), reads[0][i : i + 1], reads[1][i : i + 1]) for i in range(count)]
+
+    @property
+    def sd(self) -> float:
+        """True SD of a single difference."""
+        return math.sqrt((SUBJECT**2 if self.both_hips else 0) + SIDE**2 + READING**2 + CT**2)
+
+
+STUDIES = (
+    Study("single pairs"),
+    Study("replicated: 3 readings against 1", (3,)),
+    Study("replicated: 2 to 4 readings against 1 to 2", (2, 3, 4), (1, 2)),
+    Study("varying truth: 3 sessions", (3,), varying=True),
+    Study("nested: two hips each", both_hips=1.0),
+    Study("nested: two hips in 60 %", both_hips=0.6),
+    Study("nested, 2 to 4 readings against 1", (2, 3, 4), both_hips=0.8),
+)
+
+
+def holds(estimate: Estimate, truth: float) -> bool | None:
+    """Whether an interval holds the truth; None where there is no interval."""
+    if estimate.low is None or estimate.high is None:
+        return None
+    return estimate.low <= truth <= estimate.high
+
+
+def bias_and_limits_of(study: Study) -> Callable[[Rng, int], Found]:
+    """Bias, SD and both limits of one design, and whether a mean at the margin is wrongly called equivalent."""
+
+    def trial(rng: Rng, n: int) -> Found:
+        true_value = "varying" if study.varying else "constant"
+        differences = take_differences(study.draw(rng, n), "difference", true_value, ("reader", "ct"))
+        bias, sd, lower, upper = bias_and_limits(differences, 0.95)
+        yield f"bias, {study.name}", holds(bias, BIAS)
+        yield f"SD of differences, {study.name}", holds(sd, study.sd)
+        yield f"lower limit, {study.name}", holds(lower, BIAS - LIMITS_Z * study.sd)
+        yield f"upper limit, {study.name}", holds(upper, BIAS + LIMITS_Z * study.sd)
+        yield f"TOST size, {study.name}", mean_p_value(differences, BIAS) >= 0.05
+
+    return trial
+
+
+def correlations(sds: tuple[float, float, float], raters: int, hips: int = 1) -> Callable[[Rng, int], Found]:
+    """ICC of raters drawn at random: SDs between subjects, between raters, and of error; 1 or 2 hips a subject."""
+    between, rater, error = (sd**2 for sd in sds)
+    truths: dict[IccForm, float] = {
+        "A,1": between / (between + rater + error),
+        "C,1": between / (between + error),
+        "A,k": between / (between + (rater + error) / raters),
+    }
+
+    def trial(rng: Rng, n: int) -> Found:
+        subjects = [f"s{i // hips}" for i in range(n * hips)]
+        share = 0.5 if hips == 2 else 0.0
+        own = np.repeat(rng.normal(0, math.sqrt(between * share), n), hips)
+        size = own + rng.normal(0, math.sqrt(between * (1 - share)), n * hips)
+        table = size[:, None] + rng.normal(0, sds[1], raters) + rng.normal(0, sds[2], (n * hips, raters))
+        of = f"{raters} raters, true A,1 {truths['A,1']:.2f}" + (", two hips" if hips == 2 else "")
+        for form, truth in truths.items():
+            yield f"ICC {form}, {of}", holds(icc(form, table, subjects).estimate, truth)
+
+    return trial
+
+
+def concordances(correlation: float, shift: float, hips: int = 1) -> Callable[[Rng, int], Found]:
+    """Lin's concordance of two columns, `shift` in SDs."""
+    truth = 2 * correlation / (2 + shift**2)
+
+    def trial(rng: Rng, n: int) -> Found:
+        shared = np.repeat(rng.normal(0, 1, n), hips) * math.sqrt(0.5 if hips == 2 else 0)
+        size = shared + rng.normal(0, 1, n * hips) * math.sqrt(0.5 if hips == 2 else 1)
+        columns = size[:, None] * math.sqrt(correlation) + rng.normal(0, math.sqrt(1 - correlation), (n * hips, 2))
+        columns[:, 1] += shift
+        subjects = [f"s{i // hips}" for i in range(n * hips)]
+        of = f"true {truth:.2f}" + (", two hips" if hips == 2 else "")
+        yield f"concordance, {of}", holds(concordance(columns, subjects), truth)
+
+    return trial
+
+
+def repeats(rng: Rng, n: int) -> Found:
+    """Within-subject SD of two or three sessions."""
+    groups = [rng.normal(48, READING, rng.integers(1, 4)) for _ in range(n)]
+    yield "within-subject SD", holds(repeatability(groups, 0.95)[0], READING)
+
+
+def raters_sd(raters: int) -> Callable[[Rng, int], Found]:
+    """Reproducibility SD of raters with offsets of 0.3 mm."""
+
+    def trial(rng: Rng, n: int) -> Found:
+        offsets, reads = rng.normal(0, 0.3, raters), rng.normal(0, READING, (n, raters, 2))
+        readings = [
+            Reading(
+                subject=str(i), side="", method="r", rater=str(j), session=str(k), value=reads[i, j, k] + offsets[j]
+            )
+            for i, j, k in np.ndindex(reads.shape)
+        ]
+        sd = reproducibility(Cells.of(readings, lambda reading: reading.rater), 0.95)[0]
+        yield f"reproducibility SD, {raters} raters", holds(sd, math.hypot(0.3, READING))
+
+    return trial
+
+
+def lines(hips: int) -> Callable[[Rng, int], Found]:
+    """Slopes of both regressions and of difference on mean; the truth has slope 1.05, errors are equal."""
+
+    def trial(rng: Rng, n: int) -> Found:
+        subjects = [f"s{i // hips}" for i in range(n * hips)]
+        size = np.repeat(rng.normal(48, 2.5, n), hips) + rng.normal(0, 1.7, n * hips)
+        own = np.repeat(rng.normal(0, SUBJECT, (n, 2)), hips, axis=0) if hips == 2 else 0.0
+        rows = np.column_stack([size, -1 + 1.05 * size]) + own + rng.normal(0, READING, (n * hips, 2))
+        of = ", two hips" if hips == 2 else ""
+        fit, ranks = deming(rows, subjects, 1.0), passing_bablok(rows, subjects)
+        yield f"Deming slope{of}", holds(fit.slope, 1.05)
+        yield f"Deming intercept{of}", holds(fit.intercept, -1)
+        yield f"Passing-Bablok slope{of}", holds(ranks.slope, 1.05)
+        yield f"Passing-Bablok intercept{of}", holds(ranks.intercept, -1)
+        equal = np.column_stack([size, size]) + own + rng.normal(0, READING, (n * hips, 2))
+        slope = slope_on_mean(equal[:, 1] - equal[:, 0], equal.mean(1), subjects, 0.95)
+        yield f"slope of difference on mean{of}", holds(slope, 0)
+
+    return trial
+
+
+def failing(rng: Rng, n: int) -> Found:
+    """Failure rate of 5 %."""
+    yield "failure rate of 5 %", holds(failure_rate(int(rng.binomial(n, 0.05)), n, level=0.95), 0.05)
+
+
+TRIALS: tuple[Callable[[Rng, int], Found], ...] = (
+    *(bias_and_limits_of(study) for study in STUDIES),
+    correlations((3, 0.3, 0.9), 2),
+    correlations((3, 0.6, 1.5), 3),
+    correlations((3, 0.3, 0.9), 3, hips=2),
+    concordances(0.95, 0.1),
+    concordances(0.8, 0.3),
+    concordances(0.95, 0.1, hips=2),
+    repeats,
+    raters_sd(2),
+    raters_sd(3),
+    lines(1),
+    lines(2),
+    failing,
+)
+
+
+def simulate(trial: Callable[[Rng, int], Found], n: int, *, trials: int, seed: int) -> dict[str, tuple[float, int]]:
+    """Percentage of intervals that hold the truth, and how many there were, by name."""
+    rng = np.random.default_rng([seed, n])
+    hits: dict[str, list[bool]] = defaultdict(list)
+    for _ in range(trials):
+        for name, held in trial(rng, n):
+            hits[name] += [] if held is None else [held]
+    return {name: (100 * float(np.mean(held)), len(held)) for name, held in hits.items()}
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="intervals whose name holds this")
+    options = parser.parse_args()
+    start = time.perf_counter()
+    print(f"Coverage in % of nominal 95 % intervals, {options.trials} trials, seed {options.seed}; * outside {BAND}\n")
+    print(f"| interval | {' | '.join(f'n = {n}' for n in SIZES)} |\n| --- |{' --- |' * len(SIZES)}")
+    for trial in TRIALS:
+        if not any(options.only in name for name in simulate(trial, SIZES[0], trials=1, seed=0)):
+            continue
+        found = [simulate(trial, n, trials=options.trials, seed=options.seed) for n in SIZES]
+        for name in found[0]:
+            if options.only in name:
+                cells = (text(at.get(name, (math.nan, 0)), options.trials) for at in found)
+                print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    print(f"\nn counts subjects; one standard error is {100 * math.sqrt(0.95 * 0.05 / options.trials):.1f}.", end=" ")
+    print(f"{time.perf_counter() - start:.0f} s")
+
+
+def text(found: tuple[float, int], trials: int) -> str:
+    """A cell: the percentage, a star where it lies outside the band, and how many trials had no interval."""
+    percent, count = found
+    star = "" if BAND[0] <= percent <= BAND[1] else " *"
+    return f"{percent:.1f}{star}" + (f" ({trials - count} without)" if count < trials else "")
+
+
+if __name__ == "__main__":
+    main()

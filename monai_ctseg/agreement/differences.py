@@ -1,0 +1,236 @@
+"""Bland-Altman: bias and limits of agreement of differences or ratios, for single, replicated and nested pairs.
+
+Bland and Altman 1986 (doi 10.1016/S0140-6736(86)90837-8) and 1999 (doi 10.1177/096228029900800204); sections 5.1 to 5.3
+of the latter for replicates. A subject's sides are not independent: a further variance component holds them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from monai_ctseg.agreement.checks import check_normality, check_spread, slope_on_mean
+from monai_ctseg.agreement.pairs import Pair, design_of
+from monai_ctseg.agreement.records import BlandAltman, Check, Component, Estimate, Protocol, Scale, TrueValue
+from monai_ctseg.agreement.variance import (
+    LIMITS_SHARE,
+    Part,
+    limits,
+    mean_estimate,
+    mean_reciprocal,
+    pooled,
+    sd_estimate,
+    sum_of,
+)
+from monai_ctseg.grid import FloatArray
+
+SPREAD_ALPHA = 0.05
+"""Below this p-value the spread of differences counts as growing."""
+SIDES = "between sides of a subject"
+SCALES: tuple[Scale, Scale] = ("difference", "ratio")
+NO_SPREAD = 1e-12
+"""Values that differ by less than this share of their size are the same."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Differences on one scale: one a hip, with their mean by subject and the parts of one difference's variance."""
+
+    subjects: tuple[str, ...]
+    of_hips: FloatArray
+    means: FloatArray
+    by_subject: FloatArray
+    parts: tuple[Part, ...]
+
+    @property
+    def nested(self) -> bool:
+        """Whether some subject has two hips."""
+        return len(self.by_subject) < len(self.of_hips)
+
+
+def take_differences(pairs: Sequence[Pair], scale: Scale, true_value: TrueValue, names: tuple[str, str]) -> Differences:
+    """Differences test minus reference (of logarithms for ratios), hip by hip; `names` are reference and test."""
+    pairs = [pair.on(scale) for pair in pairs]
+    single = np.array([pair.test.mean() - pair.reference.mean() for pair in pairs])
+    middle = np.array([(pair.test.mean() + pair.reference.mean()) / 2 for pair in pairs])
+    hips = [(pair.subject, pair.side) for pair in pairs]
+    in_hips = _group(single, hips)
+    parts = _varying_parts(in_hips) if true_value == "varying" else _constant_parts(pairs, names)
+    of_hips = _means(in_hips)
+    subjects = [subject for subject, _ in dict.fromkeys(hips)]
+    in_subjects = _group(of_hips, subjects)
+    by_subject = _means(in_subjects)
+    if len(by_subject) < len(of_hips):
+        parts.insert(0, Part(SIDES, 1 - mean_reciprocal(in_subjects), *pooled(in_subjects)))
+    if len(by_subject) > 1:
+        parts.insert(0, Part("between subjects", 1.0, float(by_subject.var(ddof=1)), len(by_subject) - 1))
+    return Differences(tuple(subjects), of_hips, _means(_group(middle, hips)), by_subject, tuple(parts))
+
+
+def bland_altman(pairs: Sequence[Pair], scale: Scale, protocol: Protocol, *, scale_reason: str) -> BlandAltman:
+    """Bias, limits and the checks of what they assume, on one scale."""
+    frame = _frame(pairs, scale, scale_reason, protocol.level)
+    if frame.subjects < 2:
+        return frame
+    differences = take_differences(pairs, scale, protocol.true_value, (protocol.reference, protocol.test))
+    frame = replace(
+        frame,
+        components=_components(differences),
+        proportional_bias=slope_on_mean(differences.of_hips, differences.means, differences.subjects, protocol.level),
+        growing_spread=check_spread(differences.of_hips, differences.means, differences.subjects),
+        normality=check_normality(differences.of_hips),
+    )
+    frame = replace(frame, notes=_notes(frame, differences, protocol))
+    return _with_limits(frame, differences, pairs, protocol.level)
+
+
+def choose_scale(pairs: Sequence[Pair], protocol: Protocol) -> tuple[Scale, str]:
+    """Differences or ratios, and why; auto takes ratios only where spread grows with size and logarithms mend that.
+
+    Raises nothing: where the protocol asks for ratios of values that are not all above 0, differences are taken.
+    """
+    positive = all(pair.positive for pair in pairs)
+    if protocol.scale == "difference":
+        return "difference", "the protocol fixed differences"
+    if protocol.scale == "ratio":
+        if positive:
+            return "ratio", "the protocol fixed ratios"
+        return "difference", "the protocol fixed ratios, but not all values are above 0"
+    if not positive:
+        return "difference", "not all values are above 0, so that ratios have no meaning"
+    names = (protocol.reference, protocol.test)
+    plain, logs = (_spread(take_differences(pairs, scale, protocol.true_value, names)) for scale in SCALES)
+    if plain is None or logs is None:
+        return "difference", "growth of the spread cannot be tested"
+    if plain >= SPREAD_ALPHA:
+        return "difference", "the spread of differences does not grow noticeably with size"
+    if logs < SPREAD_ALPHA:
+        return "difference", (
+            f"the spread grows with size (p = {plain:.3f}), but logarithms do not mend that (p = {logs:.3f}): "
+            "the limits are too wide for some sizes and too narrow for others"
+        )
+    return "ratio", f"the spread of differences grows with size (p = {plain:.3f}), that of logarithms does not"
+
+
+def _spread(differences: Differences) -> float | None:
+    check = check_spread(differences.of_hips, differences.means, differences.subjects)
+    if check.statistic is None or check.p_value is None:
+        return None
+    return check.p_value if check.statistic > 0 else 1.0
+
+
+def _group(values: FloatArray, keys: Sequence[object]) -> list[FloatArray]:
+    groups: dict[object, list[float]] = {}
+    for value, key in zip(values, keys, strict=True):
+        groups.setdefault(key, []).append(float(value))
+    return [np.array(group) for group in groups.values()]
+
+
+def _means(groups: Sequence[FloatArray]) -> FloatArray:
+    return np.array([group.mean() for group in groups])
+
+
+def _constant_parts(pairs: Sequence[Pair], names: tuple[str, str]) -> list[Part]:
+    """Readings of one method scatter about a hip's true value: their means scatter less (sections 5.1 and 5.2)."""
+    parts = []
+    for name, groups in zip(names, ([pair.reference for pair in pairs], [pair.test for pair in pairs]), strict=True):
+        variance, freedom = pooled(groups)
+        if freedom:
+            parts.append(Part(f"readings of {name}", 1 - mean_reciprocal(groups), variance, freedom))
+    return parts
+
+
+def _varying_parts(in_hips: Sequence[FloatArray]) -> list[Part]:
+    """Differences of one hip scatter between its sessions (section 5.3)."""
+    variance, freedom = pooled(in_hips)
+    return [Part("readings, paired", 1 - mean_reciprocal(in_hips), variance, freedom)] if freedom else []
+
+
+def _components(differences: Differences) -> tuple[Component, ...]:
+    """Variance components: each mean square less what the ones below it put into it, at least 0."""
+    noise = sum((1 - part.weight) * part.variance for part in differences.parts if part.source.startswith("readings"))
+    found: list[Component] = []
+    for part in reversed(differences.parts):
+        inside = 0.0 if part.source.startswith("readings") else noise
+        found.append(Component(part.source, max(part.variance - inside, 0.0), part.degrees_of_freedom))
+        if part.source == SIDES:
+            noise = (1 - part.weight) * part.variance
+    return tuple(reversed(found))
+
+
+def _frame(pairs: Sequence[Pair], scale: Scale, scale_reason: str, level: float) -> BlandAltman:
+    """What is known without any statistics."""
+    hips = {(pair.subject, pair.side) for pair in pairs}
+    reason = "only one subject has values by both methods" if pairs else "no hip has a value by both methods"
+    none = Estimate.none(reason, level=level)
+    return BlandAltman(
+        scale=scale,
+        scale_reason=scale_reason,
+        design=design_of(pairs),
+        subjects=len({subject for subject, _ in hips}),
+        hips=len(hips),
+        points=tuple(pair.point() for pair in pairs),
+        bias=none,
+        sd=none,
+        lower_limit=none,
+        upper_limit=none,
+        limits_share=LIMITS_SHARE,
+        components=(),
+        proportional_bias=none,
+        growing_spread=Check.none("Breusch-Pagan", reason),
+        normality=Check.none("Shapiro-Wilk", reason),
+    )
+
+
+def bias_and_limits(differences: Differences, level: float) -> tuple[Estimate, Estimate, Estimate, Estimate]:
+    """Bias, SD of a single difference, lower and upper limit, on the scale of `differences`."""
+    bias_sd = math.sqrt(differences.parts[0].variance)
+    bias = mean_estimate(float(differences.by_subject.mean()), bias_sd, len(differences.by_subject), level=level)
+    lower, upper = limits(bias, differences.parts, len(differences.by_subject))
+    return bias, sd_estimate(differences.parts, level=level), lower, upper
+
+
+def _with_limits(frame: BlandAltman, differences: Differences, pairs: Sequence[Pair], level: float) -> BlandAltman:
+    readings = np.concatenate([values for pair in pairs for values in (pair.reference, pair.test)])
+    least = NO_SPREAD * max(float(np.abs(readings).max()), 1.0)
+    if math.sqrt(sum_of(differences.parts)) <= least:
+        reason = "all differences are the same, so that nothing can be said of their spread"
+        none = Estimate.none(reason, level=level)
+        alone = Estimate(float(differences.by_subject.mean()), level=level, reason=reason)
+        bias = none if np.ptp(readings) <= least else _back(alone, frame.scale)
+        return replace(frame, bias=bias, sd=none, lower_limit=none, upper_limit=none)
+    bias, sd, lower, upper = bias_and_limits(differences, level)
+    bias, lower, upper = (_back(estimate, frame.scale) for estimate in (bias, lower, upper))
+    return replace(frame, bias=bias, sd=sd, lower_limit=lower, upper_limit=upper)
+
+
+def _back(estimate: Estimate, scale: Scale) -> Estimate:
+    """From logarithms to ratios."""
+    if scale == "difference":
+        return estimate
+    value, low, high = (None if x is None else math.exp(x) for x in (estimate.value, estimate.low, estimate.high))
+    return replace(estimate, value=value, low=low, high=high)
+
+
+def _notes(frame: BlandAltman, differences: Differences, protocol: Protocol) -> tuple[str, ...]:
+    notes = []
+    repeated = any(max(point.readings) > 1 for point in frame.points)
+    if differences.nested:
+        notes.append("Two hips of one subject are not independent: intervals rest on the number of subjects.")
+    if repeated and protocol.true_value == "varying":
+        notes.append("Several readings of one hip in one session were averaged: limits hold for such means.")
+    elif repeated:
+        notes.append(
+            "Limits are for one reading by each method; raters and sessions count as repeats, so that differences "
+            "between these raters are in the limits."
+        )
+    slope = frame.proportional_bias
+    if slope.low is not None and slope.high is not None and not slope.low <= 0 <= slope.high:
+        notes.append(
+            "Differences change with size. This is a proportional bias if both methods scatter alike; methods that "
+            "scatter unequally give a slope without one."
+        )
+    return tuple(notes)

@@ -1,0 +1,121 @@
+"""`monai-ctseg measure`: the hips of a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monai_ctseg.cli.console import (
+    JsonOption,
+    OverwriteOption,
+    ScanArgument,
+    SeriesOption,
+    load,
+    print_facts,
+    print_json,
+    progress,
+)
+from monai_ctseg.outputs import new_folder, write_json, write_run
+
+if TYPE_CHECKING:
+    from monai_ctseg.hip import Hips, Measurement
+    from monai_ctseg.scan import Scan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example:  monai-ctseg measure ~/scans/hip --subject HIP-001 -o measured/HIP-001")(measure)
+
+
+def measure(
+    scan: ScanArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Write measurements as CSV and JSON, and a picture of each hip, into this new folder.",
+            show_default=False,
+        ),
+    ] = None,
+    subject: Annotated[
+        str, typer.Option(help="A pseudonym for the subject column of the CSV; never the patient's name.")
+    ] = "unnamed",
+    session: Annotated[str, typer.Option(help="A label for the session column of the CSV.")] = "1",
+    series: SeriesOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure hips, native or replaced: heads, sockets, cups, stem, with intervals, or why not.
+
+    Femoral head and acetabulum by spheres at the bone's edges, ball head and cup by half-maximum edges; inclination and
+    anteversion in the radiological definition, to the scanner's coronal plane. Coordinates are LPS.
+    """
+    from monai_ctseg.hip import find_hips, measurements
+
+    if not subject.strip():
+        raise typer.BadParameter("it is empty", param_hint="--subject")
+    loaded = load(scan, series)
+    start = perf_counter()
+    with progress("measuring") as bar:
+        hips = find_hips(loaded, progress=bar)
+    found = measurements(hips)
+    if output is not None:
+        with new_folder(output, overwrite=overwrite) as folder:
+            _write(folder, loaded, hips, found, {"subject": subject, "session": session})
+            write_run(
+                folder,
+                "measure",
+                {"subject": subject, "session": session, "series": series},
+                scans=[loaded],
+                seconds={"measure": perf_counter() - start},
+            )
+    if as_json:
+        print_json([asdict(one) for one in found])
+    else:
+        print_facts(describe(found))
+
+
+def _write(folder: Path, scan: Scan, hips: Hips, found: Sequence[Measurement], names: dict[str, str]) -> None:
+    from monai_ctseg.hip.pictures import plot_hip
+    from monai_ctseg.hip.table import Reading, write_table
+
+    write_table(found, Reading(**names), folder / "measurements.csv")
+    write_json(folder / "measurements.json", {**names, "measurements": [asdict(one) for one in found]})
+    if hips.left is not None:
+        plot_hip(scan, "left", hips.left, folder / "left.png")
+    if hips.right is not None:
+        plot_hip(scan, "right", hips.right, folder / "right.png")
+
+
+def describe(found: Sequence[Measurement]) -> dict[str, str]:
+    """Lines to read; what is not measurable for the same reason is one line a side."""
+    facts = {f"{one.side} {one.quantity.replace('_', ' ')}": _line(one) for one in found if one.value is not None}
+    missing: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        if one.value is None:
+            missing.setdefault((one.side, one.reason), []).append(one.quantity)
+    for (side, reason), quantities in missing.items():
+        parts = sorted({_part(name) for name in quantities}, key=[_part(name) for name in quantities].index)
+        key = f"{side} {', '.join(parts)}"
+        facts[key] = f"not measurable: {reason}"
+    return facts
+
+
+def _part(quantity: str) -> str:
+    for ending in ("_diameter", "_center_x", "_center_y", "_center_z", "_coronal", "_sagittal"):
+        quantity = quantity.removesuffix(ending)
+    return quantity.replace("_", " ")
+
+
+def _line(one: Measurement) -> str:
+    line = f"{one.value:.1f} {one.unit} ({one.low:.1f} to {one.high:.1f})"
+    if one.points is None:
+        return line
+    return f"{line}, {one.points} points, residual {one.residual_mm:.2f} mm"

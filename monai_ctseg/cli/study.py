@@ -1,0 +1,287 @@
+"""`monai-ctseg study`: a validation study, from the protocol over blind reader sheets to the report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monai_ctseg.cli.console import (
+    JsonOption,
+    OutputOption,
+    OverwriteOption,
+    print_facts,
+    print_json,
+    progress,
+    warn,
+)
+from monai_ctseg.errors import OutputError
+
+if TYPE_CHECKING:
+    from monai_ctseg.agreement.records import Estimate
+    from monai_ctseg.study.analyse import StudyResult
+    from monai_ctseg.study.plan import Plan
+    from monai_ctseg.study.protocol import StudyProtocol
+
+study_app = typer.Typer(
+    help="Run a validation study: plan it, make blind reader sheets, analyse what comes back.", no_args_is_help=True
+)
+
+
+class Images(StrEnum):
+    """How a reader's sheet points to images."""
+
+    given = "given"
+    link = "link"
+    copy = "copy"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(study_app, name="study")
+
+
+@study_app.command(epilog="Example:  monai-ctseg study plan -o protocol.yaml --acceptable-difference 2 --seed 7")
+def plan(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The protocol to write, YAML.", show_default=False)
+    ],
+    quantity: Annotated[
+        str, typer.Option(help="What is measured, as `monai-ctseg measure` names it.")
+    ] = "femoral_head_diameter",
+    unit: Annotated[str, typer.Option(help="mm or degrees.")] = "mm",
+    acceptable_difference: Annotated[
+        float, typer.Option(help="Largest difference that changes nothing for a patient, in the unit.")
+    ] = 2.0,
+    expected_sd: Annotated[float, typer.Option(help="SD of differences that is expected, in the unit.")] = 0.7,
+    expected_bias: Annotated[float, typer.Option(help="Mean difference that is expected, in the unit.")] = 0.0,
+    limit_width: Annotated[
+        float, typer.Option(help="Wanted full width of a limit's confidence interval, in the unit.")
+    ] = 0.5,
+    power: Annotated[float, typer.Option(help="Wanted probability to show that the limits are acceptable.")] = 0.8,
+    expected_icc: Annotated[float, typer.Option(help="ICC between readers that is expected.")] = 0.9,
+    icc_width: Annotated[float, typer.Option(help="Wanted full width of its confidence interval.")] = 0.1,
+    raters: Annotated[int, typer.Option(help="How many readers; at least two.")] = 2,
+    sessions: Annotated[int, typer.Option(help="How often each reader reads each case.")] = 2,
+    sides: Annotated[int, typer.Option(help="Hips measured per patient, 1 or 2.")] = 2,
+    side_correlation: Annotated[
+        float, typer.Option(help="Correlation of the differences of two hips of a patient.")
+    ] = 0.5,
+    dropout: Annotated[float, typer.Option(help="Share of hips without a pair of values.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Makes the reading orders and codes; choose your own.")] = 0,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute the sample size and write the protocol: a YAML file to be edited, before anybody measures."""
+    from monai_ctseg.outputs import new_file
+    from monai_ctseg.study.plan import make_plan
+    from monai_ctseg.study.protocol import DataCollection, Requirements, SampleSize
+    from monai_ctseg.study.protocol_file import write_protocol
+    from monai_ctseg.study.template import first_draft
+
+    if output.suffix.lower() not in (".yaml", ".yml"):
+        raise typer.BadParameter(f"{output.name} does not end with .yaml", param_hint="--output")
+    draft = first_draft(
+        Requirements(quantity=quantity, unit=unit, acceptable_difference=acceptable_difference),
+        SampleSize(
+            expected_sd=expected_sd,
+            expected_bias=expected_bias,
+            limit_width=limit_width,
+            power=power,
+            expected_icc=expected_icc,
+            icc_width=icc_width,
+            sides_per_subject=sides,
+            side_correlation=side_correlation,
+            dropout_share=dropout,
+        ),
+        DataCollection(raters=tuple(f"R{n}" for n in range(1, raters + 1)), sessions=sessions, seed=seed),
+    )
+    with progress("planning") as bar:
+        planned = make_plan(draft, bar)
+    protocol = replace(draft, sample_size=replace(draft.sample_size, subjects=planned.subjects))
+    with new_file(output, overwrite=overwrite) as path:
+        write_protocol(protocol, path)
+    _warn_of_plan(protocol, planned)
+    if as_json:
+        print_json({"protocol": output.name, "seed": seed, **asdict(planned)})
+    else:
+        print_facts(_plan_facts(output, protocol, planned))
+
+
+@study_app.command(epilog="Example:  monai-ctseg study sheet protocol.yaml cases.csv -o hips --images link")
+def sheet(
+    protocol: Annotated[Path, typer.Argument(metavar="PROTOCOL", help="What `study plan` wrote, edited.")],
+    cases: Annotated[
+        Path, typer.Argument(metavar="SUBJECTS.csv", help="A row a hip: subject (pseudonym), side, image.")
+    ],
+    output: OutputOption,
+    images: Annotated[
+        Images,
+        typer.Option(help="Pointers as given; or links to, or copies of, the images, named by code."),
+    ] = Images.given,
+    as_json: JsonOption = False,
+) -> None:
+    """Fix the protocol and make a blind sheet in random order for each reader and session, the key kept apart."""
+    from monai_ctseg.outputs import file_sha256, new_folder, write_run
+    from monai_ctseg.study.cases import read_cases
+    from monai_ctseg.study.key import KEY
+    from monai_ctseg.study.protocol import sha256
+    from monai_ctseg.study.protocol_file import read_protocol
+    from monai_ctseg.study.sheets import KEY_FOLDER, READERS, write_sheets
+
+    start, fixed, hips = time.monotonic(), read_protocol(protocol), read_cases(cases)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise OutputError(f"{output}: is there already, and a study's key must not be lost; name another folder")
+    _warn_of_cases(fixed, [(case.subject, case.side) for case in hips], images)
+    with progress("writing sheets") as bar, new_folder(output) as folder:
+        key = write_sheets(fixed, hips, folder, images=images.value, base=cases.parent, progress=bar)
+        facts: dict[str, Any] = {
+            "seed": fixed.data_collection.seed,
+            "subjects": len({case.subject for case in hips}),
+            "hips": len(hips),
+            "raters": list(fixed.data_collection.raters),
+            "sessions": fixed.data_collection.sessions,
+            "readings": len(key.entries),
+            "protocol_sha256": sha256(key.fixed),
+            "key_sha256": file_sha256(folder / KEY_FOLDER / KEY),
+        }
+        seconds = {"total": time.monotonic() - start}
+        write_run(folder, "study sheet", {"images": images.value}, seconds=seconds, study=facts)
+    if as_json:
+        print_json(facts)
+        return
+    readers = ", ".join(facts["raters"])
+    print_facts(
+        {
+            "for readers": f"{output.name}/{READERS}: {readers}, {facts['sessions']} sessions each",
+            "key": f"{output.name}/{KEY_FOLDER}: keep it from the readers",
+            "cases": f"{facts['hips']} hips of {facts['subjects']} subjects, {facts['readings']} readings",
+            "seed": str(facts["seed"]),
+            "protocol SHA-256": f"{facts['protocol_sha256']}\nput it on record: it proves what was fixed beforehand",
+        }
+    )
+
+
+@study_app.command(epilog="Example:  monai-ctseg study analyse hips filled/*.csv measurements.csv -o result")
+def analyse(
+    study: Annotated[Path, typer.Argument(metavar="STUDY_FOLDER", help="What `study sheet` wrote.")],
+    measurements: Annotated[
+        list[Path],
+        typer.Argument(metavar="MEASUREMENTS.csv...", help="All filled sheets, and what `measure` wrote."),
+    ],
+    output: OutputOption,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Count readings that are missing or not blind as failures.")
+    ] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check sheets against the key and the protocol, join them with the program's measurements, and report."""
+    from monai_ctseg.outputs import file_sha256, new_folder, write_run
+    from monai_ctseg.study.analyse import analyse_study, write_result
+
+    start = time.monotonic()
+    with progress("analysing"):
+        result = analyse_study(study, measurements, allow_missing=allow_missing)
+        for note in result.joined.notes:
+            warn(note)
+        with new_folder(output, overwrite=overwrite) as folder:
+            write_result(result, folder)
+            write_run(
+                folder,
+                "study analyse",
+                {"allow_missing": allow_missing, "overwrite": overwrite},
+                inputs=[{"name": path.name, "sha256": file_sha256(path)} for path in measurements],
+                seconds={"total": time.monotonic() - start},
+                study=_result_facts(result),
+            )
+    if result.joined.gaps:
+        warn(f"{len(result.joined.gaps)} readings are missing or not blind, and count as failures")
+    if as_json:
+        print_json(_result_facts(result))
+    else:
+        print_facts(_describe(result, output))
+
+
+def _warn_of_plan(protocol: StudyProtocol, planned: Plan) -> None:
+    for need in planned.needs:
+        if need.pairs is None:
+            warn(f"not reachable: {need.question}, as {need.reason}")
+    if protocol.data_collection.sessions < 2:
+        warn("with one session there is no test-retest reliability; plan two or more")
+
+
+def _plan_facts(output: Path, protocol: StudyProtocol, planned: Plan) -> dict[str, str]:
+    size, collection = protocol.sample_size, protocol.data_collection
+    needs = "\n".join(
+        f"{'none' if need.pairs is None else need.pairs:>5}  {need.question} ({need.method})" for need in planned.needs
+    )
+    return {
+        "protocol": f"{output.name}: edit it, then `monai-ctseg study sheet`",
+        "independent hips": needs,
+        "design effect": f"{planned.design_effect:g}, as {size.sides_per_subject} hips of a patient are alike",
+        "without a value": f"{size.dropout_share:.0%}",
+        "to enrol": f"{planned.subjects} patients, {planned.hips} hips",
+        "readings": f"{planned.readings}: {len(collection.raters)} readers, {collection.sessions} sessions",
+        "seed": str(collection.seed),
+    }
+
+
+def _warn_of_cases(protocol: StudyProtocol, hips: list[tuple[str, str]], images: Images) -> None:
+    subjects, planned = len({subject for subject, _ in hips}), protocol.sample_size.subjects
+    if subjects < planned:
+        warn(f"{subjects} subjects, where the protocol plans {planned}: intervals will be wider than planned")
+    if images is Images.given and protocol.data_collection.sessions > 1:
+        warn(
+            "a case has the same image pointer in each session, so a reader may know it again; --images link avoids it"
+        )
+
+
+def _result_facts(result: StudyResult) -> dict[str, Any]:
+    found, wanted = result.agreement, result.protocol.requirements
+    altman = found.bland_altman
+    estimates = {"bias": altman.bias, "sd": altman.sd, "lower": altman.lower_limit, "upper": altman.upper_limit}
+    return {
+        "quantity": wanted.quantity,
+        "unit": wanted.unit,
+        "scale": altman.scale,
+        "subjects": found.subjects,
+        "hips": found.hips,
+        "readings": found.readings,
+        **{name: [estimate.value, estimate.low, estimate.high] for name, estimate in estimates.items()},
+        "acceptable_difference": wanted.acceptable_difference,
+        "limits_acceptable": found.equivalence.limits.verdict,
+        "mean_acceptable": found.equivalence.mean.verdict,
+        "failed": sum(rate.failed for rate in found.failures if not rate.rater),
+        "missing": [asdict(gap) for gap in result.joined.gaps],
+        "protocol_sha256": result.protocol_sha256,
+    }
+
+
+def _describe(result: StudyResult, output: Path) -> dict[str, str]:
+    found, wanted = result.agreement, result.protocol.requirements
+    altman = found.bland_altman
+    unit = wanted.unit if altman.scale == "difference" else "times"
+    failures = [rate for rate in found.failures if not rate.rater]
+    return {
+        "report": f"{output.name}/report.html, report.md",
+        "compared": f"{wanted.test_method} - {wanted.reference_method}, {wanted.quantity}",
+        "readings": f"{found.readings} of {found.hips} hips of {found.subjects} subjects",
+        "bias": _interval(altman.bias, unit),
+        "limits": f"{_interval(altman.lower_limit, unit)}\n{_interval(altman.upper_limit, unit)}",
+        "mean": found.equivalence.mean.statement,
+        "limits shown": found.equivalence.limits.statement,
+        "failures": "\n".join(f"{rate.method}: {rate.failed} of {rate.attempted}" for rate in failures) or "none",
+    }
+
+
+def _interval(estimate: Estimate, unit: str) -> str:
+    if estimate.value is None:
+        return f"not estimable: {estimate.reason}"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3f} {unit}, no interval: {estimate.reason}"
+    return f"{estimate.value:.3f} {unit} ({estimate.level:.0%} interval {estimate.low:.3f} to {estimate.high:.3f})"

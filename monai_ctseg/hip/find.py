@@ -1,0 +1,187 @@
+"""Find: the hips of a scan, native or replaced, left and right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from monai_ctseg.grid import FloatArray
+from monai_ctseg.hip.native import Head, Optics, find_head, refine_head
+from monai_ctseg.hip.rays import Region, directions
+from monai_ctseg.hip.replaced import USUAL_BLUR_MM, Cup, Surface, find_ball, find_cup, metal_goes_on
+from monai_ctseg.hip.search import Candidate, find_balls
+from monai_ctseg.hip.socket import Socket, find_socket
+from monai_ctseg.hip.stem import Stem, find_stem
+from monai_ctseg.intensity import judge_intensity
+from monai_ctseg.scan import Scan
+
+Progress = Callable[[int, int], None]
+
+REACH_MM = 65.0
+SOFT_AND_BONE_HU = (-200.0, 2000.0)
+METAL_WINDOW_HU, METAL_RADIUS_MM = (1000.0, 2900.0), (10.0, 31.0)
+METAL_EDGE_HU_PER_MM, METAL_PLACES = 150.0, 15
+BALL_START_SHARE, BALL_SHARE = 0.45, 0.6
+HEAD_SHARE, SOCKET_SHARE = 0.7, 0.2
+"""Real and drawn heads reach 0.8 and more, what is no femoral head 0.6 at most."""
+SITES, STARTS = 12, 6
+APART_MM, HEIGHTS_MM = (110.0, 280.0), 80.0
+"""Two hips lie so far apart, and their heights differ by so much at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class NativeHip:
+    """A femoral head in its socket. whole: the scan's edge does not cut the head."""
+
+    head: Head
+    socket: Socket
+    optics: Optics
+    whole: bool
+
+    @property
+    def center_lps(self) -> FloatArray:
+        """Of the femoral head."""
+        return self.head.sphere.center_lps
+
+    @property
+    def lateral(self) -> float:
+        """The way of the neck along patient x: positive on the left."""
+        return float(self.head.rays.neck_lps[0])
+
+
+@dataclass(frozen=True, eq=False)
+class ReplacedHip:
+    """A ball head with its cup and stem; either is None where it cannot be found."""
+
+    ball: Surface
+    cup: Cup | None
+    stem: Stem | None
+    lateral: float
+
+    @property
+    def center_lps(self) -> FloatArray:
+        """Of the ball head."""
+        return self.ball.sphere.center_lps
+
+
+Hip = NativeHip | ReplacedHip
+
+
+@dataclass(frozen=True, eq=False)
+class Hips:
+    """The hips of a scan; None where there is none. cap_hu: where its scale is cut off, else infinite."""
+
+    left: Hip | None
+    right: Hip | None
+    cap_hu: float
+
+
+def find_hips(scan: Scan, *, progress: Progress | None = None) -> Hips:
+    """Search a scan for hips: first for ball heads of metal, then, away from them, for femoral heads."""
+    say = progress or (lambda done, of: None)
+    verdict = judge_intensity(scan.hu, padding_hu=scan.padding_hu)
+    cap = verdict.ceiling_hu if verdict.saturated else np.inf
+    say(0, 4)
+    replaced = _replaced(scan, cap) if verdict.ceiling_hu > METAL_WINDOW_HU[1] or verdict.saturated else []
+    say(1, 4)
+    balls = [hip.center_lps for hip in replaced]
+    candidates = find_balls(scan) if len(replaced) < 2 else []
+    say(2, 4)
+    hips: list[Hip] = [*replaced]
+    for starts in _sites(candidates, balls):
+        if len(hips) == 2:
+            break
+        native = _native(scan, starts)
+        if native is not None and all(_pair(native, other) for other in hips):
+            hips.append(native)
+    say(4, 4)
+    return _by_side(hips, cap)
+
+
+def across_mm(scan: Scan) -> float:
+    """Standard deviation of the blur across slices: a slice as thick as the step to the next, and some kernel."""
+    thickness = scan.grid.spacing_mm[2]
+    return float(np.hypot(thickness / np.sqrt(12), 0.2))
+
+
+def _replaced(scan: Scan, cap_hu: float) -> list[ReplacedHip]:
+    """Up to two hips with a ball head, of those the fullest."""
+    candidates = find_balls(
+        scan,
+        window_hu=METAL_WINDOW_HU,
+        radius_mm=METAL_RADIUS_MM,
+        edge_hu_per_mm=METAL_EDGE_HU_PER_MM,
+        places=METAL_PLACES,
+    )
+    balls: list[tuple[Region, Surface]] = []
+    for candidate in candidates[:SITES]:
+        if candidate.share < BALL_START_SHARE or any(_near(candidate.center_lps, b, 40) for _, b in balls):
+            continue
+        region = Region.around(scan, candidate.center_lps, REACH_MM, cap_hu=cap_hu)
+        ball = find_ball(region, candidate, across_mm(scan))
+        if ball is not None and ball.share >= BALL_SHARE:
+            balls.append((region, ball))
+    found: list[ReplacedHip] = []
+    for region, ball in balls[:2]:
+        cup, neck = find_cup(region, ball), metal_goes_on(region, ball)
+        lateral = float(neck[0]) if cup is None or cup.rim is None else float(cup.rim.opening_lps[0])
+        found.append(ReplacedHip(ball, cup, find_stem(scan, ball), lateral))
+    return found
+
+
+def _near(center: FloatArray, ball: Surface, distance_mm: float) -> bool:
+    return bool(np.linalg.norm(center - ball.sphere.center_lps) < distance_mm)
+
+
+def _sites(candidates: list[Candidate], taken_lps: list[FloatArray]) -> Iterator[list[Candidate]]:
+    """Candidates by place, the likeliest place first, away from what is taken."""
+    sites: list[list[Candidate]] = []
+    for one in candidates[: 6 * SITES]:
+        if any(np.linalg.norm(one.center_lps - center) < 60 for center in taken_lps):
+            continue
+        for site in sites:
+            if np.linalg.norm(site[0].center_lps - one.center_lps) < 20:
+                site.append(one)
+                break
+        else:
+            sites.append([one])
+    yield from (site[:STARTS] for site in sites[:SITES])
+
+
+def _native(scan: Scan, starts: list[Candidate]) -> NativeHip | None:
+    region = Region.around(scan, starts[0].center_lps, REACH_MM).clipped(*SOFT_AND_BONE_HU)
+    across = across_mm(scan)
+    first = find_head(region, starts, Optics(USUAL_BLUR_MM, across))
+    if first is None or first.share < HEAD_SHARE - 0.15:
+        return None
+    refined = refine_head(region, first, across)
+    if refined is None or refined[0].share < HEAD_SHARE:
+        return None
+    head, optics = refined
+    socket = find_socket(region, head)
+    if socket is None or socket.share < SOCKET_SHARE:
+        return None
+    around = head.sphere.center_lps + directions(200) * (head.sphere.radius_mm + 1)
+    index = scan.grid.to_index(around)
+    whole = bool(((index >= 0) & (index <= np.array(scan.grid.shape) - 1)).all())
+    return NativeHip(head, socket, optics, whole)
+
+
+def _pair(one: Hip, other: Hip) -> bool:
+    """Whether two hips can be those of one patient."""
+    apart = np.abs(one.center_lps - other.center_lps)
+    return bool(APART_MM[0] < np.linalg.norm(apart) < APART_MM[1] and apart[2] < HEIGHTS_MM and apart[0] > apart[1])
+
+
+def _by_side(hips: list[Hip], cap_hu: float) -> Hips:
+    """Left is where patient x is larger; of one hip alone, where its neck or its cup's opening points."""
+    sides: dict[Literal["left", "right"], Hip] = {}
+    if len(hips) == 2 and _pair(*hips):
+        right, left = sorted(hips, key=lambda hip: float(hip.center_lps[0]))
+        sides = {"left": left, "right": right}
+    elif hips:
+        sides["left" if hips[0].lateral > 0 else "right"] = hips[0]
+    return Hips(sides.get("left"), sides.get("right"), cap_hu)

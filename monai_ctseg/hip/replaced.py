@@ -1,0 +1,230 @@
+"""Replaced: the ball head and the cup of a hip prosthesis, by the edges of metal.
+
+Across the edge of metal HU fall from the metal's to the liner's; the edge lies where half of the way is done. A wall
+as thin as the blur never reaches the metal's HU, so ball and cup are fitted as layers behind a blur (`layers`), which
+for a thick piece is the half-maximum edge. Where the scale is cut off (12 bits), the flank that is left is fitted, and
+what the metal reads is known only roughly: the interval says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from monai_ctseg.grid import FloatArray
+from monai_ctseg.hip.layers import Fit, Model, Prior, Profiles, fit_layers
+from monai_ctseg.hip.rays import Region, directions
+from monai_ctseg.hip.rim import Bowl, Rim, find_rim, meridians
+from monai_ctseg.hip.search import Candidate
+from monai_ctseg.hip.sphere import Sphere, fit_sphere
+from monai_ctseg.solids import unit
+
+CUP_MM = (18.0, 36.0)
+"""Outer radii of cups."""
+WALL_MM = (0.8, 9.0)
+METAL_HU = 2000.0
+FEW, MANY = 250, 1000
+"""Rays for a first look, and for the figure."""
+STEP_MM = 0.4
+BLURS_MM = (0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.2)
+USUAL_BLUR_MM = 0.5
+"""Where the scale is cut off the blur cannot be told from the metal's HU."""
+SCALE_MM = (0.05, 0.3)
+CUT_OFF_BALL = Prior(14_000, 5000)
+CUT_OFF_CUP = Prior(9000, 4000)
+"""What metal reads that a scale of 12 bits cuts off: balls are of cobalt-chromium or steel, cups mostly of titanium."""
+SOFT = Prior(0, 400)
+INLIER_MM = 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A metal sphere. share: of all directions, those in which its edge lies within 0.7 mm of it.
+
+    metal: what it reads, HU. blur_mm: within and across slices. misfit: of its rays, mean.
+    cut_off: the scale ends below the metal. wall_mm: of a cup.
+    """
+
+    sphere: Sphere
+    share: float
+    metal: Prior
+    blur_mm: tuple[float, float]
+    misfit: float
+    cut_off: bool
+    wall_mm: float = 0.0
+
+    @property
+    def ball(self) -> tuple[FloatArray, float]:
+        """Centre and radius."""
+        return self.sphere.center_lps, self.sphere.radius_mm
+
+
+@dataclass(frozen=True, eq=False)
+class Cup:
+    """A metal cup: its outer surface, and its rim where that can be told."""
+
+    surface: Surface
+    rim: Rim | None
+
+
+def find_ball(region: Region, start: Candidate, across_mm: float) -> Surface | None:
+    """The ball head that a candidate leads to; None where there is none."""
+    place = start.center_lps, start.radius_mm
+    cut_off = region.cap_hu < np.inf
+    blurs = (USUAL_BLUR_MM,) if cut_off else BLURS_MM
+    tries = [_fit_ball(region, place, (blur, across_mm), rays=FEW) for blur in blurs]
+    best = min((t for t in tries if t), key=lambda t: t.misfit, default=None)
+    return None if best is None else _fit_ball(region, best.ball, best.blur_mm, rays=MANY)
+
+
+def _fit_ball(
+    region: Region, ball: tuple[FloatArray, float], blur_mm: tuple[float, float], *, rays: int
+) -> Surface | None:
+    ways, surface = directions(rays), None
+    for _ in range(3):
+        center, radius = ball
+        at = radius + np.arange(-4.0, 3.01, STEP_MM)
+        hu = region.profiles(center, ways, at)
+        within = np.isfinite(hu).all(axis=1)
+        metal = _reads(hu[within, :4], region.cap_hu, CUT_OFF_BALL)
+        if within.mean() < 0.7 or metal is None:
+            return None
+        model = Model((metal, SOFT), Prior(radius, 1.5), cap_hu=region.cap_hu)
+        fit = _fit(region, hu[within], at, ways[within], blur_mm, model)
+        surface = _surface(fit, ways[within], ball, Surface(_none(ball), 0, metal, blur_mm, 0, region.cap_hu < np.inf))
+        if surface is None:
+            return None
+        surface = replace(surface, share=surface.share * within.mean())
+        ball = surface.ball
+    return surface
+
+
+def _none(ball: tuple[FloatArray, float]) -> Sphere:
+    return Sphere(ball[0], ball[1], np.zeros(0), np.inf, np.zeros((4, 4)))
+
+
+def _reads(hu: FloatArray, cap_hu: float, cut_off: Prior) -> Prior | None:
+    """What the metal reads, from HU within it; None where there is none."""
+    value = float(np.median(hu)) if hu.size else 0.0
+    if value >= 0.97 * cap_hu:
+        return cut_off
+    return Prior(value, 0.25 * value) if value > METAL_HU else None
+
+
+def _fit(
+    region: Region,
+    hu: FloatArray,
+    at: FloatArray,
+    ways: FloatArray,
+    blur_mm: tuple[float, float],
+    model: Model,
+) -> Fit:
+    metal = max(level.mean for level in model.levels_hu)
+    return fit_layers(Profiles(hu, at, region.blur_mm(ways, *blur_mm), 0.03 * metal + 40), model)
+
+
+def _surface(fit: Fit, ways: FloatArray, ball: tuple[FloatArray, float], surface: Surface) -> Surface | None:
+    """The sphere of the outermost edges, from rays of a ball (centre, radius); None where there is none."""
+    at, sd = fit.edges_mm[:, -1], fit.edges_sd_mm[:, -1]
+    usable = (fit.misfit < 3) & (sd < 0.8) & (np.abs(at - ball[1]) < 2.5)
+    if usable.sum() < 30:
+        return None
+    points = ball[0] + ways[usable] * at[usable, None]
+    sphere = fit_sphere(points, sd_mm=np.hypot(sd[usable], 0.1), start=ball, scale_mm=SCALE_MM)
+    if not np.isfinite(sphere.residual_mm) or np.linalg.norm(sphere.center_lps - ball[0]) > 8:
+        return None
+    share = float((np.abs(sphere.off_mm(points)) < INLIER_MM).sum() / len(ways))
+    return replace(surface, sphere=sphere, share=share, misfit=float(np.minimum(fit.misfit, 3).mean()))
+
+
+def find_cup(region: Region, ball: Surface) -> Cup | None:
+    """The metal cup about a ball head; None where no metal bowl surrounds a seventh of it."""
+    start = _trace_cup(region, ball)
+    if start is None:
+        return None
+    factors = (1.0,) if start.cut_off else (1.0, 1.2, 1.5)
+    metals = [replace(start.metal, mean=start.metal.mean * f) for f in factors]
+    tries = [_fit_cup(region, replace(start, metal=metal), rays=FEW) for metal in metals]
+    best = min((t for t in tries if t), key=lambda t: t.misfit, default=None)
+    surface = None if best is None else _fit_cup(region, best, rays=MANY)
+    return None if surface is None else Cup(surface, _find_rim(region, surface))
+
+
+def _trace_cup(region: Region, ball: Surface) -> Surface | None:
+    """A bowl about a ball, by half-maximum edges along rays from the ball's centre: where metal beyond it ends."""
+    center, radius = ball.ball
+    ways, at = directions(MANY), np.arange(radius + 1.5, CUP_MM[1] + 3, STEP_MM)
+    hu = np.nan_to_num(region.profiles(center, ways, at), nan=-1000.0)
+    peak = hu.max(axis=1)
+    level = np.maximum(0.5 * np.minimum(peak, region.cap_hu), METAL_HU / 2)
+    on, order = hu > level[:, None], np.arange(len(at))
+    first = on.argmax(axis=1)
+    last = np.where(~on & (order > first[:, None]), order, len(at) - 1).min(axis=1) - 1
+    wall = (last - first + 1) * STEP_MM
+    clear = (peak > METAL_HU) & (first > 2) & (wall < WALL_MM[1]) & (last > first) & (at[last] > CUP_MM[0])
+    if clear.mean() < 0.15:
+        return None
+    here, there = hu[clear, last[clear]], hu[clear, last[clear] + 1]
+    outer = at[last[clear]] + STEP_MM * np.clip((here - level[clear]) / np.maximum(here - there, 1), 0, 1)
+    points = center + ways[clear] * outer[:, None]
+    sphere = fit_sphere(points, start=(center, float(np.median(outer))), scale_mm=(0.2, 1.0))
+    metal = _reads(np.percentile(peak[clear], [80.0]), region.cap_hu, CUT_OFF_CUP)
+    if metal is None or not CUP_MM[0] < sphere.radius_mm < CUP_MM[1]:
+        return None
+    narrow = metal if ball.cut_off else Prior(metal.mean, 0.02 * metal.mean)
+    return replace(ball, sphere=sphere, metal=narrow, wall_mm=float(np.median(wall[clear])))
+
+
+def _fit_cup(region: Region, start: Surface, *, rays: int) -> Surface | None:
+    """The cup's outer surface, from a first one."""
+    ways, surface = directions(rays), start
+    for _ in range(3):
+        center, radius = surface.ball
+        at = radius + np.arange(-surface.wall_mm - 2.5, 3.01, STEP_MM)
+        hu = region.profiles(center, ways, at)
+        bowl = np.isfinite(hu).all(axis=1) & (hu.max(axis=1) > 0.4 * min(surface.metal.mean, region.cap_hu))
+        if bowl.mean() < 0.15:
+            return None
+        model = Model(
+            levels_hu=(SOFT, surface.metal, Prior(200, 400)),
+            edge_mm=Prior(radius - surface.wall_mm, 1.5),
+            log_widths_mm=(Prior(float(np.log(surface.wall_mm)), 0.5),),
+            cap_hu=region.cap_hu,
+        )
+        fit = _fit(region, hu[bowl], at, ways[bowl], surface.blur_mm, model)
+        found = _surface(fit, ways[bowl], surface.ball, surface)
+        if found is None:
+            return None
+        wall = float(np.clip(np.median(np.diff(fit.edges_mm, axis=1)), *WALL_MM))
+        surface = replace(found, share=found.share * float(bowl.mean()), wall_mm=wall)
+    return surface
+
+
+def _find_rim(region: Region, cup: Surface) -> Rim | None:
+    """The rim of the wall's middle; pole and rim in turns."""
+    center, middle = cup.sphere.center_lps, cup.sphere.radius_mm - cup.wall_mm / 2
+    ways = directions(MANY)
+    wall = np.nan_to_num(region.sample(center + middle * ways)) > 0.5 * min(cup.metal.mean, region.cap_hu)
+    pole, rim = unit(ways[wall].sum(axis=0) + 1e-9), None
+    for _ in range(3):
+        along = meridians(pole)
+        hu = region.sample(center + middle * along)
+        if not np.isfinite(hu[:, :25]).any():
+            return None
+        level = 0.5 * min(float(np.nanmedian(hu[:, :25])), region.cap_hu)
+        rim = find_rim(Bowl(center, middle, along, hu, level))
+        if rim is None:
+            return None
+        pole = -rim.opening_lps
+    return rim
+
+
+def metal_goes_on(region: Region, ball: Surface) -> npt.NDArray[np.float64]:
+    """Unit vector from a ball to where its neck leaves it; zeros where no metal does."""
+    ways, (center, radius) = directions(MANY), ball.ball
+    hu = region.profiles(center, ways, radius + np.arange(1.0, 3.1, 0.5))
+    on = np.nan_to_num(hu, nan=-1000.0).min(axis=1) > 0.4 * min(ball.metal.mean, region.cap_hu)
+    total = ways[on].sum(axis=0)
+    return np.asarray(unit(total) if np.linalg.norm(total) > 0 else np.zeros(3))

@@ -1,0 +1,30 @@
+"""Intervals hold the truth as often as they say: a quick version of `python -m benchmarks.coverage`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.coverage import STUDIES, bias_and_limits_of, concordances, correlations, repeats, simulate
+
+TRIALS = 400
+
+
+@pytest.mark.parametrize(
+    "trial",
+    [
+        bias_and_limits_of(STUDIES[0]),
+        bias_and_limits_of(STUDIES[5]),
+        correlations((3, 0.3, 0.9), 2),
+        concordances(0.95, 0.1),
+        repeats,
+    ],
+)
+def test_coverage_is_nominal(trial):
+    for name, (percent, count) in simulate(trial, 20, trials=TRIALS, seed=1).items():
+        assert count == TRIALS, name
+        assert 91.5 <= percent <= 98.5, name  # 3.2 standard errors of 400 trials on each side

@@ -1,0 +1,143 @@
+"""A study's protocol: as a file, its checks, and what is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from monai_ctseg.agreement_report import ITEMS
+from monai_ctseg.errors import ProtocolError
+from monai_ctseg.study.blinding import subject_finder
+from monai_ctseg.study.cases import Case
+from monai_ctseg.study.key import draw_key
+from monai_ctseg.study.plan import make_plan
+from monai_ctseg.study.protocol import DataCollection, Requirements, SampleSize, StudyProtocol, sha256
+from monai_ctseg.study.protocol_file import read_protocol, write_protocol
+from monai_ctseg.study.statements import statements
+from monai_ctseg.study.template import first_draft
+
+
+@pytest.fixture
+def protocol() -> StudyProtocol:
+    return first_draft(Requirements(), SampleSize(), DataCollection(seed=3))
+
+
+def test_a_file_gives_back_what_was_written(protocol: StudyProtocol, tmp_path: Path) -> None:
+    path = tmp_path / "protocol.yaml"
+    write_protocol(protocol, path)
+    assert read_protocol(path) == protocol
+    text = path.read_text()
+    headings = ("requirements", "methods", "sample_size", "data_collection", "reliability", "validity", "analysis")
+    assert [text.index(f"\n{name}:\n") for name in (*headings, "reporting")] == sorted(
+        text.index(f"\n{name}:\n") for name in (*headings, "reporting")
+    )
+    path.write_text(text.replace("level: 0.95", "level:   0.95  # as ever").replace("2.0", "2"))
+    assert sha256(read_protocol(path).fixed()) == sha256(protocol.fixed())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "acceptable_difference:",
+            "aceptable_difference:",
+            "'aceptable_difference'; did you mean 'acceptable_difference'?",
+        ),
+        ("validity:", "validty:", "unknown name 'validty'; did you mean 'validity'?"),
+        ("  power: 0.8\n", "", "sample_size lacks 'power'"),
+        ("power: 0.8", "power: 0.8\n  power: 0.9", "'power' is there twice"),
+        ("power: 0.8", "power: high", "sample_size.power is 'high'; give a number"),
+        ("power: 0.8", "power: yes", "sample_size.power is True; give a number"),
+        ("sessions: 2", "sessions: 2.5", "data_collection.sessions is 2.5; give a whole number"),
+        ("expected_sd: 0.7", "expected_sd: -0.7", "expected_sd is -0.7; give a number above 0"),
+        ("  - R2\n", "", "data_collection.raters has 1; give at least 2"),
+        ("- R2", "- r1", "names a reader twice"),
+        ("- R2", "- 2", "data_collection.raters is ('R1', 2); give a list of texts, in quotes"),
+        ("- R2", "- ../R2", "raters has '../R2'; use letters"),
+        ("scale: auto", "scale: log", "analysis.scale is 'log'; choose one of difference, ratio, auto"),
+        ("reference_method: clinician", "reference_method: monai-ctseg", "must be two methods"),
+        ("quantity: femoral_head_diameter", "quantity: ''", "requirements.quantity is empty"),
+        ("title: Agreement", "title: on: Agreement", "is no YAML"),
+        ("unit: mm", "unit: [mm", "is no YAML"),
+        ("validity:\n", "validity: none\nx:\n", "unknown name 'x'"),
+    ],
+)
+def test_files_that_cannot_be_used(protocol: StudyProtocol, tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = tmp_path / "protocol.yaml"
+    write_protocol(protocol, path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ProtocolError) as refusal:
+        read_protocol(path)
+    assert message in str(refusal.value)
+    assert str(refusal.value).startswith("protocol.yaml: ")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"- a\n", b"text", b"\xff\xfe\x00"])
+def test_files_that_are_no_protocol(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.yaml").write_bytes(content)
+    with pytest.raises(ProtocolError, match=r"^p.yaml: "):
+        read_protocol(tmp_path / "p.yaml")
+    with pytest.raises(ProtocolError, match="cannot be read"):
+        read_protocol(tmp_path / "nowhere.yaml")
+
+
+def test_a_plan_adds_hips_that_are_alike_and_hips_without_a_value(protocol: StudyProtocol) -> None:
+    plan = make_plan(protocol)
+    assert plan.pairs == max(need.pairs or 0 for need in plan.needs if need.counts)
+    assert plan.design_effect == 1.5
+    assert plan.hips * 0.9 >= plan.pairs * 1.5 > (plan.hips - 1) * 0.9
+    assert plan.subjects == -(-plan.hips // 2)
+    one_side = replace(protocol, sample_size=SampleSize(sides_per_subject=1, dropout_share=0.0))
+    assert make_plan(one_side).subjects == plan.pairs
+
+
+def test_each_question_asks_for_more_where_it_is_harder(protocol: StudyProtocol) -> None:
+    before = make_plan(protocol).needs
+    harder = SampleSize(expected_bias=0.3, limit_width=0.4, icc_width=0.08)
+    after = make_plan(replace(protocol, sample_size=harder)).needs
+    assert all((b.pairs or 0) > (a.pairs or 0) for a, b in zip(before, after, strict=True))
+
+
+def test_statements_are_of_items_that_there_are(protocol: StudyProtocol) -> None:
+    said = statements(protocol, "abc")
+    assert set(said) <= {item.key for item in ITEMS}
+    assert "abc" in said["analysis"]
+    assert "rationale" not in said
+    written = replace(protocol, reporting=replace(protocol.reporting, rationale="Nobody knows."))
+    assert statements(written, "abc")["rationale"] == "Nobody knows."
+
+
+def test_codes_are_neither_words_nor_numbers_nor_twice(protocol: StudyProtocol) -> None:
+    cases = [Case(f"S{n}", "left", "x") for n in range(50)]
+    codes = [entry.code for entry in draw_key(protocol, cases).entries]
+    assert len(set(codes)) == 200
+    assert not set("".join(codes)) & set("AEIOU0123456789")
+
+
+def test_a_single_case_can_be_read_twice(protocol: StudyProtocol) -> None:
+    assert len(draw_key(protocol, [Case("S1", "left", "x")]).entries) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [
+        ("scans/HIP-01/series", "HIP-01"),
+        ("hip-01.nii.gz", "HIP-01"),
+        ("as in HIP-01.", "HIP-01"),
+        ("HIP-011", ""),
+        ("xHIP-01", ""),
+        ("12", "12"),
+        ("scans/12/3.dcm", "12"),
+        ("12.nii.gz", "12"),
+        ("osteophyte of 12 mm", ""),
+        ("images/BCDFGH", ""),
+        ("", ""),
+    ],
+)
+def test_subjects_that_a_text_names(text: str, subject: str) -> None:
+    assert subject_finder(["HIP-01", "12", "B"])(text) == subject
