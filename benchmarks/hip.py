@@ -203,8 +203,8 @@ def _table(title: str, rows: Sequence[Row]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for name, group in _grouped((row for row in rows if row.truth is not None), lambda row: row.quantity):
         yield f"| {name} ({group[0].unit}) | {len(group)} |" + _cells(group)
-    reasons = Counter((row.quantity, row.reason) for row in rows if row.value is None and row.truth is not None)
-    yield from ("", *(f"- {count} x {name}: {reason}" for (name, reason), count in reasons.most_common()))
+    reasons = Counter(row.reason for row in rows if row.value is None and row.truth is not None)
+    yield from ("", *(f"- {count} figures: {reason}" for reason, count in reasons.most_common()))
     false = Counter(row.quantity for row in rows if row.value is not None and row.truth is None)
     yield from ("", f"Figures without a truth: {dict(false) or 'none'}", "")
 

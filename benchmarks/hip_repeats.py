@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import affine_transform
 
 from monai_ctseg.grid import Grid
-from monai_ctseg.hip import measure_hips
+from monai_ctseg.hip import Measurement, measure_hips
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Scan
 
-COLUMNS = ("variant", "side", "quantity", "unit", "value", "low", "high", "residual_mm", "points", "reason")
+AS_IT_IS = "as it is"
 CROP = 0.08
 NOISE_HU = 20.0
 TWELVE_BITS_HU = 3071
@@ -22,40 +23,39 @@ TWELVE_BITS_HU = 3071
 
 def repeat_on(source: Path, out: Path) -> str:
     """Measure a scan and its variants; OUT.csv and OUT.md hold the figures, which are also returned as Markdown."""
-    scan = read_scan(source)
-    found = {name: {(m.side, m.quantity): m for m in measure_hips(one)} for name, one in variants(scan)}
-    first = found["as it is"]
-    keys = list(dict.fromkeys(key for one in found.values() for key in one))
-    lines = [f"## {out.name}\n", "| side | quantity | " + " | ".join(found) + " |", "| --- " * (len(found) + 2) + "|"]
+    found = {name: measure_hips(scan) for name, scan in variants(read_scan(source))}
     with out.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            ("variant", "side", "quantity", "unit", "value", "low", "high", "residual_mm", "points", "reason")
-        )
-        for key in keys:
-            base, cells = first.get(key), []
-            for name, one in found.items():
-                m = one.get(key)
-                if m is None:
-                    cells.append("no row")
-                    continue
-                writer.writerow((name, *key, m.unit, m.value, m.low, m.high, m.residual_mm, m.points, m.reason))
-                if m.value is None:
-                    cells.append("-")
-                elif name == "as it is" or base is None or base.value is None:
-                    cells.append(f"{m.value:.2f}")
-                else:
-                    cells.append(f"{m.value - base.value:+.2f}")
-            lines.append(f"| {key[0]} | {key[1]} | " + " | ".join(cells) + " |")
-    reasons = sorted({f"- {key[0]} {key[1]}: {m.reason}" for key, m in first.items() if m.reason})
-    text = "\n".join([*lines, "", *reasons, ""])
+        writer = csv.DictWriter(file, ["variant", *(field.name for field in fields(Measurement))])
+        writer.writeheader()
+        writer.writerows({"variant": name} | asdict(one) for name, ones in found.items() for one in ones)
+    text = "\n".join([f"## {out.name}\n", *_table(found)]) + "\n"
     out.with_suffix(".md").write_text(text)
     return text
 
 
+def _table(found: dict[str, tuple[Measurement, ...]]) -> Iterator[str]:
+    """The scan's own figures, and how far those of its variants are from them."""
+    by_key = {name: {(m.side, m.quantity): m for m in ones} for name, ones in found.items()}
+    yield "| side | quantity | 95 % interval | " + " | ".join(found) + " |"
+    yield "| --- " * (len(found) + 3) + "|"
+    for m in found[AS_IT_IS]:
+        values = [by_key[name][m.side, m.quantity].value for name in found]
+        if any(value is not None for value in values):
+            cells = [f"{m.value:.2f}" if m.value is not None else "none"]
+            cells += [_change(value, m.value) for value in values[1:]]
+            half = "" if m.low is None or m.high is None else f"+- {(m.high - m.low) / 2:.2f}"
+            yield f"| {m.side} | {m.quantity} ({m.unit}) | {half} | " + " | ".join(cells) + " |"
+
+
+def _change(value: float | None, before: float | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.2f} (new)" if before is None else f"{value - before:+.2f}"
+
+
 def variants(scan: Scan) -> Iterator[tuple[str, Scan]]:
     """The scan, and others of the same patient in the same coordinates."""
-    yield "as it is", scan
+    yield AS_IT_IS, scan
     yield "crop", _crop(scan)
     yield "flip", _flip(scan)
     for factor in (0.8, 1.25):

@@ -95,23 +95,34 @@ def _write(folder: Path, scan: Scan, hips: Hips, found: Sequence[Measurement], n
 
 
 def describe(found: Sequence[Measurement]) -> dict[str, str]:
-    """Lines to read; what is not measurable for the same reason is one line a side."""
-    facts = {f"{one.side} {one.quantity.replace('_', ' ')}": _line(one) for one in found if one.value is not None}
-    missing: dict[tuple[str, str], list[str]] = {}
+    """Lines to read: a quantity each, a centre's three in one; what is not measurable is a line for each reason."""
+    facts: dict[str, str] = {}
+    missing: dict[tuple[str, str], list[Measurement]] = {}
     for one in found:
+        name = f"{one.side} {one.quantity.replace('_', ' ')}"
         if one.value is None:
-            missing.setdefault((one.side, one.reason), []).append(one.quantity)
-    for (side, reason), quantities in missing.items():
-        parts = sorted({_part(name) for name in quantities}, key=[_part(name) for name in quantities].index)
-        key = f"{side} {', '.join(parts)}"
-        facts[key] = f"not measurable: {reason}"
+            missing.setdefault((one.side, one.reason), []).append(one)
+        elif one.quantity.endswith(("_center_y", "_center_z")):
+            facts[f"{name[:-2]}, LPS"] += f", {one.value:.1f}" + (") mm" if name.endswith("z") else "")
+        elif one.quantity.endswith("_center_x"):
+            facts[f"{name[:-2]}, LPS"] = f"({one.value:.1f}"
+        else:
+            facts[name] = _line(one)
+    for (side, reason), ones in missing.items():
+        facts[f"{side}, not measurable"] = "\n".join(
+            filter(None, (facts.get(f"{side}, not measurable"), f"{', '.join(_parts(ones))}: {reason}"))
+        )
     return facts
 
 
-def _part(quantity: str) -> str:
-    for ending in ("_diameter", "_center_x", "_center_y", "_center_z", "_coronal", "_sagittal"):
-        quantity = quantity.removesuffix(ending)
-    return quantity.replace("_", " ")
+def _parts(missing: Sequence[Measurement]) -> list[str]:
+    """Names of what is missing: of a part in whole its own, else of each quantity."""
+    from monai_ctseg.hip.measure import QUANTITIES
+
+    names = [one.quantity for one in missing]
+    whole = [part for part, quantities in QUANTITIES.items() if {f"{part}_{q}" for q in quantities} <= {*names}]
+    rest = [name for name in names if not name.startswith(tuple(whole))]
+    return [name.replace("_", " ") for name in (*whole, *rest)]
 
 
 def _line(one: Measurement) -> str:

@@ -25,9 +25,13 @@ SOFT_AND_BONE_HU = (-200.0, 2000.0)
 METAL_WINDOW_HU, METAL_RADIUS_MM = (1000.0, 2900.0), (10.0, 31.0)
 METAL_EDGE_HU_PER_MM, METAL_PLACES = 150.0, 15
 BALL_START_SHARE, BALL_SHARE = 0.45, 0.6
-HEAD_SHARE, SOCKET_SHARE = 0.7, 0.2
-"""Real and drawn heads reach 0.8 and more, what is no femoral head 0.6 at most."""
+HEAD_SHARE, SOCKET_SHARE = 0.7, 0.25
+"""Heads, real and drawn, reach 0.8, and 0.35 of their rays meet the socket; other bones reach the one or the other."""
 SITES, STARTS = 12, 6
+GAP_MM, OFF_CENTER_MM = (0.3, 8.0), 8.0
+"""Between the spheres of head and socket, and their centres."""
+COARSEST_MM = (1.6, 1.6, 4.0)
+"""Larger voxels hide the joint space; no accuracy is known for them."""
 APART_MM, HEIGHTS_MM = (110.0, 280.0), 80.0
 """Two hips lie so far apart, and their heights differ by so much at most."""
 
@@ -72,16 +76,18 @@ Hip = NativeHip | ReplacedHip
 
 @dataclass(frozen=True, eq=False)
 class Hips:
-    """The hips of a scan; None where there is none. cap_hu: where its scale is cut off, else infinite."""
+    """The hips of a scan; None where there is none, for a reason common to both or because none was found."""
 
     left: Hip | None
     right: Hip | None
-    cap_hu: float
+    reason: str = ""
 
 
 def find_hips(scan: Scan, *, progress: Progress | None = None) -> Hips:
     """Search a scan for hips: first for ball heads of metal, then, away from them, for femoral heads."""
     say = progress or (lambda done, of: None)
+    if too_coarse := _too_coarse(scan):
+        return Hips(None, None, too_coarse)
     verdict = judge_intensity(scan.hu, padding_hu=scan.padding_hu)
     cap = verdict.ceiling_hu if verdict.saturated else np.inf
     say(0, 4)
@@ -98,7 +104,16 @@ def find_hips(scan: Scan, *, progress: Progress | None = None) -> Hips:
         if native is not None and all(_pair(native, other) for other in hips):
             hips.append(native)
     say(4, 4)
-    return _by_side(hips, cap)
+    return _by_side(hips)
+
+
+def _too_coarse(scan: Scan) -> str:
+    """Why the scan's voxels are too large to measure on; empty where they are not."""
+    steps = scan.grid.spacing_mm
+    if all(step <= most for step, most in zip(steps, COARSEST_MM, strict=True)):
+        return ""
+    shown, most = (" x ".join(f"{mm:.3g}" for mm in sizes) for sizes in (steps, COARSEST_MM))
+    return f"the scan's voxels of {shown} mm are too coarse; at most {most} mm (columns, rows, slices) can be measured"
 
 
 def across_mm(scan: Scan) -> float:
@@ -162,12 +177,19 @@ def _native(scan: Scan, starts: list[Candidate]) -> NativeHip | None:
         return None
     head, optics = refined
     socket = find_socket(region, head)
-    if socket is None or socket.share < SOCKET_SHARE:
+    if socket is None or socket.share < SOCKET_SHARE or not _fits(head, socket):
         return None
     around = head.sphere.center_lps + directions(200) * (head.sphere.radius_mm + 1)
     index = scan.grid.to_index(around)
     whole = bool(((index >= 0) & (index <= np.array(scan.grid.shape) - 1)).all())
     return NativeHip(head, socket, optics, whole)
+
+
+def _fits(head: Head, socket: Socket) -> bool:
+    """Whether a socket can be that of a head."""
+    gap = socket.sphere.radius_mm - head.sphere.radius_mm
+    off = float(np.linalg.norm(socket.sphere.center_lps - head.sphere.center_lps))
+    return GAP_MM[0] < gap < GAP_MM[1] and off < OFF_CENTER_MM
 
 
 def _pair(one: Hip, other: Hip) -> bool:
@@ -176,7 +198,7 @@ def _pair(one: Hip, other: Hip) -> bool:
     return bool(APART_MM[0] < np.linalg.norm(apart) < APART_MM[1] and apart[2] < HEIGHTS_MM and apart[0] > apart[1])
 
 
-def _by_side(hips: list[Hip], cap_hu: float) -> Hips:
+def _by_side(hips: list[Hip]) -> Hips:
     """Left is where patient x is larger; of one hip alone, where its neck or its cup's opening points."""
     sides: dict[Literal["left", "right"], Hip] = {}
     if len(hips) == 2 and _pair(*hips):
@@ -184,4 +206,4 @@ def _by_side(hips: list[Hip], cap_hu: float) -> Hips:
         sides = {"left": left, "right": right}
     elif hips:
         sides["left" if hips[0].lateral > 0 else "right"] = hips[0]
-    return Hips(sides.get("left"), sides.get("right"), cap_hu)
+    return Hips(sides.get("left"), sides.get("right"))

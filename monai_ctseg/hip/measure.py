@@ -50,12 +50,12 @@ def measure_hips(scan: Scan, *, progress: Progress | None = None) -> tuple[Measu
 def measurements(hips: Hips) -> tuple[Measurement, ...]:
     """The measurements of hips found."""
     sides: tuple[tuple[Side, Hip | None], ...] = (("left", hips.left), ("right", hips.right))
-    return (*(one for side, hip in sides for one in _of_side(side, hip)), *_of_both(hips))
+    return (*(one for side, hip in sides for one in _of_side(side, hip, hips.reason)), *_of_both(hips))
 
 
-def _of_side(side: Side, hip: Hip | None) -> Iterator[Measurement]:
+def _of_side(side: Side, hip: Hip | None, reason: str) -> Iterator[Measurement]:
     if hip is None:
-        yield from _missing(side, f"no {side} hip was found in this scan", *NATIVE, *METAL)
+        yield from _missing(side, reason or f"no {side} hip was found in this scan", *NATIVE, *METAL)
     elif isinstance(hip, ReplacedHip):
         yield from _missing(side, "the hip is replaced: a metal ball head was found", *NATIVE)
         yield from _replaced(side, hip)
