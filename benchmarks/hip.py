@@ -86,7 +86,7 @@ def main() -> None:
     tasks += [Task(given.seed + n, ORDER[n % len(ORDER)], True) for n in range(given.full)]
     rows = list(_run(tasks, given.jobs))
     _write_csv(given.out / "hips.csv", rows)
-    text = "\n".join(_report(rows))
+    text = "\n".join(report(rows))
     (given.out / "hips.md").write_text(text)
     print(text)
     for n, row in enumerate(_worst(rows)):
@@ -188,7 +188,7 @@ def _write_csv(path: Path, rows: Sequence[Row]) -> None:
         writer.writerows(asdict(row) | {"error": row.error} for row in rows)
 
 
-def _report(rows: Sequence[Row]) -> Iterator[str]:
+def report(rows: Sequence[Row]) -> Iterator[str]:
     """Markdown: errors by quantity, reasons for no figure, figures of what is not there."""
     for full, title in ((False, "Drawn quickly"), (True, "Simulated with all artefacts")):
         some = [row for row in rows if row.full == full]
@@ -216,7 +216,7 @@ def _cells(group: Sequence[Row]) -> str:
     if not len(errors):
         return none + " | | | | |"
     far = np.abs(errors)
-    held = [held for row in group if (held := _holds(row)) is not None]
+    held = [held for row in group if row.error is not None and (held := _holds(row)) is not None]
     share = f"{100 * np.mean(held):.0f} %" if held else ""
     return (
         f"{none} {errors.mean():+.2f} | {far.mean():.2f} | {np.percentile(far, 95):.2f} | {far.max():.2f} | {share} |"

@@ -26,6 +26,8 @@ COMMANDS = (
     "infer",
     "evaluate",
     "bundles",
+    "measure",
+    "agreement",
     "phantom",
     "simulate",
     "demo",
@@ -44,6 +46,7 @@ def refused(result, *words: str) -> None:
 
 def test_every_command_is_there():
     assert {command.callback.__name__ for command in app.registered_commands} == set(COMMANDS)
+    assert [group.name for group in app.registered_groups] == ["study"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

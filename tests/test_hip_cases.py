@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from scipy.ndimage import map_coordinates
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks are no part of the package
 
 from benchmarks import hip_cases
+from benchmarks.hip import Row, report, true_values
 from benchmarks.hip_cases import SIDES, HipCase, anteversion_degrees, draw_hip_case, inclination_degrees
+from benchmarks.hip_repeats import variants
 from monai_ctseg.grid import Grid
+from monai_ctseg.hip.measure import QUANTITIES
 from monai_ctseg.phantom.bodies import paint_body
 from monai_ctseg.phantom.lying import lay_down
 from monai_ctseg.phantom.pelvis import hip
@@ -115,3 +119,30 @@ def test_metal_lies_where_the_truth_says():
     assert np.mean(outside > 2500) < 0.05  # screws
     steps = np.diff(metal.stem_line_lps, axis=0)
     assert (unit(steps.sum(axis=0)) @ metal.stem_axis_lps) > 0.99
+
+
+def test_every_truth_has_a_quantity_that_is_measured():
+    names = {f"{part}_{name}" for part, own in QUANTITIES.items() for name in own}
+    for kind in ("native", "replaced"):
+        for side, name in true_values(case(kind)):
+            assert side == "both" or name in names
+
+
+def test_errors_are_counted_by_quantity():
+    one = Row(
+        0, "native", False, "left", "x_diameter", "mm", 50.0, 50.5, 49.0, 52.0, 0.1, 9, "", 1, 1, 1, 1, False, 2.0
+    )
+    rows = [one, replace(one, value=49.0, low=48.0, high=49.5), replace(one, value=None, reason="too dark")]
+    text = "\n".join(report(rows))
+    assert "| x_diameter (mm) | 3 | 1 | -0.25 | 0.75 | 0.97 | 1.00 | 50 % |" in text
+    assert "- 1 figures: too dark" in text
+    assert "{'x_diameter': 2}" in "\n".join(report([replace(row, truth=None) for row in rows]))
+
+
+def test_variants_show_the_same_patient():
+    scan = case("native").scan
+    middle = case("native").truth["left"].head_center_lps
+    here = map_coordinates(scan.hu.astype(float), scan.grid.to_index(middle)[:, None], order=1)[0]
+    for name, other in variants(scan):
+        there = map_coordinates(other.hu.astype(float), other.grid.to_index(middle)[:, None], order=1)[0]
+        assert there == pytest.approx(here, abs=1e-6 if name in ("crop", "flip", "12 bits") else 80)

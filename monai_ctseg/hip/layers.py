@@ -19,7 +19,7 @@ from scipy.special import ndtr
 
 from monai_ctseg.grid import FloatArray
 
-STEPS = 25
+STEPS = 14
 SMALLEST_SD = 1e-3
 
 

@@ -29,10 +29,10 @@ FEW, MANY = 250, 1000
 """Rays for a first look, and for the figure."""
 STEP_MM = 0.4
 BLURS_MM = (0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.2)
-USUAL_BLUR_MM = 0.5
+USUAL_BLUR_MM = 0.45
 """Where the scale is cut off the blur cannot be told from the metal's HU."""
 SCALE_MM = (0.05, 0.3)
-CUT_OFF_BALL = Prior(14_000, 5000)
+CUT_OFF_BALL = Prior(11_000, 6000)
 CUT_OFF_CUP = Prior(9000, 4000)
 """What metal reads that a scale of 12 bits cuts off: balls are of cobalt-chromium or steel, cups mostly of titanium."""
 SOFT = Prior(0, 400)
