@@ -44,7 +44,7 @@ METAL_HU = {"titanium": (6500, 9500), "steel": (13_000, 20_000), "cobalt_chromiu
 JOINT_MM = 45.0
 """Half the side of the box round a joint that is painted finely."""
 LINER_HU, SCAR_HU = -80.0, 45.0
-TOP_HU, TWELVE_BITS_HU = 22_000, 3071
+TOP_HU, TWELVE_BITS_HU = 31_743, 3071
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,7 @@ def _judge_mean(differences: Differences, scale: Scale, margin: float, level: fl
     shown = p_value < 1 - level
     interval = f"{2 * level - 1:.0%} interval {_text(low, high, unit, scale)}"
     verb = "lies" if shown else "does not lie"
-    statement = f"the mean's {interval} {verb} within {_text(*_bounds(scale, margin), unit, scale)} (p = {p_value:.2g})"
+    statement = f"the mean's {interval} {verb} within {_text(*_bounds(scale, margin), unit, scale)} ({_p(p_value)})"
     method = f"two one-sided t tests at {1 - level:.2g}, one value a subject"
     return Judgement("shown" if shown else "not shown", statement, margin, low, high, p_value, method)
 
@@ -71,3 +71,7 @@ def _bounds(scale: Scale, margin: float) -> tuple[float, float]:
 def _text(low: float, high: float, unit: str, scale: Scale) -> str:
     name = "" if scale == "ratio" or not unit else f" {unit}"
     return f"{low:.3g} to {high:.3g}{name}"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"

@@ -24,7 +24,7 @@ REACH_MM = 65.0
 SOFT_AND_BONE_HU = (-200.0, 2000.0)
 METAL_WINDOW_HU, METAL_RADIUS_MM = (1000.0, 2900.0), (10.0, 31.0)
 METAL_EDGE_HU_PER_MM, METAL_PLACES = 150.0, 15
-BALL_START_SHARE, BALL_SHARE = 0.45, 0.6
+BALL_START_SHARE, BALL_SHARE = 0.55, 0.7
 HEAD_SHARE, SOCKET_SHARE = 0.7, 0.25
 """Heads, real and drawn, reach 0.8, and 0.35 of their rays meet the socket; other bones reach the one or the other."""
 SITES, STARTS = 12, 6
@@ -137,7 +137,7 @@ def _replaced(scan: Scan, cap_hu: float) -> list[ReplacedHip]:
             continue
         region = Region.around(scan, candidate.center_lps, REACH_MM, cap_hu=cap_hu)
         ball = find_ball(region, candidate, across_mm(scan))
-        if ball is not None and ball.share >= BALL_SHARE:
+        if ball is not None and _is_ball(ball) and all(_apart(ball, other) for _, other in balls):
             balls.append((region, ball))
     found: list[ReplacedHip] = []
     for region, ball in balls[:2]:
@@ -145,6 +145,14 @@ def _replaced(scan: Scan, cap_hu: float) -> list[ReplacedHip]:
         lateral = float(neck[0]) if cup is None or cup.rim is None else float(cup.rim.opening_lps[0])
         found.append(ReplacedHip(ball, cup, find_stem(scan, ball), lateral))
     return found
+
+
+def _is_ball(ball: Surface) -> bool:
+    return ball.share >= BALL_SHARE and METAL_RADIUS_MM[0] <= ball.sphere.radius_mm <= METAL_RADIUS_MM[1]
+
+
+def _apart(one: Surface, other: Surface) -> bool:
+    return _are_two(one.sphere.center_lps, other.sphere.center_lps)
 
 
 def _near(center: FloatArray, ball: Surface, distance_mm: float) -> bool:
@@ -194,7 +202,11 @@ def _fits(head: Head, socket: Socket) -> bool:
 
 def _pair(one: Hip, other: Hip) -> bool:
     """Whether two hips can be those of one patient."""
-    apart = np.abs(one.center_lps - other.center_lps)
+    return _are_two(one.center_lps, other.center_lps)
+
+
+def _are_two(one_lps: FloatArray, other_lps: FloatArray) -> bool:
+    apart = np.abs(one_lps - other_lps)
     return bool(APART_MM[0] < np.linalg.norm(apart) < APART_MM[1] and apart[2] < HEIGHTS_MM and apart[0] > apart[1])
 
 

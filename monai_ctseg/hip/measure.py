@@ -34,9 +34,10 @@ class Unknown:
     tilt_degrees: float = 0.2
 
 
-BONE, SOCKET = Unknown(0.2, 0.12), Unknown(0.25, 0.15, 0.3)
+BONE, SOCKET = Unknown(0.25, 0.12), Unknown(0.35, 0.25, 0.3)
 BALL, CUP = Unknown(0.06, 0.05), Unknown(0.12, 0.08, 0.15)
-CUT_OFF = Unknown(0.5, 0.12, 0.2)
+CUT_OFF, UNEVEN = Unknown(0.5, 0.12, 0.4), Unknown(0.6, 0.15, 0.4)
+DEPTH_SD_MM = 0.4
 
 
 def measure_hips(scan: Scan, *, progress: Progress | None = None) -> tuple[Measurement, ...]:
@@ -92,23 +93,23 @@ def _native(side: Side, hip: NativeHip) -> Iterator[Measurement]:
         reason = "the plane of the socket's rim cannot be told"
         yield from _missing(side, reason, "acetabulum", only=("depth", "inclination", "anteversion"))
         return
-    sd = float(np.sqrt(rim.covariance[2, 2] + (SOCKET.diameter_mm / 2) ** 2 + 0.04))
+    sd = float(np.sqrt(rim.covariance[2, 2] + DEPTH_SD_MM**2))
     yield _value(Measurement(side, "acetabulum_depth", "mm"), hip.socket.sphere.radius_mm + rim.above_mm, sd, rim)
     yield from _opening(side, "acetabulum", rim, SOCKET)
 
 
 def _replaced(side: Side, hip: ReplacedHip) -> Iterator[Measurement]:
-    yield from _sphere(side, "ball_head", hip.ball.sphere, CUT_OFF if hip.ball.cut_off else BALL)
+    unsure = CUT_OFF if hip.ball.cut_off else UNEVEN if hip.ball.uneven else None
+    yield from _sphere(side, "ball_head", hip.ball.sphere, unsure or BALL)
     if hip.cup is None:
         yield from _missing(side, "no metal cup surrounds the ball head", "cup")
     else:
-        unknown = CUT_OFF if hip.ball.cut_off else CUP
-        yield from _sphere(side, "cup", hip.cup.surface.sphere, unknown)
+        yield from _sphere(side, "cup", hip.cup.surface.sphere, unsure or CUP)
         if hip.cup.rim is None:
             reason = "the plane of the cup's rim cannot be told"
             yield from _missing(side, reason, "cup", only=("inclination", "anteversion"))
         else:
-            yield from _opening(side, "cup", hip.cup.rim, unknown)
+            yield from _opening(side, "cup", hip.cup.rim, unsure or CUP)
     yield from _stem(side, hip)
 
 

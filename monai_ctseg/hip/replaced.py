@@ -9,6 +9,7 @@ what the metal reads is known only roughly: the interval says so.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ METAL_HU = 2000.0
 FEW, MANY = 250, 1000
 """Rays for a first look, and for the figure."""
 STEP_MM = 0.4
-BLURS_MM = (0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.2)
+BLURS_MM = (0.35, 0.5, 0.7, 1.0)
 USUAL_BLUR_MM = 0.45
 """Where the scale is cut off the blur cannot be told from the metal's HU."""
 SCALE_MM = (0.05, 0.3)
@@ -37,6 +38,10 @@ CUT_OFF_CUP = Prior(9000, 4000)
 """What metal reads that a scale of 12 bits cuts off: balls are of cobalt-chromium or steel, cups mostly of titanium."""
 SOFT = Prior(0, 400)
 INLIER_MM = 0.7
+NOISE_SHARE = 0.03
+"""Of the metal's HU: cupping and streaks, which layers do not explain."""
+EDGE_SD_MM = 0.2
+EVEN = 1.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +49,8 @@ class Surface:
     """A metal sphere. share: of all directions, those in which its edge lies within 0.7 mm of it.
 
     metal: what it reads, HU. blur_mm: within and across slices. misfit: of its rays, mean.
-    cut_off: the scale ends below the metal. wall_mm: of a cup.
+    cut_off: the scale ends below the metal. uneven: it reads otherwise 4 mm before its edge than 2 mm before: too few
+    photons came through, and the edge is washed out. wall_mm: of a cup.
     """
 
     sphere: Sphere
@@ -53,6 +59,7 @@ class Surface:
     blur_mm: tuple[float, float]
     misfit: float
     cut_off: bool
+    uneven: bool = False
     wall_mm: float = 0.0
 
     @property
@@ -71,18 +78,14 @@ class Cup:
 
 def find_ball(region: Region, start: Candidate, across_mm: float) -> Surface | None:
     """The ball head that a candidate leads to; None where there is none."""
-    place = start.center_lps, start.radius_mm
-    cut_off = region.cap_hu < np.inf
-    blurs = (USUAL_BLUR_MM,) if cut_off else BLURS_MM
-    tries = [_fit_ball(region, place, (blur, across_mm), rays=FEW) for blur in blurs]
-    best = min((t for t in tries if t), key=lambda t: t.misfit, default=None)
-    return None if best is None else _fit_ball(region, best.ball, best.blur_mm, rays=MANY)
+    first = _fit_ball(region, (start.center_lps, start.radius_mm), (USUAL_BLUR_MM, across_mm), rays=FEW)
+    return None if first is None else _fit_ball(region, first.ball, first.blur_mm, rays=MANY)
 
 
 def _fit_ball(
     region: Region, ball: tuple[FloatArray, float], blur_mm: tuple[float, float], *, rays: int
 ) -> Surface | None:
-    ways, surface = directions(rays), None
+    ways, surface, cut_off = directions(rays), None, region.cap_hu < np.inf
     for _ in range(3):
         center, radius = ball
         at = radius + np.arange(-4.0, 3.01, STEP_MM)
@@ -91,14 +94,32 @@ def _fit_ball(
         metal = _reads(hu[within, :4], region.cap_hu, CUT_OFF_BALL)
         if within.mean() < 0.7 or metal is None:
             return None
-        model = Model((metal, SOFT), Prior(radius, 1.5), cap_hu=region.cap_hu)
-        fit = _fit(region, hu[within], at, ways[within], blur_mm, model)
-        surface = _surface(fit, ways[within], ball, Surface(_none(ball), 0, metal, blur_mm, 0, region.cap_hu < np.inf))
+        if cut_off:
+            model = Model((metal, SOFT), Prior(radius, 1.5), cap_hu=region.cap_hu)
+            fit = _fit(region, hu[within], at, ways[within], blur_mm, model)
+        else:
+            fit = half_maximum(hu[within], at)
+        surface = _surface(fit, ways[within], ball, Surface(_none(ball), 0, metal, blur_mm, 0, cut_off))
         if surface is None:
             return None
-        surface = replace(surface, share=surface.share * within.mean())
+        uneven = not cut_off and not 1 / EVEN < np.median(hu[within, :3]) / np.median(hu[within, 5:8]) < EVEN
+        surface = replace(surface, share=surface.share * float(within.mean()), uneven=uneven)
         ball = surface.ball
     return surface
+
+
+def half_maximum(hu: FloatArray, at_mm: FloatArray) -> Fit:
+    """Where HU [n, samples] fall half-way from what each ray reads 1.6 to 3.2 mm before to the least that it reads."""
+    inside, outside = np.median(hu[:, 2:7], axis=1), hu.min(axis=1)
+    below = hu < ((inside + outside) / 2)[:, None]
+    first = np.clip(below.argmax(axis=1), 1, None)
+    rows = np.arange(len(hu))
+    here, there = hu[rows, first - 1], hu[rows, first]
+    share = (here - (inside + outside) / 2) / np.where(here > there, here - there, 1)
+    edge = at_mm[first - 1] + np.clip(share, 0, 1) * (at_mm[1] - at_mm[0])
+    clear = (outside < 0.4 * inside) & below.any(axis=1) & (inside > METAL_HU)
+    sd = np.full((len(hu), 1), EDGE_SD_MM)
+    return Fit(edge[:, None], sd, np.where(clear, 1.0, np.inf))
 
 
 def _none(ball: tuple[FloatArray, float]) -> Sphere:
@@ -122,7 +143,7 @@ def _fit(
     model: Model,
 ) -> Fit:
     metal = max(level.mean for level in model.levels_hu)
-    return fit_layers(Profiles(hu, at, region.blur_mm(ways, *blur_mm), 0.03 * metal + 40), model)
+    return fit_layers(Profiles(hu, at, region.blur_mm(ways, *blur_mm), NOISE_SHARE * metal + 40), model)
 
 
 def _surface(fit: Fit, ways: FloatArray, ball: tuple[FloatArray, float], surface: Surface) -> Surface | None:
@@ -144,12 +165,17 @@ def find_cup(region: Region, ball: Surface) -> Cup | None:
     start = _trace_cup(region, ball)
     if start is None:
         return None
-    factors = (1.0,) if start.cut_off else (1.0, 1.2, 1.5)
-    metals = [replace(start.metal, mean=start.metal.mean * f) for f in factors]
-    tries = [_fit_cup(region, replace(start, metal=metal), rays=FEW) for metal in metals]
+    ways_to_see = [(1.0, start.blur_mm[0])] if start.cut_off else list(product((1.0, 1.2, 1.5), BLURS_MM))
+    tries = [_fit_cup(region, _seen(start, factor, blur), rays=FEW) for factor, blur in ways_to_see]
     best = min((t for t in tries if t), key=lambda t: t.misfit, default=None)
     surface = None if best is None else _fit_cup(region, best, rays=MANY)
     return None if surface is None else Cup(surface, _find_rim(region, surface))
+
+
+def _seen(cup: Surface, factor: float, blur_mm: float) -> Surface:
+    """A cup whose metal reads `factor` times its peaks behind another blur: thin walls never reach what they are."""
+    metal = replace(cup.metal, mean=cup.metal.mean * factor)
+    return replace(cup, metal=metal, blur_mm=(blur_mm, cup.blur_mm[1]))
 
 
 def _trace_cup(region: Region, ball: Surface) -> Surface | None:

@@ -22,8 +22,8 @@ POLAR_DEGREES = np.arange(30.0, 121.0)
 NEAR_DEGREES = 8.0
 SHORTEST_DEGREES = 3
 ROUNDS = 6
-INDEPENDENT = 18
-"""Meridians whose errors are independent: neighbours within 20 degrees err together."""
+INDEPENDENT = 10
+"""Meridians whose errors are independent: neighbours within some 36 degrees err together, as a real rim is wavy."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,8 @@ from monai_ctseg.scan import Scan, provenance
 _PACKAGES = (
     "monai_ctseg",
     "numpy",
+    "scipy",
+    "statsmodels",
     "pydicom",
     "nibabel",
     "connected-components-3d",
