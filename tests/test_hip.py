@@ -201,3 +201,14 @@ def test_coarse_voxels_are_refused():
     scan = Scan(np.zeros((20, 20, 20), dtype=np.int16), Grid((20, 20, 20), np.diag([4.0, 4, 3, 1])))
     found = measure_hips(scan)
     assert all("too coarse" in one.reason for one in found if one.side != "both")
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (100, 100, 1), (90, 90, 2), (5, 5, 5)])
+def test_tiny_scans_are_refused(shape):
+    found = measure_hips(Scan(np.full(shape, 9000, dtype=np.int16), Grid(shape, np.eye(4))))
+    assert all("too small" in one.reason for one in found if one.side != "both")
+
+
+def test_noise_has_no_hips():
+    hu = np.random.default_rng(0).integers(-1000, 9000, (70, 70, 50)).astype(np.int16)
+    assert all(one.value is None for one in measure_hips(Scan(hu, Grid(hu.shape, np.eye(4)))))

@@ -32,6 +32,7 @@ GAP_MM, OFF_CENTER_MM = (0.3, 8.0), 8.0
 """Between the spheres of head and socket, and their centres."""
 COARSEST_MM = (1.6, 1.6, 4.0)
 """Larger voxels hide the joint space; no accuracy is known for them."""
+SMALLEST_MM = 30.0
 APART_MM, HEIGHTS_MM = (110.0, 280.0), 80.0
 """Two hips lie so far apart, and their heights differ by so much at most."""
 
@@ -86,8 +87,8 @@ class Hips:
 def find_hips(scan: Scan, *, progress: Progress | None = None) -> Hips:
     """Search a scan for hips: first for ball heads of metal, then, away from them, for femoral heads."""
     say = progress or (lambda done, of: None)
-    if too_coarse := _too_coarse(scan):
-        return Hips(None, None, too_coarse)
+    if reason := _unfit(scan):
+        return Hips(None, None, reason)
     verdict = judge_intensity(scan.hu, padding_hu=scan.padding_hu)
     cap = verdict.ceiling_hu if verdict.saturated else np.inf
     say(0, 4)
@@ -107,19 +108,22 @@ def find_hips(scan: Scan, *, progress: Progress | None = None) -> Hips:
     return _by_side(hips)
 
 
-def _too_coarse(scan: Scan) -> str:
-    """Why the scan's voxels are too large to measure on; empty where they are not."""
+def _unfit(scan: Scan) -> str:
+    """Why nothing can be measured on a scan; empty where something might."""
     steps = scan.grid.spacing_mm
-    if all(step <= most for step, most in zip(steps, COARSEST_MM, strict=True)):
-        return ""
-    shown, most = (" x ".join(f"{mm:.3g}" for mm in sizes) for sizes in (steps, COARSEST_MM))
-    return f"the scan's voxels of {shown} mm are too coarse; at most {most} mm (columns, rows, slices) can be measured"
+    if any(step > most for step, most in zip(sorted(steps), COARSEST_MM, strict=True)):
+        shown, most_mm = (" x ".join(f"{mm:.3g}" for mm in sizes) for sizes in (steps, COARSEST_MM))
+        return f"the scan's voxels of {shown} mm are too coarse; at most {most_mm} mm can be measured"
+    extent = [count * step for count, step in zip(scan.grid.shape, steps, strict=True)]
+    if min(extent) < SMALLEST_MM:
+        shown = " x ".join(f"{mm:.3g}" for mm in extent)
+        return f"the scan of {shown} mm is too small to hold a hip; it takes {SMALLEST_MM:g} mm each way"
+    return ""
 
 
 def across_mm(scan: Scan) -> float:
     """Standard deviation of the blur across slices: a slice as thick as the step to the next, and some kernel."""
-    thickness = scan.grid.spacing_mm[2]
-    return float(np.hypot(thickness / np.sqrt(12), 0.2))
+    return float(np.hypot(max(scan.grid.spacing_mm) / np.sqrt(12), 0.2))
 
 
 def _replaced(scan: Scan, cap_hu: float) -> list[ReplacedHip]:

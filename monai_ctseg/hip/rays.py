@@ -67,7 +67,12 @@ class Region:
         return self.sample(center_lps + ways[:, None, :] * at[..., None])
 
     def blur_mm(self, ways: FloatArray, in_plane_mm: float, across_mm: float) -> FloatArray:
-        """Standard deviation of the scan's blur along directions [n, 3], from that within and across slices."""
-        normal = np.cross(self.grid.index_to_lps[:3, 0], self.grid.index_to_lps[:3, 1])
+        """Standard deviation of the scan's blur along directions [n, 3], from that within and across slices.
+
+        Slices lie across the longest step of the grid, which for a NIfTI volume need not be its third axis.
+        """
+        thick = int(np.argmax(np.round(self.grid.spacing_mm, 3)[::-1]))
+        flat = [axis for axis in range(3) if axis != 2 - thick]
+        normal = np.cross(*self.grid.index_to_lps[:3, flat].T)
         across = ways @ (normal / np.linalg.norm(normal))
-        return np.sqrt(in_plane_mm**2 * (1 - across**2) + across_mm**2 * across**2)
+        return np.asarray(np.sqrt(in_plane_mm**2 * (1 - across**2) + across_mm**2 * across**2))
