@@ -16,7 +16,8 @@ hip_center_height_difference                           left minus right along pa
 
 search     places like a ball
 sphere rim layers rays   spheres, planes, and edges along rays
-native socket replaced stem   the parts of a hip
+optics     blur and bone of a scan
+native socket ball cup stem   the parts of a hip
 find       which hips there are
 measure    measurements and their intervals
 records table pictures   what comes out

@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.hip.native import Head, Optics, find_head, refine_head
+from monai_ctseg.hip.ball import USUAL_BLUR_MM, Surface, find_ball, metal_goes_on
+from monai_ctseg.hip.cup import Cup, find_cup
+from monai_ctseg.hip.native import Head, Optics, find_head
+from monai_ctseg.hip.optics import refine_head
 from monai_ctseg.hip.rays import Region, directions
-from monai_ctseg.hip.replaced import USUAL_BLUR_MM, Cup, Surface, find_ball, find_cup, metal_goes_on
 from monai_ctseg.hip.search import Candidate, find_balls
 from monai_ctseg.hip.socket import Socket, find_socket
 from monai_ctseg.hip.stem import Stem, find_stem

@@ -8,7 +8,7 @@ import cc3d
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.hip.replaced import METAL_HU, Surface
+from monai_ctseg.hip.ball import METAL_HU, Surface
 from monai_ctseg.scan import Scan
 from monai_ctseg.solids import unit
 
