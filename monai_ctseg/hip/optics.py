@@ -8,8 +8,9 @@ from monai_ctseg.grid import FloatArray
 from monai_ctseg.hip.native import AT_MM, FEW, MANY, Head, Optics, fit_head, trace
 from monai_ctseg.hip.rays import Region, directions
 
-BLURS_MM = (0.3, 0.42, 0.55, 0.7, 0.9, 1.15)
-BONES_HU = (900.0, 1100.0, 1300.0, 1500.0, 1700.0, 1900.0)
+BLURS_MM = (0.3, 0.42, 0.55, 0.7, 0.9, 1.15, 1.45)
+BONES_HU = (1050.0, 1200.0, 1350.0, 1500.0, 1700.0, 1900.0)
+"""Lower values make shells too thick, and so heads too large and sockets too small (`python -m benchmarks.hip --full`)."""
 
 
 def refine_head(region: Region, head: Head, across_mm: float) -> tuple[Head, Optics] | None:
