@@ -15,7 +15,7 @@ from monai_ctseg.hip.native import Head, Optics, find_head
 from monai_ctseg.hip.optics import refine_head
 from monai_ctseg.hip.rays import Region, directions
 from monai_ctseg.hip.search import Candidate, find_balls
-from monai_ctseg.hip.socket import Socket, find_socket
+from monai_ctseg.hip.socket import Socket, find_socket, socket_met
 from monai_ctseg.hip.stem import Stem, find_stem
 from monai_ctseg.intensity import judge_intensity
 from monai_ctseg.scan import Scan
@@ -27,7 +27,8 @@ SOFT_AND_BONE_HU = (-200.0, 2000.0)
 METAL_WINDOW_HU, METAL_RADIUS_MM = (1000.0, 2900.0), (10.0, 31.0)
 METAL_EDGE_HU_PER_MM, METAL_PLACES = 150.0, 15
 BALL_START_SHARE, BALL_SHARE = 0.55, 0.7
-FIRST_SHARE, HEAD_SHARE, SOCKET_SHARE = 0.35, 0.7, 0.25
+FIRST_SHARE, FIRST_SOCKET_SHARE = 0.35, 0.15
+HEAD_SHARE, SOCKET_SHARE = 0.7, 0.25
 """Heads, real and drawn, reach 0.8, and 0.35 of their rays meet the socket; other bones reach the one or the other."""
 SITES, STARTS = 12, 6
 GAP_MM, OFF_CENTER_MM = (0.3, 8.0), 8.0
@@ -184,7 +185,7 @@ def _native(scan: Scan, starts: list[Candidate]) -> NativeHip | None:
     region = Region.around(scan, starts[0].center_lps, REACH_MM).clipped(*SOFT_AND_BONE_HU)
     across = across_mm(scan)
     first = find_head(region, starts, Optics(USUAL_BLUR_MM, across))
-    if first is None or first.share < FIRST_SHARE:
+    if first is None or first.share < FIRST_SHARE or socket_met(first).mean() < FIRST_SOCKET_SHARE:
         return None
     refined = refine_head(region, first, across)
     if refined is None or refined[0].share < HEAD_SHARE:

@@ -10,7 +10,7 @@ from monai_ctseg.hip.rays import Region, directions
 
 BLURS_MM = (0.3, 0.42, 0.55, 0.7, 0.9, 1.15, 1.45)
 BONES_HU = (1050.0, 1200.0, 1350.0, 1500.0, 1700.0, 1900.0)
-"""Lower values make shells too thick, and so heads too large and sockets too small (`python -m benchmarks.hip --full`)."""
+"""Lower values make shells too thick, and so heads too large and sockets too small (`python -m benchmarks.hip`)."""
 
 
 def refine_head(region: Region, head: Head, across_mm: float) -> tuple[Head, Optics] | None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.hip.native import OWN_EDGE_MM, Head, Rays
+from monai_ctseg.hip.native import OWN_EDGE_MM, Head
 from monai_ctseg.hip.rays import Region
 from monai_ctseg.hip.rim import Bowl, Rim, find_rim, meridians
 from monai_ctseg.hip.sphere import Sphere, fit_sphere
@@ -38,8 +38,7 @@ class Socket:
 
 def find_socket(region: Region, head: Head) -> Socket | None:
     """The socket about a head; None where fewer than one in six rays meets it."""
-    rays = head.rays
-    met = _met(rays, head.sphere.radius_mm)
+    rays, met = head.rays, socket_met(head)
     if met.sum() < len(rays.ways) / 6:
         return None
     pole = unit(rays.ways[met].sum(axis=0))
@@ -51,8 +50,9 @@ def find_socket(region: Region, head: Head) -> Socket | None:
     return Socket(sphere, float(met.mean()), _find_rim(region, sphere, pole, rays.neck_lps))
 
 
-def _met(rays: Rays, head_mm: float) -> npt.NDArray[np.bool_]:
-    """[n] rays that leave the head, cross a gap and enter bone."""
+def socket_met(head: Head) -> npt.NDArray[np.bool_]:
+    """[n] rays that leave a head, cross a gap and enter bone."""
+    rays, head_mm = head.rays, head.sphere.radius_mm
     edges, sd = rays.fit.edges_mm, rays.fit.edges_sd_mm[:, 2]
     gap = (rays.at_mm > edges[:, 1, None] + 0.5) & (rays.at_mm < edges[:, 2, None] + 0.5)
     beyond = (rays.at_mm > edges[:, 2, None]) & (rays.at_mm < edges[:, 2, None] + 4)
