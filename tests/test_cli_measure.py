@@ -68,7 +68,8 @@ def test_no_scan_no_output(run_cli, tmp_path):
     result = run_cli("measure", tmp_path / "none", "-o", tmp_path / "out")
     assert result.code == 1
     assert not (tmp_path / "out").exists()
-    assert run_cli("measure", tmp_path, "--subject", " ").code == 2
+    for words in (("--subject", " "), ("--session", ""), ("--subject", "=1+1")):
+        assert run_cli("measure", tmp_path, *words).code == 2
 
 
 def test_it_never_imports_torch(tmp_path):

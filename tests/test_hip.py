@@ -1,6 +1,7 @@
 """Hips: spheres, planes and layers by themselves, and whole hips with known truth."""
 
 import numpy as np
+import pydicom
 import pytest
 
 from benchmarks.hip_cases import draw_hip_case
@@ -8,7 +9,7 @@ from monai_ctseg.grid import Grid
 from monai_ctseg.hip import NativeHip, find_hips, measure_hips, measurements
 from monai_ctseg.hip.layers import Model, Prior, Profiles, fit_layers
 from monai_ctseg.hip.measure import opening_degrees
-from monai_ctseg.hip.rays import directions
+from monai_ctseg.hip.rays import directions, slice_normal
 from monai_ctseg.hip.rim import Bowl, find_rim, meridians
 from monai_ctseg.hip.sphere import fit_sphere, sphere_through_most
 from monai_ctseg.phantom import draw_body
@@ -107,8 +108,9 @@ def test_openings_by_murrays_definition():
     down_left = np.array([1.0, 0, -1]) / np.sqrt(2)
     assert opening_degrees(down_left, "left") == pytest.approx((45, 0))
     assert opening_degrees(down_left * (-1, 1, 1), "right") == pytest.approx((45, 0))
-    forward = np.array([0.5, -np.sin(np.radians(20)), -0.8])
-    assert opening_degrees(unit(forward), "left")[1] > 0
+    i, a = np.radians(40), np.radians(20)
+    opening = np.array([np.sin(i) * np.cos(a), -np.sin(a), -np.cos(i) * np.cos(a)])
+    assert opening_degrees(opening, "left") == pytest.approx((40, 20))
 
 
 def test_a_native_hip_is_measured(case, found):
@@ -133,6 +135,14 @@ def test_a_replaced_hip_is_measured(case, found):
     angles = opening_degrees(metal.cup_opening_lps, side)
     assert found[side, "cup_inclination"].value == pytest.approx(angles[0], abs=0.5)
     assert found[side, "cup_anteversion"].value == pytest.approx(angles[1], abs=0.5)
+    center = [found[side, f"ball_head_center_{axis}"].value for axis in "xyz"]
+    assert np.linalg.norm(center - metal.ball_center_lps) < 0.2
+    line = metal.stem_line_lps
+    up = line[-1] - line[0]
+    lateral = -up[0] if side == "left" else up[0]
+    coronal, sagittal = np.degrees(np.arctan2(lateral, up[2])), np.degrees(np.arctan2(up[1], up[2]))
+    assert found[side, "stem_axis_coronal"].value == pytest.approx(coronal, abs=1.5)
+    assert found[side, "stem_axis_sagittal"].value == pytest.approx(sagittal, abs=1.5)
     assert "replaced" in found[side, "femoral_head_diameter"].reason
     centers = [case.truth["left"], case.truth["right"]]
     ends = [one.metal.ball_center_lps if one.metal else one.head_center_lps for one in centers]
@@ -149,6 +159,44 @@ def test_every_figure_has_an_interval_and_every_gap_a_reason(found):
             assert not one.reason
             assert one.low < one.value < one.high
             assert one.side == "both" or (one.residual_mm >= 0 and one.points > 3)
+
+
+def test_a_distance_is_no_surer_than_its_ends(case, found):
+    replaced, native = sides(case)
+    ends = found[replaced, "ball_head_center_x"], found[native, "femoral_head_center_x"]
+    distance = found["both", "hip_center_distance"]
+    assert distance.high - distance.low > max(one.high - one.low for one in ends)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 0.6), (0.7, 0.7, 3.0), (1.0, 1.0, 1.0)])
+def test_slices_lie_across_the_third_axis(spacing):
+    normal, step = slice_normal(Grid((9, 9, 9), np.diag([*spacing, 1])))
+    assert np.abs(normal) == pytest.approx((0, 0, 1))
+    assert step == spacing[2]
+
+
+def test_slices_of_another_axis_are_seen():
+    normal, step = slice_normal(Grid((9, 9, 9), np.diag([2.5, 0.8, 0.8, 1])))
+    assert np.abs(normal) == pytest.approx((1, 0, 0))
+    assert step == 2.5
+
+
+def test_a_ball_by_itself_is_no_hip():
+    """Two steel balls in water, as far apart as hips."""
+    i, j, k = np.meshgrid(*(np.arange(n) for n in (160, 60, 60)), indexing="ij")
+    hu = np.zeros(i.shape, dtype=np.int16)
+    for middle in (30, 130):
+        hu[(i - middle) ** 2 + (j - 30) ** 2 + (k - 30) ** 2 < (14 / 1.5) ** 2] = 15_000
+    found = measure_hips(Scan(np.asfortranarray(hu), Grid(hu.shape, np.diag([1.5, 1.5, 1.5, 1]))))
+    assert all(one.value is None for one in found)
+
+
+def test_thick_overlapping_slices_are_blurred_slices(case):
+    header = pydicom.Dataset()
+    header.SliceThickness = 5.0
+    grid = case.scan.grid
+    thick = Scan(case.scan.hu, grid, headers=(header,) * grid.shape[2])
+    assert "too coarse" in measure_hips(thick)[0].reason
 
 
 def test_turned_axes_change_nothing(case, found):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -25,6 +26,10 @@ from monai_ctseg.outputs import new_folder, write_json, write_run
 if TYPE_CHECKING:
     from monai_ctseg.hip import Hips, Measurement
     from monai_ctseg.scan import Scan
+
+
+FORMULA = "=+-@"
+"""What spreadsheets take for the beginning of a formula."""
 
 
 def register(app: typer.Typer) -> None:
@@ -59,15 +64,16 @@ def measure(
     """
     from monai_ctseg.hip import find_hips, measurements
 
-    if not subject.strip():
-        raise typer.BadParameter("it is empty", param_hint="--subject")
+    for name, text in (("--subject", subject), ("--session", session)):
+        if not text.strip() or text[0] in FORMULA:
+            raise typer.BadParameter(f"{text!r} is no label: empty, or a spreadsheet's formula", param_hint=name)
     loaded = load(scan, series)
     start = perf_counter()
-    with progress("measuring") as bar:
-        hips = find_hips(loaded, progress=bar)
-    found = measurements(hips)
-    if output is not None:
-        with new_folder(output, overwrite=overwrite) as folder:
+    with new_folder(output, overwrite=overwrite) if output else nullcontext() as folder:
+        with progress("measuring") as bar:
+            hips = find_hips(loaded, progress=bar)
+        found = measurements(hips)
+        if folder is not None:
             _write(folder, loaded, hips, found, {"subject": subject, "session": session})
             write_run(
                 folder,

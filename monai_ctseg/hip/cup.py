@@ -32,6 +32,7 @@ from monai_ctseg.solids import unit
 CUP_MM = (18.0, 36.0)
 """Outer radii of cups."""
 WALL_MM = (0.8, 9.0)
+LEAST_SHARE, ROUND_MM, OFF_CENTER_MM = 0.15, 0.6, 8.0
 BLURS_MM = (0.35, 0.5, 0.7, 1.0)
 
 
@@ -52,7 +53,15 @@ def find_cup(region: Region, ball: Surface) -> Cup | None:
     tries = [_fit_cup(region, _seen(start, factor, blur), rays=FEW) for factor, blur in ways_to_see]
     best = min((t for t in tries if t), key=lambda t: t.misfit, default=None)
     surface = None if best is None else _fit_cup(region, best, rays=MANY)
-    return None if surface is None else Cup(surface, _find_rim(region, surface))
+    if surface is None or not _holds(surface, ball):
+        return None
+    return Cup(surface, _find_rim(region, surface))
+
+
+def _holds(cup: Surface, ball: Surface) -> bool:
+    """Whether a surface can be that of the cup about a ball: enough of it, round, and not far off the ball's centre."""
+    off = float(np.linalg.norm(cup.sphere.center_lps - ball.sphere.center_lps))
+    return cup.share > LEAST_SHARE and cup.sphere.residual_mm < ROUND_MM and off < OFF_CENTER_MM
 
 
 def _seen(cup: Surface, factor: float, blur_mm: float) -> Surface:

@@ -13,12 +13,13 @@ from monai_ctseg.hip.ball import USUAL_BLUR_MM, Surface, find_ball, metal_goes_o
 from monai_ctseg.hip.cup import Cup, find_cup
 from monai_ctseg.hip.native import Head, Optics, find_head
 from monai_ctseg.hip.optics import refine_head
-from monai_ctseg.hip.rays import Region, directions
+from monai_ctseg.hip.rays import Region, directions, slice_normal
 from monai_ctseg.hip.search import Candidate, find_balls
 from monai_ctseg.hip.socket import Socket, find_socket, socket_met
+from monai_ctseg.hip.sphere import Sphere
 from monai_ctseg.hip.stem import Stem, find_stem
 from monai_ctseg.intensity import judge_intensity
-from monai_ctseg.scan import Scan
+from monai_ctseg.scan import Scan, header_text
 
 Progress = Callable[[int, int], None]
 
@@ -36,6 +37,9 @@ GAP_MM, OFF_CENTER_MM = (0.3, 8.0), 8.0
 COARSEST_MM = (1.6, 1.6, 4.0)
 """Larger voxels hide the joint space; no accuracy is known for them."""
 SMALLEST_MM = 30.0
+BONE_HU = (250.0, 1900.0)
+CLEARLY = 0.2
+"""How far to one side a unit vector points that tells left from right."""
 APART_MM, HEIGHTS_MM = (110.0, 280.0), 80.0
 """Two hips lie so far apart, and their heights differ by so much at most."""
 
@@ -46,7 +50,6 @@ class NativeHip:
 
     head: Head
     socket: Socket
-    optics: Optics
     whole: bool
 
     @property
@@ -62,12 +65,16 @@ class NativeHip:
 
 @dataclass(frozen=True, eq=False)
 class ReplacedHip:
-    """A ball head with its cup and stem; either is None where it cannot be found."""
+    """A ball head with its cup and stem; either is None where it cannot be found.
+
+    lateral: the way of the cup's opening, or of the neck, along patient x: positive on the left. whole: as above.
+    """
 
     ball: Surface
     cup: Cup | None
     stem: Stem | None
     lateral: float
+    whole: bool
 
     @property
     def center_lps(self) -> FloatArray:
@@ -114,7 +121,8 @@ def find_hips(scan: Scan, *, progress: Progress | None = None) -> Hips:
 def _unfit(scan: Scan) -> str:
     """Why nothing can be measured on a scan; empty where something might."""
     steps = scan.grid.spacing_mm
-    if any(step > most for step, most in zip(sorted(steps), COARSEST_MM, strict=True)):
+    sizes = sorted((*sorted(steps)[:2], max(*steps, _thickness_mm(scan))))
+    if any(step > most for step, most in zip(sizes, COARSEST_MM, strict=True)):
         shown, most_mm = (" x ".join(f"{mm:.3g}" for mm in sizes) for sizes in (steps, COARSEST_MM))
         return f"the scan's voxels of {shown} mm are too coarse; at most {most_mm} mm can be measured"
     extent = [count * step for count, step in zip(scan.grid.shape, steps, strict=True)]
@@ -125,8 +133,18 @@ def _unfit(scan: Scan) -> str:
 
 
 def across_mm(scan: Scan) -> float:
-    """Standard deviation of the blur across slices: a slice as thick as the step to the next, and some kernel."""
-    return float(np.hypot(max(scan.grid.spacing_mm) / np.sqrt(12), 0.2))
+    """Standard deviation of the blur across slices: their thickness, and some kernel."""
+    return float(np.hypot(_thickness_mm(scan) / np.sqrt(12), 0.2))
+
+
+def _thickness_mm(scan: Scan) -> float:
+    """Of a slice: the step to the next, or what the header says where that is more (overlapping slices)."""
+    step = slice_normal(scan.grid)[1]
+    try:
+        named = float(header_text(scan.headers[0], "SliceThickness") or 0) if scan.headers else 0.0
+    except ValueError:
+        named = 0.0
+    return max(step, named)
 
 
 def _replaced(scan: Scan, cap_hu: float) -> list[ReplacedHip]:
@@ -149,9 +167,25 @@ def _replaced(scan: Scan, cap_hu: float) -> list[ReplacedHip]:
     found: list[ReplacedHip] = []
     for region, ball in balls[:2]:
         cup, neck = find_cup(region, ball), metal_goes_on(region, ball)
+        if not _in_bone(region, ball, cup) or (cup is None and not neck.any()):
+            continue
         lateral = float(neck[0]) if cup is None or cup.rim is None else float(cup.rim.opening_lps[0])
-        found.append(ReplacedHip(ball, cup, find_stem(scan, ball), lateral))
+        found.append(ReplacedHip(ball, cup, find_stem(scan, ball), lateral, _whole(scan, ball.sphere)))
     return found
+
+
+def _in_bone(region: Region, ball: Surface, cup: Cup | None) -> bool:
+    """Whether bone lies about a ball head and its cup, as it does in a hip: 5 to 25 mm off, along one ray in seven."""
+    center, radius = (cup.surface if cup else ball).ball
+    hu = np.nan_to_num(region.profiles(center, directions(300), radius + np.arange(5.0, 25.0, 1.0)), nan=-1000)
+    bone = ((hu > BONE_HU[0]) & (hu < BONE_HU[1])).sum(axis=1) >= 3
+    return bool(bone.mean() > 1 / 7)
+
+
+def _whole(scan: Scan, sphere: Sphere) -> bool:
+    """Whether the scan holds all of a sphere's surface."""
+    index = scan.grid.to_index(sphere.center_lps + directions(200) * (sphere.radius_mm + 1))
+    return bool(((index >= 0) & (index <= np.array(scan.grid.shape) - 1)).all())
 
 
 def _is_ball(ball: Surface) -> bool:
@@ -190,14 +224,11 @@ def _native(scan: Scan, starts: list[Candidate]) -> NativeHip | None:
     refined = refine_head(region, first, across)
     if refined is None or refined[0].share < HEAD_SHARE:
         return None
-    head, optics = refined
+    head, _ = refined
     socket = find_socket(region, head)
     if socket is None or socket.share < SOCKET_SHARE or not _fits(head, socket):
         return None
-    around = head.sphere.center_lps + directions(200) * (head.sphere.radius_mm + 1)
-    index = scan.grid.to_index(around)
-    whole = bool(((index >= 0) & (index <= np.array(scan.grid.shape) - 1)).all())
-    return NativeHip(head, socket, optics, whole)
+    return NativeHip(head, socket, _whole(scan, head.sphere))
 
 
 def _fits(head: Head, socket: Socket) -> bool:
@@ -220,9 +251,11 @@ def _are_two(one_lps: FloatArray, other_lps: FloatArray) -> bool:
 def _by_side(hips: list[Hip]) -> Hips:
     """Left is where patient x is larger; of one hip alone, where its neck or its cup's opening points."""
     sides: dict[Literal["left", "right"], Hip] = {}
-    if len(hips) == 2 and _pair(*hips):
+    if len(hips) == 2:
         right, left = sorted(hips, key=lambda hip: float(hip.center_lps[0]))
         sides = {"left": left, "right": right}
+    elif hips and abs(hips[0].lateral) < CLEARLY:
+        return Hips(None, None, "one hip was found, but whether it is the left or the right cannot be told")
     elif hips:
         sides["left" if hips[0].lateral > 0 else "right"] = hips[0]
     return Hips(sides.get("left"), sides.get("right"))

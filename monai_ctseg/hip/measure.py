@@ -23,6 +23,8 @@ METAL = ("ball_head", "cup", "stem_axis")
 Z_95 = 1.96
 NEIGHBOURS = 2.0
 """Rays beside one another err together: standard deviations of fits are so much larger."""
+OUT_OF_ROUND = 0.3
+"""Share of the residual that a diameter may be off: what is no sphere has no one diameter."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ def measurements(hips: Hips) -> tuple[Measurement, ...]:
 
 def _of_side(side: Side, hip: Hip | None, reason: str) -> Iterator[Measurement]:
     if hip is None:
-        yield from _missing(side, reason or f"no {side} hip was found in this scan", *NATIVE, *METAL)
+        yield from _missing(
+            side, reason or f"no {side} hip was found in this scan; its head has to lie in it whole", *NATIVE, *METAL
+        )
     elif isinstance(hip, ReplacedHip):
         yield from _missing(side, "the hip is replaced: a metal ball head was found", *NATIVE)
         yield from _replaced(side, hip)
@@ -78,8 +82,7 @@ _ANGLES = ("inclination", "anteversion", "coronal", "sagittal")
 def _missing(side: Side, reason: str, *parts: str, only: tuple[str, ...] = ()) -> Iterator[Measurement]:
     for part in parts:
         for name in only or QUANTITIES[part]:
-            unit = "degrees" if name in _ANGLES else "mm"
-            yield Measurement(side, f"{part}_{name}", "degrees" if unit == "degrees" else "mm", reason=reason)
+            yield Measurement(side, f"{part}_{name}", "degrees" if name in _ANGLES else "mm", reason=reason)
 
 
 def _native(side: Side, hip: NativeHip) -> Iterator[Measurement]:
@@ -94,29 +97,40 @@ def _native(side: Side, hip: NativeHip) -> Iterator[Measurement]:
         yield from _missing(side, reason, "acetabulum", only=("depth", "inclination", "anteversion"))
         return
     sd = float(np.sqrt(rim.covariance[2, 2] + DEPTH_SD_MM**2))
-    yield _value(Measurement(side, "acetabulum_depth", "mm"), hip.socket.sphere.radius_mm + rim.above_mm, sd, rim)
+    depth = hip.socket.sphere.radius_mm + rim.above_mm
+    yield _value(Measurement(side, "acetabulum_depth", "mm"), depth, sd, rim)
     yield from _opening(side, "acetabulum", rim, SOCKET)
 
 
 def _replaced(side: Side, hip: ReplacedHip) -> Iterator[Measurement]:
-    unsure = CUT_OFF if hip.ball.cut_off else UNEVEN if hip.ball.uneven else None
-    yield from _sphere(side, "ball_head", hip.ball.sphere, unsure or BALL)
+    if not hip.whole:
+        yield from _missing(side, "the ball head is cut by the edge of the scan", *METAL)
+        return
+    unsure = _unsure(hip)
+    cup = CUP if unsure is BALL else unsure
+    yield from _sphere(side, "ball_head", hip.ball.sphere, unsure)
     if hip.cup is None:
         yield from _missing(side, "no metal cup surrounds the ball head", "cup")
     else:
-        yield from _sphere(side, "cup", hip.cup.surface.sphere, unsure or CUP)
+        yield from _sphere(side, "cup", hip.cup.surface.sphere, cup)
         if hip.cup.rim is None:
             reason = "the plane of the cup's rim cannot be told"
             yield from _missing(side, reason, "cup", only=("inclination", "anteversion"))
         else:
-            yield from _opening(side, "cup", hip.cup.rim, unsure or CUP)
+            yield from _opening(side, "cup", hip.cup.rim, cup)
     yield from _stem(side, hip)
+
+
+def _unsure(hip: ReplacedHip) -> Unknown:
+    """What is not known of a ball head."""
+    return CUT_OFF if hip.ball.cut_off else UNEVEN if hip.ball.uneven else BALL
 
 
 def _sphere(side: Side, part: str, sphere: Sphere, unknown: Unknown) -> Iterator[Measurement]:
     sds = NEIGHBOURS * np.sqrt(np.diag(sphere.covariance))
     blank = Measurement(side, f"{part}_diameter", "mm")
-    yield _value(blank, 2 * sphere.radius_mm, float(np.hypot(2 * sds[3], unknown.diameter_mm)), sphere)
+    sd = float(np.linalg.norm((2 * sds[3], unknown.diameter_mm, OUT_OF_ROUND * sphere.residual_mm)))
+    yield _value(blank, 2 * sphere.radius_mm, sd, sphere)
     for n, axis in enumerate("xyz"):
         blank = Measurement(side, f"{part}_center_{axis}", "mm")
         yield _value(blank, float(sphere.center_lps[n]), float(np.hypot(sds[n], unknown.center_mm)), sphere)
@@ -134,6 +148,10 @@ def _value(blank: Measurement, value: float, sd: float, fit: Sphere | Rim) -> Me
 
 
 def _opening(side: Side, part: str, rim: Rim, unknown: Unknown) -> Iterator[Measurement]:
+    if rim.opening_lps[2] > 0:
+        reason = "its opening points upwards; does the scan's header say which end is the head's?"
+        yield from _missing(side, reason, part, only=("inclination", "anteversion"))
+        return
     sd = float(np.hypot(rim.tilt_sd_degrees, unknown.tilt_degrees))
     inclination, anteversion = opening_degrees(rim.opening_lps, side)
     swing = sd / max(0.2, float(np.cos(np.radians(anteversion))))
@@ -170,15 +188,19 @@ def _stem(side: Side, hip: ReplacedHip) -> Iterator[Measurement]:
 def _of_both(hips: Hips) -> Iterator[Measurement]:
     names = ("hip_center_distance", "hip_center_height_difference")
     left, right = hips.left, hips.right
-    if left is None or right is None or not (_whole(left) and _whole(right)):
-        reason = "it takes both hips, whole"
+    if left is None or right is None or not (left.whole and right.whole):
+        reason = hips.reason or "it takes both hips, whole"
         yield from (Measurement("both", name, "mm", reason=reason) for name in names)
         return
     between = left.center_lps - right.center_lps
-    sd = float(np.sqrt(2) * (BONE if NativeHip in map(type, (left, right)) else BALL).center_mm)
-    for name, value in zip(names, (float(np.linalg.norm(between)), float(between[2])), strict=True):
+    distance = float(np.linalg.norm(between))
+    variance = _center_variance(left) + _center_variance(right)
+    along = float(np.sqrt((between / distance) ** 2 @ variance))
+    for name, value, sd in zip(names, (distance, float(between[2])), (along, float(np.sqrt(variance[2]))), strict=True):
         yield Measurement("both", name, "mm", value, value - Z_95 * sd, value + Z_95 * sd)
 
 
-def _whole(hip: Hip) -> bool:
-    return hip.whole if isinstance(hip, NativeHip) else True
+def _center_variance(hip: Hip) -> FloatArray:
+    """Of each coordinate of a head's centre, mm2."""
+    sphere, unknown = (hip.head.sphere, BONE) if isinstance(hip, NativeHip) else (hip.ball.sphere, _unsure(hip))
+    return np.asarray(NEIGHBOURS**2 * np.diag(sphere.covariance)[:3] + unknown.center_mm**2)

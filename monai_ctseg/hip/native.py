@@ -28,6 +28,7 @@ NOISE_HU = 60.0
 OWN_EDGE_MM = 0.25
 """How far a real bone's surface lies off a sphere, beside what the fit of a ray leaves open."""
 INLIER_MM = 1.0
+AT_REST_MM = 0.01
 RADIUS_MM = (16.0, 32.0)
 NECK_DEGREES = 70.0
 NECK_LPS = np.array((0.65, 0.15, -0.74))
@@ -118,7 +119,7 @@ def trace(region: Region, ball: tuple[FloatArray, float], ways: FloatArray, opti
 
 
 def fit_head(region: Region, ball: tuple[FloatArray, float], optics: Optics, *, rays: int, rounds: int) -> Head | None:
-    """Sphere and rays in turns, from a ball (centre, radius); None where the rays lead nowhere."""
+    """Sphere and rays in turns until it rests, from a ball (centre, radius); None where the rays lead nowhere."""
     ways, head = directions(rays), None
     for _ in range(rounds):
         traced = trace(region, ball, ways, optics)
@@ -135,7 +136,10 @@ def fit_head(region: Region, ball: tuple[FloatArray, float], optics: Optics, *, 
             return None
         tested = rays - aside.sum()
         head = Head(sphere, traced, float((np.abs(sphere.off_mm(points)) < INLIER_MM).sum() / tested))
+        moved = float(np.abs(sphere.center_lps - ball[0]).max())
         ball = sphere.center_lps, sphere.radius_mm
+        if moved < AT_REST_MM:
+            break
     return head
 
 

@@ -17,7 +17,7 @@ def refine_head(region: Region, head: Head, across_mm: float) -> tuple[Head, Opt
     """The head with the optics that explain its rays best, and all rays."""
     ball = head.sphere.center_lps, head.sphere.radius_mm
     optics = estimate_optics(region, ball, across_mm)
-    refined = fit_head(region, ball, optics, rays=MANY, rounds=3)
+    refined = fit_head(region, ball, optics, rays=MANY, rounds=8)
     return None if refined is None else (refined, optics)
 
 

@@ -71,6 +71,8 @@ def plot_hip(scan: Scan, side: Side, hip: Hip, path: Path) -> None:
     title = f"{side} hip: {fitted.names[0]} {2 * inner.radius_mm:.1f} mm"
     title += f", {fitted.names[1]} {2 * outer.radius_mm:.1f} mm" if outer is not None else ""
     figure.suptitle(title, x=0.01, ha="left")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
@@ -93,8 +95,8 @@ def _draw(axes: Axes, region: Region, center: FloatArray, plane: Plane, fitted: 
     extent = (at[0], at[-1], at[0], at[-1])
     axes.imshow(shown, extent=extent, origin="lower", cmap="gray", vmin=low, vmax=high)
     if fitted.outer is not None:
-        _circle(axes, fitted.outer, center, plane, SOCKET_COLOR)
-    _circle(axes, fitted.inner, center, plane, HEAD_COLOR)
+        _circle(axes, fitted.outer, center, plane, (SOCKET_COLOR, fitted.names[1]))
+    _circle(axes, fitted.inner, center, plane, (HEAD_COLOR, fitted.names[0]))
     if fitted.rim is not None:
         _rim(axes, fitted.rim, center, plane)
     axes.set(xlim=(-HALF_MM, HALF_MM), ylim=(-HALF_MM, HALF_MM), title=plane.name)
@@ -105,15 +107,22 @@ def _draw(axes: Axes, region: Region, center: FloatArray, plane: Plane, fitted: 
         axes.text(x, y, end, color="white", ha="center", va="center", transform=axes.transAxes)
 
 
-def _circle(axes: Axes, sphere: Sphere, center: FloatArray, plane: Plane, color: str) -> None:
-    """Where a sphere meets the plane."""
+def _circle(axes: Axes, sphere: Sphere, center: FloatArray, plane: Plane, look: tuple[str, str]) -> None:
+    """Where a sphere meets the plane; look: color and name."""
+    color, name = look
     across, up = plane.axes
     offset = sphere.center_lps - center
     height = offset[3 - across - up]
     if abs(height) < sphere.radius_mm:
         turn = np.linspace(0, 2 * np.pi, 200)
         radius = np.sqrt(sphere.radius_mm**2 - height**2)
-        axes.plot(offset[across] + radius * np.cos(turn), offset[up] + radius * np.sin(turn), color=color, linewidth=1)
+        axes.plot(
+            offset[across] + radius * np.cos(turn),
+            offset[up] + radius * np.sin(turn),
+            color=color,
+            linewidth=1,
+            label=name,
+        )
 
 
 def _rim(axes: Axes, rim: Rim, center: FloatArray, plane: Plane) -> None:
@@ -121,4 +130,4 @@ def _rim(axes: Axes, rim: Rim, center: FloatArray, plane: Plane) -> None:
     across, up = plane.axes
     offset = rim.points_lps[rim.weights > 0] - center
     near = np.abs(offset[:, 3 - across - up]) < SLAB_MM
-    axes.plot(offset[near, across], offset[near, up], "o", color=RIM_COLOR, markersize=3.5)
+    axes.plot(offset[near, across], offset[near, up], "o", color=RIM_COLOR, markersize=3.5, label="rim")

@@ -21,6 +21,19 @@ def directions(count: int) -> FloatArray:
     return np.stack([flat * np.cos(turn), flat * np.sin(turn), height], axis=1)
 
 
+def slice_normal(grid: Grid) -> tuple[FloatArray, float]:
+    """Unit vector across the slices, and the distance of two of them in mm.
+
+    Slices are stacked along the third axis, but in a NIfTI volume whose first or second step alone differs along that.
+    """
+    steps = np.array(grid.spacing_mm)
+    alike = [bool(abs(a - b) < 0.01 * b) for a, b in ((steps[1], steps[2]), (steps[0], steps[2]), (steps[0], steps[1]))]
+    axis = alike.index(True) if sum(alike) == 1 else 2
+    normal = np.cross(*grid.index_to_lps[:3, [n for n in range(3) if n != axis]].T)
+    normal /= np.linalg.norm(normal)
+    return normal, float(abs(normal @ grid.index_to_lps[:3, axis]))
+
+
 @dataclass(frozen=True, eq=False)
 class Region:
     """A piece of a scan round a place, ready for sampling between its voxels.
@@ -67,12 +80,6 @@ class Region:
         return self.sample(center_lps + ways[:, None, :] * at[..., None])
 
     def blur_mm(self, ways: FloatArray, in_plane_mm: float, across_mm: float) -> FloatArray:
-        """Standard deviation of the scan's blur along directions [n, 3], from that within and across slices.
-
-        Slices lie across the longest step of the grid, which for a NIfTI volume need not be its third axis.
-        """
-        thick = int(np.argmax(np.round(self.grid.spacing_mm, 3)[::-1]))
-        flat = [axis for axis in range(3) if axis != 2 - thick]
-        normal = np.cross(*self.grid.index_to_lps[:3, flat].T)
-        across = ways @ (normal / np.linalg.norm(normal))
+        """Standard deviation of the scan's blur along directions [n, 3], from that within and across slices."""
+        across = ways @ slice_normal(self.grid)[0]
         return np.asarray(np.sqrt(in_plane_mm**2 * (1 - across**2) + across_mm**2 * across**2))

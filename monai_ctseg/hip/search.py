@@ -55,7 +55,8 @@ class Even:
         corners = grid.to_lps(np.array(np.meshgrid(*[(0, n - 1) for n in grid.shape])).reshape(3, -1).T)
         origin = corners.min(axis=0)
         shape = tuple(np.floor((corners.max(axis=0) - origin) / STEP_MM).astype(int) + 1)
-        hu = np.clip(scan.hu, *window_hu).astype(np.float32)
+        low, high = (scan.hu.dtype.type(hu) for hu in window_hu)  # no float64 copy of the whole
+        hu = np.clip(scan.hu, low, high).astype(np.float32)
         hu = ndimage.gaussian_filter(hu, [np.clip(STEP_MM / 2 / mm - 0.5, 0, 1.5) for mm in grid.spacing_mm])
         inverse = np.linalg.inv(grid.index_to_lps)
         start = inverse[:3, :3] @ origin + inverse[:3, 3]

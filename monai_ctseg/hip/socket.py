@@ -19,7 +19,8 @@ CONTRAST_HU = 150.0
 SOFT_HU = 80.0
 BEHIND_MM = np.array((0.5, 1.0, 1.5, 2.0))
 """How far behind the socket's surface its bone is looked for."""
-NECK_DEGREES = 50.0
+HIDDEN_DEGREES = 50.0
+"""About the neck's axis nothing is seen of the socket."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +30,6 @@ class Socket:
     sphere: Sphere
     share: float
     rim: Rim | None
-
-    @property
-    def depth_mm(self) -> float | None:
-        """From the plane of the rim to the sphere's pole."""
-        return None if self.rim is None else self.sphere.radius_mm + self.rim.above_mm
 
 
 def find_socket(region: Region, head: Head) -> Socket | None:
@@ -58,7 +54,9 @@ def socket_met(head: Head) -> npt.NDArray[np.bool_]:
     beyond = (rays.at_mm > edges[:, 2, None]) & (rays.at_mm < edges[:, 2, None] + 4)
     low, high = np.where(gap, rays.hu, np.inf).min(axis=1), np.where(beyond, rays.hu, -np.inf).max(axis=1)
     clear = (high - low > CONTRAST_HU) & (high > 250) & (sd < 0.6) & (edges[:, 2] - head_mm < WIDEST_GAP_MM)
-    return np.asarray(clear & (rays.fit.misfit < 2.5) & (rays.ways @ rays.neck_lps < np.cos(np.radians(50))))
+    return np.asarray(
+        clear & (rays.fit.misfit < 2.5) & (rays.ways @ rays.neck_lps < np.cos(np.radians(HIDDEN_DEGREES)))
+    )
 
 
 def _find_rim(region: Region, sphere: Sphere, pole: FloatArray, neck: FloatArray) -> Rim | None:
@@ -69,7 +67,7 @@ def _find_rim(region: Region, sphere: Sphere, pole: FloatArray, neck: FloatArray
         at = sphere.radius_mm + BEHIND_MM
         hu = region.sample(sphere.center_lps + ways[..., None, :] * at[:, None]).max(axis=2)
         level = (float(np.nanmedian(hu[:, :20])) + SOFT_HU) / 2
-        hu = np.where(ways @ neck > np.cos(np.radians(NECK_DEGREES)), np.nan, hu)
+        hu = np.where(ways @ neck > np.cos(np.radians(HIDDEN_DEGREES)), np.nan, hu)
         rim = find_rim(Bowl(sphere.center_lps, float(at.mean()), ways, hu, level))
         if rim is None:
             return None
