@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from monai_ctseg.agreement.checks import slope_on_mean
+from monai_ctseg.agreement.concordance import concordance
 from monai_ctseg.agreement.differences import bias_and_limits, take_differences
 from monai_ctseg.agreement.equivalence import mean_p_value
 from monai_ctseg.agreement.failures import failure_rate
-from monai_ctseg.agreement.icc import concordance, icc
+from monai_ctseg.agreement.icc import Columns, icc
 from monai_ctseg.agreement.pairs import Pair
-from monai_ctseg.agreement.records import Estimate, IccForm
+from monai_ctseg.agreement.records import Estimate, IccForm, TrueValue
 from monai_ctseg.agreement.regression import deming, passing_bablok
 from monai_ctseg.agreement.reliability import Cells, repeatability, reproducibility
 from monai_ctseg.agreement.table import Reading
@@ -43,26 +44,29 @@ class Study:
     test: tuple[int, ...] = (1,)
     both_hips: float = 0.0
     varying: bool = False
+    tied: bool = False
+    """Hips of a subject with one have one reading only."""
 
     def draw(self, rng: Rng, subjects: int) -> list[Pair]:
         """Pairs of `subjects` subjects."""
         pairs = []
         for subject in range(subjects):
             own = rng.normal(0, SUBJECT) if self.both_hips else 0.0
-            for side in ("left", "right")[: 1 + (rng.random() < self.both_hips)]:
-                pairs += self._hip(rng, f"s{subject}", side, BIAS + own + rng.normal(0, SIDE))
+            sides = ("left", "right")[: 1 + (rng.random() < self.both_hips)]
+            for side in sides:
+                count = 1 if self.tied and len(sides) == 1 else int(rng.choice(self.reference))
+                pairs += self._hip(rng, (f"s{subject}", side), BIAS + own + rng.normal(0, SIDE), count)
         return pairs
 
-    def _hip(self, rng: Rng, subject: str, side: str, off: float) -> list[Pair]:
+    def _hip(self, rng: Rng, hip: tuple[str, str], off: float, count: int) -> list[Pair]:
         truth = rng.normal(48, 3)
-        count = int(rng.choice(self.reference))
         if not self.varying:
             other = int(rng.choice(self.test))
             reads = truth + rng.normal(0, READING, count), truth + off + rng.normal(0, CT, other)
-            return [Pair(subject, side, "", *reads)]
+            return [Pair(*hip, "", *reads)]
         moved = truth + rng.normal(0, 2, count)
         reads = moved + rng.normal(0, READING, count), moved + off + rng.normal(0, CT, count)
-        return [Pair(subject, side, str(i), reads[0][i : i + 1], reads[1][i : i + 1]) for i in range(count)]
+        return [Pair(*hip, str(i), reads[0][i : i + 1], reads[1][i : i + 1]) for i in range(count)]
 
     @property
     def sd(self) -> float:
@@ -78,6 +82,7 @@ STUDIES = (
     Study("nested: two hips each", both_hips=1.0),
     Study("nested: two hips in 60 %", both_hips=0.6),
     Study("nested, 2 to 4 readings against 1", (2, 3, 4), both_hips=0.8),
+    Study("nested in 50 %, 4 readings there, else 1", (4,), both_hips=0.5, tied=True),
 )
 
 
@@ -92,7 +97,7 @@ def bias_and_limits_of(study: Study) -> Callable[[Rng, int], Found]:
     """Bias, SD and both limits of one design, and whether a mean at the margin is wrongly called equivalent."""
 
     def trial(rng: Rng, n: int) -> Found:
-        true_value = "varying" if study.varying else "constant"
+        true_value: TrueValue = "varying" if study.varying else "constant"
         differences = take_differences(study.draw(rng, n), "difference", true_value, ("reader", "ct"))
         bias, sd, lower, upper = bias_and_limits(differences, 0.95)
         yield f"bias, {study.name}", holds(bias, BIAS)
@@ -119,11 +124,18 @@ def correlations(sds: tuple[float, float, float], raters: int, hips: int = 1) ->
         own = np.repeat(rng.normal(0, math.sqrt(between * share), n), hips)
         size = own + rng.normal(0, math.sqrt(between * (1 - share)), n * hips)
         table = size[:, None] + rng.normal(0, sds[1], raters) + rng.normal(0, sds[2], (n * hips, raters))
-        of = f"{raters} raters, true A,1 {truths['A,1']:.2f}" + (", two hips" if hips == 2 else "")
+        of = f"{raters} raters, SDs {sds[0]:g}/{sds[1]:g}/{sds[2]:g}" + (", two hips" if hips == 2 else "")
         for form, truth in truths.items():
             yield f"ICC {form}, {of}", holds(icc(form, table, subjects).estimate, truth)
 
     return trial
+
+
+def fixed_columns(rng: Rng, n: int) -> Found:
+    """ICC of absolute agreement between two methods, which are no sample: the test reads 0.4 mm more."""
+    table = rng.normal(48, 3, (n, 1)) + np.array([0, BIAS]) + rng.normal(0, READING, (n, 2))
+    found = icc("A,1", table, [str(i) for i in range(n)], columns=Columns(fixed=True)).estimate
+    yield "ICC A,1, two methods", holds(found, 9 / (9 + BIAS**2 / 2 + READING**2))
 
 
 def concordances(correlation: float, shift: float, hips: int = 1) -> Callable[[Rng, int], Found]:
@@ -155,7 +167,12 @@ def raters_sd(raters: int) -> Callable[[Rng, int], Found]:
         offsets, reads = rng.normal(0, 0.3, raters), rng.normal(0, READING, (n, raters, 2))
         readings = [
             Reading(
-                subject=str(i), side="", method="r", rater=str(j), session=str(k), value=reads[i, j, k] + offsets[j]
+                subject=str(i),
+                side="",
+                method="r",
+                rater=str(j),
+                session=str(k),
+                value=float(reads[i, j, k] + offsets[j]),
             )
             for i, j, k in np.ndindex(reads.shape)
         ]
@@ -186,16 +203,29 @@ def lines(hips: int) -> Callable[[Rng, int], Found]:
     return trial
 
 
-def failing(rng: Rng, n: int) -> Found:
-    """Failure rate of 5 %."""
-    yield "failure rate of 5 %", holds(failure_rate(int(rng.binomial(n, 0.05)), n, level=0.95), 0.05)
+def failing(rate: float, readings: int, alike: float) -> Callable[[Rng, int], Found]:
+    """Failure rate; all `readings` of a subject fail or not together in a share `alike` of subjects."""
+
+    def trial(rng: Rng, n: int) -> Found:
+        each = rng.random((n, readings)) < rate
+        together = rng.random(n) < alike
+        each[together] = each[together, :1]
+        counts = [(int(failed.sum()), readings) for failed in each]
+        of = f"failure rate of {100 * rate:g} %, {readings} readings a subject, {100 * alike:g} % fail as one"
+        yield of if readings > 1 else f"failure rate of {100 * rate:g} %", holds(failure_rate(counts, level=0.95), rate)
+
+    return trial
 
 
 TRIALS: tuple[Callable[[Rng, int], Found], ...] = (
     *(bias_and_limits_of(study) for study in STUDIES),
     correlations((3, 0.3, 0.9), 2),
+    correlations((3, 0.5, 0.9), 2),
+    correlations((3, 1.0, 1.0), 2),
     correlations((3, 0.6, 1.5), 3),
+    correlations((3, 0.9, 0.9), 3),
     correlations((3, 0.3, 0.9), 3, hips=2),
+    fixed_columns,
     concordances(0.95, 0.1),
     concordances(0.8, 0.3),
     concordances(0.95, 0.1, hips=2),
@@ -204,7 +234,11 @@ TRIALS: tuple[Callable[[Rng, int], Found], ...] = (
     raters_sd(3),
     lines(1),
     lines(2),
-    failing,
+    failing(0.05, 1, 0),
+    failing(0.05, 8, 0.5),
+    failing(0.05, 8, 1),
+    failing(0.2, 8, 0.5),
+    failing(0.2, 2, 0.5),
 )
 
 
@@ -236,7 +270,8 @@ def main() -> None:
             if options.only in name:
                 cells = (text(at.get(name, (math.nan, 0)), options.trials) for at in found)
                 print(f"| {name} | {' | '.join(cells)} |", flush=True)
-    print(f"\nn counts subjects; one standard error is {100 * math.sqrt(0.95 * 0.05 / options.trials):.1f}.", end=" ")
+    print("\nFailure rates of several readings a subject are meant to err on the wide side.")
+    print(f"n counts subjects; one standard error is {100 * math.sqrt(0.95 * 0.05 / options.trials):.1f}.", end=" ")
     print(f"{time.perf_counter() - start:.0f} s")
 
 

@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from monai_ctseg.agreement import Protocol, Reading, analyse, make_table
+from monai_ctseg.agreement.concordance import concordance_value, lin_error
 from monai_ctseg.agreement.differences import bias_and_limits, take_differences
-from monai_ctseg.agreement.icc import all_iccs, concordance_value, lin_error
+from monai_ctseg.agreement.icc import all_iccs
 from monai_ctseg.agreement.pairs import Pair
 from monai_ctseg.agreement.regression import deming, passing_bablok, passing_bablok_line
 from monai_ctseg.agreement.reliability import Cells

@@ -13,6 +13,7 @@ import pytest
 
 from monai_ctseg.agreement import Protocol, Reading, analyse, make_table
 from monai_ctseg.agreement_report import ITEMS, write_report
+from monai_ctseg.agreement_report.grras import fill
 from monai_ctseg.agreement_report.marks import spread
 from monai_ctseg.agreement_report.plots import draw_plots, plot_bland_altman
 from monai_ctseg.agreement_report.readings import rater_columns
@@ -95,6 +96,22 @@ def test_both_pages_have_all_items_in_order_each_filled_or_missing(pages):
         body = part.partition("\n")[2].partition("\n## ")[0]
         assert re.search(r"\w", body), f"item {item.number} is empty"
         assert ("**missing:** state" in body) == bool(item.missing and item.key != "population")
+
+
+def test_an_item_is_filled_only_where_each_part_is_stated(study):
+    def missing(**said):
+        found = {
+            filled.item.key: filled.missing for filled in fill(study[0], {f"process{k}": v for k, v in said.items()})
+        }
+        return found["process"]
+
+    parts = {"": "By hand.", ".time": "20 days.", ".blinding": "Codes."}
+    assert "the time that lay between sessions" in missing()
+    assert missing(**{"": "By hand."}) == "; ".join(text for _, text in ITEMS[7].parts)
+    assert missing(**{**parts, ".time": " "}) == "the time that lay between sessions"
+    assert missing(**parts) == ""
+    once, _ = compare(hips(sessions=("1",)))
+    assert "time" not in next(filled.missing for filled in fill(once, {}) if filled.item.key == "process")
 
 
 def test_what_people_write_is_text_in_both_formats(pages):

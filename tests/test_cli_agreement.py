@@ -58,6 +58,13 @@ def test_a_report_is_written_whole_and_its_summary_printed(run_cli, table, tmp_p
     assert str(tmp_path) not in (out / "run.json").read_text("utf-8")
 
 
+def test_what_was_attempted_is_told_from_what_was_used(run_cli, table, tmp_path):
+    lost = [row.rpartition(",")[0] + "," if row.startswith(("S1,left", "S2,left,mon")) else row for row in GOOD]
+    result = run_cli("agreement", table(lost), "-o", tmp_path / "out")
+    assert "10 hips of 6 subjects (attempted: 12 hips of 6 subjects)" in result.out
+    assert "20 readings (attempted: 24, with a value: 21), 1 hip without a value by either method" in result.out
+
+
 def test_json_holds_every_figure_and_what_is_missing(run_cli, table, tmp_path):
     found = run_cli("agreement", table(), "-o", tmp_path / "out", "--json").json
     assert found["bland_altman"]["hips"] == 12
@@ -149,6 +156,11 @@ def test_an_acceptable_difference_is_above_nought(run_cli, table, tmp_path, valu
     refused(result, tmp_path / "out", "acceptable_difference")
 
 
+def test_ratios_need_an_acceptable_ratio(run_cli, table, tmp_path):
+    words = ("agreement", table(), "-o", tmp_path / "out", "--scale", "ratio", "--acceptable-difference", "2")
+    refused(run_cli(*words), tmp_path / "out", "fix acceptable_ratio")
+
+
 def test_a_studys_protocol_fixes_and_fills_what_the_table_cannot(run_cli, table, tmp_path):
     from monai_ctseg.study.protocol import DataCollection, Methods, Requirements, SampleSize, StudyProtocol
     from monai_ctseg.study.protocol_file import write_protocol
@@ -169,5 +181,11 @@ def test_a_studys_protocol_fixes_and_fills_what_the_table_cannot(run_cli, table,
     assert "population" not in found["missing_items"]
     assert {"independence", "analysis"} <= set(found["missing_items"])  # a file cannot prove them; a study's key can
     assert "Adults before a hip replacement." in (tmp_path / "out" / "report.md").read_text("utf-8")
+    other = table([f"{row},cm" for row in GOOD], f"{HEADER},unit", "cm.csv")
+    refused(
+        run_cli("agreement", other, "-o", tmp_path / "cm", "--protocol", tmp_path / "protocol.yaml"),
+        tmp_path / "cm",
+        "unit cm where the protocol has mm",
+    )
     result = run_cli(*words, "--acceptable-difference", "2")
     assert (result.code, "--protocol" in result.err) == (2, True)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from monai_ctseg.agreement import Reading, make_table
 from monai_ctseg.agreement_report import ITEMS
 from monai_ctseg.errors import ProtocolError
 from monai_ctseg.study.blinding import subject_finder
 from monai_ctseg.study.cases import Case
+from monai_ctseg.study.join import Joined
 from monai_ctseg.study.key import draw_key
 from monai_ctseg.study.plan import make_plan
 from monai_ctseg.study.protocol import DataCollection, Requirements, SampleSize, StudyProtocol, sha256
@@ -21,7 +23,7 @@ from monai_ctseg.study.template import first_draft
 
 @pytest.fixture
 def protocol() -> StudyProtocol:
-    return first_draft(Requirements(), SampleSize(), DataCollection(seed=3))
+    return first_draft(Requirements(), SampleSize(), DataCollection())
 
 
 def test_a_file_gives_back_what_was_written(protocol: StudyProtocol, tmp_path: Path) -> None:
@@ -56,7 +58,8 @@ def test_a_file_gives_back_what_was_written(protocol: StudyProtocol, tmp_path: P
         ("- R2", "- r1", "names a reader twice"),
         ("- R2", "- 2", "data_collection.raters is ('R1', 2); give a list of texts, in quotes"),
         ("- R2", "- ../R2", "raters has '../R2'; use letters"),
-        ("scale: auto", "scale: log", "analysis.scale is 'log'; choose one of difference, ratio, auto"),
+        ("scale: auto", "scale: log", "analysis.scale is 'log'; choose one of difference, auto"),
+        ("scale: auto", "scale: ratio", "acceptable_difference cannot judge; write difference or auto"),
         ("reference_method: clinician", "reference_method: monai-ctseg", "must be two methods"),
         ("quantity: femoral_head_diameter", "quantity: ''", "requirements.quantity is empty"),
         ("title: Agreement", "title: on: Agreement", "is no YAML"),
@@ -104,23 +107,29 @@ def test_each_question_asks_for_more_where_it_is_harder(protocol: StudyProtocol)
 
 
 def test_statements_are_of_items_that_there_are(protocol: StudyProtocol) -> None:
-    said = statements(protocol, "abc")
-    assert set(said) <= {item.key for item in ITEMS}
+    reading = Reading(subject="S", side="", method="clinician", rater="R1", session="1", value=48.0)
+    said = statements(protocol, "abc", Joined(make_table([reading]), (), ()))
+    assert set(said) <= {key for item in ITEMS for key in item.asked}
     assert "abc" in said["analysis"]
     assert "rationale" not in said
+    of_plan = statements(protocol, "abc")
+    assert not {"independence", "analysis", "process.blinding", "actual_numbers"} & set(of_plan)
+    unsaid = {"population", "sampling", "sampling.inclusion", "process.time", "analysis.why", "device.version"}
+    assert not unsaid & set(said)
+    assert of_plan["process"].startswith("Planned: 2 readers, 2 sessions at least 14 days apart, by ")
     written = replace(protocol, reporting=replace(protocol.reporting, rationale="Nobody knows."))
     assert statements(written, "abc")["rationale"] == "Nobody knows."
 
 
 def test_codes_are_neither_words_nor_numbers_nor_twice(protocol: StudyProtocol) -> None:
     cases = [Case(f"S{n}", "left", "x") for n in range(50)]
-    codes = [entry.code for entry in draw_key(protocol, cases).entries]
+    codes = [entry.code for entry in draw_key(protocol, cases, 3).entries]
     assert len(set(codes)) == 200
     assert not set("".join(codes)) & set("AEIOU0123456789")
 
 
 def test_a_single_case_can_be_read_twice(protocol: StudyProtocol) -> None:
-    assert len(draw_key(protocol, [Case("S1", "left", "x")]).entries) == 4
+    assert len(draw_key(protocol, [Case("S1", "left", "x")], 3).entries) == 4
 
 
 @pytest.mark.parametrize(

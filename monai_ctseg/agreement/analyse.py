@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from monai_ctseg.agreement.differences import Differences, bland_altman, choose_scale, take_differences
-from monai_ctseg.agreement.equivalence import judge
+from monai_ctseg.agreement.equivalence import for_readers, judge
 from monai_ctseg.agreement.failures import count_failures
+from monai_ctseg.agreement.notes import data_notes, listed, readers_note, table_notes
 from monai_ctseg.agreement.pairs import Pair, design_of, pair_up, unpaired
 from monai_ctseg.agreement.records import (
     Agreement,
     BlandAltman,
     Equivalence,
+    Judgement,
     Protocol,
     RaterAgreement,
     Regression,
@@ -34,7 +36,8 @@ def analyse(table: Table, protocol: Protocol) -> Agreement:
     """All statistics of agreement that the table allows.
 
     Raises MeasurementsError where a method or quantity of the protocol is not in the table, or a choice of quantity
-    is missing. Everything that cannot be estimated says so in its record.
+    is missing, or the units differ. Everything that cannot be estimated says so in its record.
+    Raters are taken as fixed but in the ICC between raters: bias, limits and verdict are for these readers.
     """
     quantity, readings = _choose_quantity(table, protocol)
     reference, test = (_of_method(readings, name, quantity) for name in (protocol.reference, protocol.test))
@@ -42,8 +45,12 @@ def analyse(table: Table, protocol: Protocol) -> Agreement:
     scale, scale_reason = choose_scale(pairs, protocol)
     chosen = bland_altman(pairs, scale, protocol, scale_reason=scale_reason)
     other = _other_scale(pairs, scale, protocol)
-    unit = next((reading.unit for reading in readings if reading.value is not None), "")
+    unit, unit_notes = _unit(readings, protocol)
     lines, both = _regressions(pairs, protocol), [*reference, *test]
+    with_value = [reading for reading in both if reading.value is not None]
+    attempted = dict.fromkeys((reading.subject, reading.side) for reading in both)
+    measured = {(reading.subject, reading.side) for reading in with_value}
+    raters = tuple(dict.fromkeys(reading.rater for reading in both if reading.rater))
     return Agreement(
         protocol=protocol,
         quantity=quantity,
@@ -52,7 +59,7 @@ def analyse(table: Table, protocol: Protocol) -> Agreement:
         subjects=chosen.subjects,
         hips=chosen.hips,
         readings=len(both),
-        raters=tuple(dict.fromkeys(reading.rater for reading in both if reading.rater)),
+        raters=raters,
         sessions=tuple(dict.fromkeys(reading.session for reading in both if reading.session)),
         unpaired=_unpaired(reference, test, protocol),
         failures=count_failures(readings, level=protocol.level),
@@ -62,8 +69,13 @@ def analyse(table: Table, protocol: Protocol) -> Agreement:
         reliability=_reliability(pairs, reference, test, protocol),
         deming=lines[0],
         passing_bablok=lines[1],
-        equivalence=_equivalence(pairs, chosen, other, protocol, unit),
-        notes=_notes(table, quantity, protocol, scale),
+        equivalence=for_readers(_equivalence(pairs, chosen, other, protocol, unit), len(raters)),
+        notes=(*unit_notes, *readers_note(raters), *table_notes(table, quantity, protocol, scale), *data_notes(both)),
+        hips_attempted=len(attempted),
+        subjects_attempted=len({subject for subject, _ in attempted}),
+        readings_with_value=len(with_value),
+        readings_used=sum(len(pair.reference) + len(pair.test) for pair in pairs),
+        failed_by_both=tuple(hip for hip in attempted if hip not in measured),
     )
 
 
@@ -72,11 +84,24 @@ def _choose_quantity(table: Table, protocol: Protocol) -> tuple[str, list[Readin
     if names == ("",):
         return protocol.quantity or "", list(table.readings)
     if protocol.quantity is None and len(names) > 1:
-        raise MeasurementsError(f"the table has {len(names)} quantities, {_list(names)}; choose one of them")
+        raise MeasurementsError(f"the table has {len(names)} quantities, {listed(names)}; choose one of them")
     quantity = protocol.quantity or names[0]
     if quantity not in names:
-        raise MeasurementsError(f"the table has no quantity {quantity}; it has {_list(names)}")
+        raise MeasurementsError(f"the table has no quantity {quantity}; it has {listed(names)}")
     return quantity, [reading for reading in table.readings if reading.quantity == quantity]
+
+
+def _unit(readings: Sequence[Reading], protocol: Protocol) -> tuple[str, tuple[str, ...]]:
+    """The table's unit, or the protocol's with a note; they must not differ."""
+    found = next((reading for reading in readings if reading.value is not None), None)
+    unit = found.unit if found else ""
+    if found and unit and protocol.unit and unit != protocol.unit:
+        raise MeasurementsError(
+            f"{found.describe()}: unit {unit} where the protocol has {protocol.unit}; give values in {protocol.unit}"
+        )
+    if protocol.unit and not unit:
+        return protocol.unit, (f"The table names no unit: its values were taken to be in {protocol.unit}.",)
+    return unit, ()
 
 
 def _of_method(readings: Sequence[Reading], name: str, quantity: str) -> list[Reading]:
@@ -84,12 +109,8 @@ def _of_method(readings: Sequence[Reading], name: str, quantity: str) -> list[Re
     if not found:
         methods = list(dict.fromkeys(reading.method for reading in readings))
         of = f" for {quantity}" if quantity else ""
-        raise MeasurementsError(f"the table has no method {name}{of}; it has {_list(methods)}")
+        raise MeasurementsError(f"the table has no method {name}{of}; it has {listed(methods)}")
     return found
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(name or "(no name)" for name in names)
 
 
 def _other_scale(pairs: Sequence[Pair], scale: Scale, protocol: Protocol) -> BlandAltman | None:
@@ -103,8 +124,11 @@ def _other_scale(pairs: Sequence[Pair], scale: Scale, protocol: Protocol) -> Bla
 def _unpaired(
     reference: Sequence[Reading], test: Sequence[Reading], protocol: Protocol
 ) -> tuple[tuple[str, str, str], ...]:
+    """Hips, each once: with a truth that varies, one may lack a partner in several sessions, or in some only."""
+    paired = {(pair.subject, pair.side) for pair in pair_up(reference, test, true_value=protocol.true_value)}
     found = unpaired(reference, test, true_value=protocol.true_value)
-    return tuple((subject, side, readings[0].method) for (subject, side, _), readings in found)
+    named = {(subject, side): readings[0].method for (subject, side, _), readings in found}
+    return tuple((*hip, method) for hip, method in named.items() if hip not in paired)
 
 
 def _per_rater(
@@ -169,20 +193,11 @@ def _equivalence(
     if protocol.scale == "auto" and protocol.acceptable_difference is None and protocol.acceptable_ratio is not None:
         wanted = "ratio"
     judged = chosen if chosen.scale == wanted or other is None else other
+    if wanted == "ratio" and judged.scale != "ratio" and judged.hips:
+        nothing = Judgement("not judged", "not judged: not all values are above 0, so that ratios have no meaning")
+        return Equivalence("ratio", nothing, nothing)
     differences: Differences | None = None
     if judged.subjects > 1:
         names = (protocol.reference, protocol.test)
         differences = take_differences(pairs, judged.scale, protocol.true_value, names)
     return judge(judged, differences, protocol, unit)
-
-
-def _notes(table: Table, quantity: str, protocol: Protocol, scale: Scale) -> tuple[str, ...]:
-    notes = []
-    if scale == "ratio" and protocol.scale == "auto" and protocol.acceptable_difference is not None:
-        notes.append("Equivalence is judged on differences, as the protocol's figure is one, though ratios fit better.")
-    others = [name for name in table.methods if name not in (protocol.reference, protocol.test)]
-    if others:
-        notes.append(f"Further methods in the table have no part in this but in failure rates: {_list(others)}.")
-    if len(table.quantities) > 1:
-        notes.append(f"Further quantities in the table: {_list([q for q in table.quantities if q != quantity])}.")
-    return tuple(notes)

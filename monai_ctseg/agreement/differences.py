@@ -58,9 +58,12 @@ def take_differences(pairs: Sequence[Pair], scale: Scale, true_value: TrueValue,
     middle = np.array([(pair.test.mean() + pair.reference.mean()) / 2 for pair in pairs])
     hips = [(pair.subject, pair.side) for pair in pairs]
     in_hips = _group(single, hips)
-    parts = _varying_parts(in_hips) if true_value == "varying" else _constant_parts(pairs, names)
     of_hips = _means(in_hips)
     subjects = [subject for subject, _ in dict.fromkeys(hips)]
+    if true_value == "varying":  # differences of one hip scatter between its sessions (section 5.3)
+        parts = _reading_part("readings, paired", in_hips, subjects)
+    else:
+        parts = _constant_parts(pairs, names)
     in_subjects = _group(of_hips, subjects)
     by_subject = _means(in_subjects)
     if len(by_subject) < len(of_hips):
@@ -135,30 +138,42 @@ def _means(groups: Sequence[FloatArray]) -> FloatArray:
 
 def _constant_parts(pairs: Sequence[Pair], names: tuple[str, str]) -> list[Part]:
     """Readings of one method scatter about a hip's true value: their means scatter less (sections 5.1 and 5.2)."""
-    parts = []
-    for name, groups in zip(names, ([pair.reference for pair in pairs], [pair.test for pair in pairs]), strict=True):
-        variance, freedom = pooled(groups)
-        if freedom:
-            parts.append(Part(f"readings of {name}", 1 - mean_reciprocal(groups), variance, freedom))
-    return parts
+    subjects = [pair.subject for pair in pairs]
+    both = [pair.reference for pair in pairs], [pair.test for pair in pairs]
+    return [
+        part
+        for name, groups in zip(names, both, strict=True)
+        for part in _reading_part(f"readings of {name}", groups, subjects)
+    ]
 
 
-def _varying_parts(in_hips: Sequence[FloatArray]) -> list[Part]:
-    """Differences of one hip scatter between its sessions (section 5.3)."""
-    variance, freedom = pooled(in_hips)
-    return [Part("readings, paired", 1 - mean_reciprocal(in_hips), variance, freedom)] if freedom else []
+def _reading_part(source: str, groups: Sequence[FloatArray], subjects: Sequence[str]) -> list[Part]:
+    """The variance of single readings, from `groups` of one hip each; none where no hip was read twice.
+
+    Its weight is what the mean squares above it do not hold: a subject's hips count together as one there, so the
+    reciprocals of their numbers of readings are averaged within a subject first.
+    """
+    variance, freedom = pooled(groups)
+    if not freedom:
+        return []
+    shares = _group(np.array([1 / len(group) for group in groups]), subjects)
+    sides = sum(len(share) - 1 for share in shares)
+    in_sides = sum((1 - 1 / len(share)) * float(share.sum()) for share in shares) / sides if sides else 0.0
+    return [Part(source, 1 - float(_means(shares).mean()), variance, freedom, in_sides)]
 
 
 def _components(differences: Differences) -> tuple[Component, ...]:
     """Variance components: each mean square less what the ones below it put into it, at least 0."""
-    noise = sum((1 - part.weight) * part.variance for part in differences.parts if part.source.startswith("readings"))
-    found: list[Component] = []
-    for part in reversed(differences.parts):
-        inside = 0.0 if part.source.startswith("readings") else noise
-        found.append(Component(part.source, max(part.variance - inside, 0.0), part.degrees_of_freedom))
-        if part.source == SIDES:
-            noise = (1 - part.weight) * part.variance
-    return tuple(reversed(found))
+    readings = [part for part in differences.parts if part.source.startswith("readings")]
+    sides = next((part for part in differences.parts if part.source == SIDES), None)
+    below = sum(part.variance for part in readings)
+    found = [Component(part.source, part.variance, part.degrees_of_freedom) for part in readings]
+    if sides:
+        variance = max(sides.variance - sum(part.in_sides * part.variance for part in readings), 0.0)
+        found.insert(0, Component(SIDES, variance, sides.degrees_of_freedom))
+        below += variance
+    between = differences.parts[0]
+    return (Component(between.source, max(sum_of(differences.parts) - below, 0.0), between.degrees_of_freedom), *found)
 
 
 def _frame(pairs: Sequence[Pair], scale: Scale, scale_reason: str, level: float) -> BlandAltman:
@@ -196,8 +211,8 @@ def bias_and_limits(differences: Differences, level: float) -> tuple[Estimate, E
 def _with_limits(frame: BlandAltman, differences: Differences, pairs: Sequence[Pair], level: float) -> BlandAltman:
     readings = np.concatenate([values for pair in pairs for values in (pair.reference, pair.test)])
     least = NO_SPREAD * max(float(np.abs(readings).max()), 1.0)
-    if math.sqrt(sum_of(differences.parts)) <= least:
-        reason = "all differences are the same, so that nothing can be said of their spread"
+    reason = _why_no_spread(differences, least)
+    if reason:
         none = Estimate.none(reason, level=level)
         alone = Estimate(float(differences.by_subject.mean()), level=level, reason=reason)
         bias = none if np.ptp(readings) <= least else _back(alone, frame.scale)
@@ -205,6 +220,15 @@ def _with_limits(frame: BlandAltman, differences: Differences, pairs: Sequence[P
     bias, sd, lower, upper = bias_and_limits(differences, level)
     bias, lower, upper = (_back(estimate, frame.scale) for estimate in (bias, lower, upper))
     return replace(frame, bias=bias, sd=sd, lower_limit=lower, upper_limit=upper)
+
+
+def _why_no_spread(differences: Differences, least: float) -> str:
+    """Why there are no limits, or an empty string; SDs up to `least` are none."""
+    if math.sqrt(sum_of(differences.parts)) <= least:
+        return "all differences are the same, so that nothing can be said of their spread"
+    if math.sqrt(differences.parts[0].variance) <= least:
+        return "all subjects have the same mean difference, so that nothing can be said of the spread between subjects"
+    return ""
 
 
 def _back(estimate: Estimate, scale: Scale) -> Estimate:
@@ -225,7 +249,7 @@ def _notes(frame: BlandAltman, differences: Differences, protocol: Protocol) -> 
     elif repeated:
         notes.append(
             "Limits are for one reading by each method; raters and sessions count as repeats, so that differences "
-            "between these raters are in the limits."
+            "between these raters are in the limits, and those to other raters are not."
         )
     slope = frame.proportional_bias
     if slope.low is not None and slope.high is not None and not slope.low <= 0 <= slope.high:

@@ -32,6 +32,17 @@ def judge(bland_altman: BlandAltman, differences: Differences | None, protocol: 
     )
 
 
+def for_readers(found: Equivalence, raters: int) -> Equivalence:
+    """With several raters the statements say that they are for these: raters are taken as fixed."""
+    if raters < 2:
+        return found
+    mean, limits = (
+        said if said.verdict == "not judged" else replace(said, statement=f"{said.statement}, for these readers")
+        for said in (found.mean, found.limits)
+    )
+    return replace(found, mean=mean, limits=limits)
+
+
 def mean_p_value(differences: Differences, reach: float) -> float:
     """The p-value of two one-sided tests that the mean difference lies within -reach and reach."""
     return float(DescrStatsW(differences.by_subject).ttost_mean(-reach, reach)[0])
@@ -44,9 +55,9 @@ def _judge_mean(differences: Differences, scale: Scale, margin: float, level: fl
     if scale == "ratio":
         low, high = math.exp(low), math.exp(high)
     shown = p_value < 1 - level
-    interval = f"{2 * level - 1:.0%} interval {_text(low, high, unit, scale)}"
+    found, within = _texts((low, high), _bounds(scale, margin), "" if scale == "ratio" else unit)
     verb = "lies" if shown else "does not lie"
-    statement = f"the mean's {interval} {verb} within {_text(*_bounds(scale, margin), unit, scale)} ({_p(p_value)})"
+    statement = f"the mean's {2 * level - 1:.0%} interval {found} {verb} within {within} ({_p(p_value)})"
     method = f"two one-sided t tests at {1 - level:.2g}, one value a subject"
     return Judgement("shown" if shown else "not shown", statement, margin, low, high, p_value, method)
 
@@ -58,8 +69,8 @@ def _judge_limits(bland_altman: BlandAltman, scale: Scale, margin: float, unit: 
     least, most = _bounds(scale, margin)
     shown = least <= low and high <= most
     verb = "lie" if shown else "do not lie"
-    within = _text(least, most, unit, scale)
-    statement = f"the limits' outer confidence bounds {_text(low, high, unit, scale)} {verb} within {within}"
+    found, within = _texts((low, high), (least, most), "" if scale == "ratio" else unit)
+    statement = f"the limits' outer confidence bounds {found} {verb} within {within}"
     nothing = Judgement("shown" if shown else "not shown", statement, margin, low, high)
     return replace(nothing, method=f"outer bounds of both limits: {bland_altman.upper_limit.method}")
 
@@ -68,9 +79,19 @@ def _bounds(scale: Scale, margin: float) -> tuple[float, float]:
     return (1 / margin, margin) if scale == "ratio" else (-margin, margin)
 
 
-def _text(low: float, high: float, unit: str, scale: Scale) -> str:
-    name = "" if scale == "ratio" or not unit else f" {unit}"
-    return f"{low:.3g} to {high:.3g}{name}"
+def _texts(found: tuple[float, float], margins: tuple[float, float], unit: str) -> tuple[str, str]:
+    """Both intervals, with as many digits as it takes to see on which side of the margins the bounds lie."""
+    name = f" {unit}" if unit else ""
+    for digits in range(3, 17):
+        shown = [[f"{value:.{digits}g}" for value in ends] for ends in (found, margins)]
+        if all(
+            (value < margin, value > margin) == (float(text) < float(edge), float(text) > float(edge))
+            for value, text in zip(found, shown[0], strict=True)
+            for margin, edge in zip(margins, shown[1], strict=True)
+        ):
+            break
+    own, within = (f"{low} to {high}{name}" for low, high in shown)
+    return own, within
 
 
 def _p(value: float) -> str:

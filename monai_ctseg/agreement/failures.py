@@ -1,4 +1,7 @@
-"""Readings without a value: counted by method and rater, never dropped."""
+"""Readings without a value: counted by method and rater, never dropped.
+
+A subject's readings fail together (metal, a hip outside the scan), so that intervals rest on subjects.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 
 from statsmodels.stats.proportion import proportion_confint
 
-from monai_ctseg.agreement.records import Estimate, FailureRate
+from monai_ctseg.agreement.records import Estimate, FailureRate, plural
 from monai_ctseg.agreement.table import Reading
 
 
@@ -23,14 +26,25 @@ def count_failures(readings: Sequence[Reading], *, level: float) -> tuple[Failur
     return tuple(rates)
 
 
-def failure_rate(failed: int, attempted: int, *, level: float) -> Estimate:
-    """Share of `attempted` that `failed`, with Wilson's interval (1927)."""
-    low, high = proportion_confint(failed, attempted, alpha=1 - level, method="wilson")
-    return Estimate(failed / attempted, max(float(low), 0.0), float(high), level=level, method="Wilson 1927")
+def failure_rate(counts: Sequence[tuple[int, int]], *, level: float) -> Estimate:
+    """Share of readings that failed, from `counts` of each subject: (failed, attempted).
+
+    Wilson's interval (1927) of that share in as many readings as there are subjects (fewer where their numbers of
+    readings differ, Kish 1965): right where a subject's readings all fail or none does, else a little too wide. A
+    design effect from the data (Rao and Scott 1992) holds the truth too seldom, as failures are few.
+    """
+    failed, attempted = (sum(column) for column in zip(*counts, strict=True))
+    effective = attempted**2 / sum(tried**2 for _, tried in counts)
+    low, high = proportion_confint(failed / attempted * effective, effective, alpha=1 - level, method="wilson")
+    method = "Wilson 1927"
+    if len(counts) < attempted:
+        method += f" on {plural(len(counts), 'subject')}, as readings of one may fail together"
+    return Estimate(failed / attempted, max(float(low), 0.0), min(float(high), 1.0), level=level, method=method)
 
 
 def _rate(method: str, rater: str | None, readings: Sequence[Reading], level: float) -> FailureRate:
     failed = [reading for reading in readings if reading.value is None]
-    rate = failure_rate(len(failed), len(readings), level=level)
+    attempted, missed = (Counter(reading.subject for reading in rows) for rows in (readings, failed))
+    rate = failure_rate([(missed[subject], tried) for subject, tried in attempted.items()], level=level)
     reasons = Counter(reading.reason or "no reason given" for reading in failed)
     return FailureRate(method, rater, len(readings), len(failed), rate, tuple(reasons.most_common()))

@@ -1,16 +1,15 @@
-"""Intraclass and concordance correlations of complete tables [hips, columns]."""
+"""Intraclass correlations of complete tables [hips, columns]."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import get_args
 
 import numpy as np
 from scipy import stats
 
-from monai_ctseg.agreement.jackknife import jackknife
 from monai_ctseg.agreement.records import Estimate, Icc, IccForm, plural
 from monai_ctseg.grid import FloatArray
 
@@ -23,6 +22,25 @@ NAMES: dict[IccForm, str] = {
     "A,k": "ICC(2,k), two-way random, absolute agreement, mean of the columns",
 }
 FEW_HIPS = 3
+DRAWS = 20_000
+SEED = 0
+"""Of the draws that an interval of absolute agreement is made of: always the same, so that results are."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a table's columns are: drawn at random (raters) or `fixed` (these two methods), and what a `cell` is."""
+
+    fixed: bool = False
+    cell: str = "single measurement"
+
+    def name(self, form: IccForm) -> str:
+        """The form's name for such columns; fixed columns of absolute agreement are McGraw and Wong's case 3A."""
+        text = NAMES[form].replace("single measurement", self.cell)
+        return text.replace("two-way random", "two-way mixed (case 3A)") if self.fixed else text
+
+
+RANDOM = Columns()
 
 
 @dataclass(frozen=True)
@@ -30,7 +48,8 @@ class MeanSquares:
     """Of a complete table of `hips` rows and `columns` columns: rows, columns, error, and within rows.
 
     `between_freedom` and `error_freedom` are the degrees of freedom of rows and error: n - 1 and (n - 1)(k - 1), or
-    fewer by Satterthwaite 1946 (doi 10.2307/3002019) where rows of one subject vary together.
+    fewer by Satterthwaite 1946 (doi 10.2307/3002019) where rows of one subject vary together. `offsets` are the
+    columns' means less that of all.
     """
 
     hips: int
@@ -41,6 +60,7 @@ class MeanSquares:
     within: float
     between_freedom: float
     error_freedom: float
+    offsets: tuple[float, ...]
 
     @classmethod
     def of(cls, table: FloatArray, subjects: Sequence[str]) -> MeanSquares:
@@ -57,6 +77,7 @@ class MeanSquares:
             within=float(((table - rows[:, None]) ** 2).sum()) / (n * (k - 1)),
             between_freedom=_freedom((rows - grand)[:, None], subjects),
             error_freedom=(k - 1) * _freedom(residuals, subjects),
+            offsets=tuple(columns - grand),
         )
 
 
@@ -102,68 +123,45 @@ def _value(form: IccForm, ms: MeanSquares) -> float:
     return (ms.between - noise) / (ms.between + (k - 1) * noise + k * shift)
 
 
-def icc(form: IccForm, table: FloatArray, subjects: Sequence[str], *, level: float = 0.95) -> Icc:
-    """One form with its interval by F: exact, A forms with Satterthwaite's degrees of freedom (McGraw and Wong 1996).
+def icc(
+    form: IccForm, table: FloatArray, subjects: Sequence[str], *, level: float = 0.95, columns: Columns = RANDOM
+) -> Icc:
+    """One form with its interval: by F (McGraw and Wong 1996), for absolute agreement a generalised one.
 
-    Where a subject has two hips, the mean squares have fewer degrees of freedom, after Satterthwaite too.
+    McGraw and Wong's interval of absolute agreement holds the truth too seldom where raters differ much (73 % of 95 %,
+    two raters with offsets as large as the error, 80 hips). Two or three raters drawn at random say little of all
+    raters, and the generalised interval is as wide as that; `columns` that are fixed have no such part.
+    Where a subject has two hips, the mean squares have fewer degrees of freedom, after Satterthwaite.
     """
+    name = columns.name(form)
     if reason := why_no_correlation(table, subjects):
-        return Icc(form, NAMES[form], Estimate.none(reason, level=level))
+        return Icc(form, name, Estimate.none(reason, level=level))
     ms = MeanSquares.of(table, subjects)
     value = _value(form, ms)
     noise = ms.within if form in ("1", "k") else ms.error
     if noise <= 1e-20 * ms.between:
         reason = "the columns do not scatter about each other, so that there is no interval"
-        return Icc(form, NAMES[form], Estimate(value, level=level, reason=reason))
-    bounds = _agreement_interval(ms, level) if form[0] == "A" else _f_interval(ms, form, level)
+        return Icc(form, name, Estimate(value, level=level, reason=reason))
+    agreement = form[0] == "A"
+    bounds = _agreement_interval(ms, level, fixed=columns.fixed) if agreement else _f_interval(ms, form, level)
     low, high = (_of_mean(r, ms.columns) for r in bounds) if form in ("k", "C,k", "A,k") else bounds
-    exact = form[0] != "A" and len(set(subjects)) == len(subjects)
-    method = f"F, {'exact' if exact else 'Satterthwaite'} (McGraw and Wong 1996)"
+    method = _method(columns, agreement=agreement, nested=len(set(subjects)) < len(subjects))
     reason = "" if low is not None else "the lower end is without bound"
-    return Icc(form, NAMES[form], Estimate(value, low, high, level=level, method=method, reason=reason))
+    return Icc(form, name, Estimate(value, low, high, level=level, method=method, reason=reason))
 
 
-def all_iccs(table: FloatArray, subjects: Sequence[str], *, level: float = 0.95) -> tuple[Icc, ...]:
+def _method(columns: Columns, *, agreement: bool, nested: bool) -> str:
+    if agreement:
+        what = "for these columns only" if columns.fixed else "columns drawn at random"
+        return f"generalised, {what} (Weerahandi 1993)"
+    return f"F, {'Satterthwaite' if nested else 'exact'} (McGraw and Wong 1996)"
+
+
+def all_iccs(
+    table: FloatArray, subjects: Sequence[str], *, level: float = 0.95, columns: Columns = RANDOM
+) -> tuple[Icc, ...]:
     """All six forms of `table` [hips, columns]."""
-    return tuple(icc(form, table, subjects, level=level) for form in get_args(IccForm))
-
-
-def concordance_value(table: FloatArray) -> float:
-    """Lin 1989 (doi 10.2307/2532051) of `table` [hips, 2]."""
-    x, y = table.T
-    return float(2 * ((x - x.mean()) * (y - y.mean())).mean() / (x.var() + y.var() + (x.mean() - y.mean()) ** 2))
-
-
-def concordance(table: FloatArray, subjects: Sequence[str], *, level: float = 0.95) -> Estimate:
-    """Lin's concordance correlation of two columns; interval on Fisher's z, with Lin's error as corrected in 2000
-    (doi 10.1111/j.0006-341X.2000.00324.x) and Student's t, because with the normal distribution it covers too little
-    of few hips; or by the jackknife over subjects where one has two hips.
-    """
-    if table.shape[1] != 2:
-        return Estimate.none("it is for two columns", level=level)
-    if reason := why_no_correlation(table, subjects):
-        return Estimate.none(reason, level=level)
-    value = concordance_value(table)
-    if abs(value) >= 1 - 1e-12:
-        return Estimate(value, level=level, reason="both columns are the same, so that there is no interval")
-    if len(set(subjects)) < len(subjects):
-        return jackknife(concordance_value, table, subjects, level=level, forth=_atanh, back=math.tanh)
-    x, y = table.T
-    if min(x.std(), y.std()) == 0 or len(table) < 4:
-        return Estimate(value, level=level, reason="one column is constant, or 3 hips only: there is no interval")
-    half = float(stats.t.ppf((1 + level) / 2, len(table) - 2)) * lin_error(x, y, value)
-    z, method = math.atanh(value), f"Fisher's z (Lin 1989, 2000), t with {len(table) - 2} degrees of freedom"
-    return Estimate(value, math.tanh(z - half), math.tanh(z + half), level=level, method=method)
-
-
-def lin_error(x: FloatArray, y: FloatArray, c: float) -> float:
-    """Standard error of Fisher's z of the concordance `c` of `x` and `y`."""
-    r = float(np.corrcoef(x, y)[0, 1])
-    if abs(r) < 1e-12:
-        return math.inf
-    u2 = float((x.mean() - y.mean()) ** 2 / (x.std() * y.std()))
-    spread = (1 - r**2) * c**2 * (1 - c**2) / r**2 + 2 * c**3 * (1 - c) * u2 / r - c**4 * u2**2 / (2 * r**2)
-    return math.sqrt(max(spread, 0.0) / (len(x) - 2)) / (1 - c**2)
+    return tuple(icc(form, table, subjects, level=level, columns=columns) for form in get_args(IccForm))
 
 
 def _f_interval(ms: MeanSquares, form: IccForm, level: float) -> tuple[float, float]:
@@ -177,27 +175,44 @@ def _f_interval(ms: MeanSquares, form: IccForm, level: float) -> tuple[float, fl
     return (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
 
 
-def _agreement_interval(ms: MeanSquares, level: float) -> tuple[float, float]:
-    """McGraw and Wong 1996, table 7, case 2A."""
-    n, k, tail = ms.hips, ms.columns, (1 + level) / 2
-    shift = k / n * (ms.between_columns - ms.error)
-    r = (ms.between - ms.error) / (ms.between + (k - 1) * ms.error + shift)
-    a, b = k * r / (n * (1 - r)), 1 + k * r * (n - 1) / (n * (1 - r))
-    columns, error = a * ms.between_columns, b * ms.error
-    freedom = (columns + error) ** 2 / (columns**2 / (k - 1) + error**2 / ms.error_freedom)
-    rest = k * ms.between_columns + (k * n - k - n) * ms.error
-    below = float(stats.f.ppf(tail, ms.between_freedom, freedom))
-    above = float(stats.f.ppf(tail, freedom, ms.between_freedom))
-    low = n * (ms.between - below * ms.error) / (below * rest + n * ms.between)
-    high = n * (above * ms.between - ms.error) / (rest + n * above * ms.between)
-    return low, high
+def _agreement_interval(ms: MeanSquares, level: float, *, fixed: bool) -> tuple[float, float]:
+    """Quantiles of the ICC over draws of the variances that could have made these mean squares.
+
+    Generalised interval (Weerahandi 1993, doi 10.1080/01621459.1993.10476355): each mean square over a draw of its
+    chi-squared distribution; for fixed columns their offsets less a draw of their error in place of a variance.
+    """
+    n, k = ms.hips, ms.columns
+    between, error = (
+        mean_square * freedom / _chi_squared(stream, freedom)
+        for stream, mean_square, freedom in (
+            (0, ms.between, ms.between_freedom),
+            (1, ms.error, ms.error_freedom),
+        )
+    )
+    if fixed:
+        rows = ms.error_freedom / (k - 1) + 1  # as many as their error is worth
+        offsets = np.array(ms.offsets) - np.sqrt(error / rows)[:, None] * _centred_normal(k)
+        shift = (offsets**2).sum(1) / (k - 1)
+    else:
+        columns = ms.between_columns * (k - 1) / _chi_squared(2, k - 1)
+        shift = np.maximum(columns - error, 0) / n
+    drawn = (between - error) / (between + (k - 1) * error + k * shift)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=32)
+def _chi_squared(stream: int, freedom: float) -> FloatArray:
+    return np.random.default_rng([SEED, stream]).chisquare(freedom, DRAWS)
+
+
+@lru_cache(maxsize=8)
+def _centred_normal(columns: int) -> FloatArray:
+    drawn = np.random.default_rng([SEED, 3]).normal(size=(DRAWS, columns))
+    return np.asarray(drawn - drawn.mean(1, keepdims=True))
 
 
 def _of_mean(r: float, columns: int) -> float | None:
     """Spearman and Brown: reliability of the mean of `columns` from that of one; None: without bound."""
     whole = 1 + (columns - 1) * r
     return columns * r / whole if whole > 0 else None
-
-
-def _atanh(r: float) -> float:
-    return math.atanh(r) if abs(r) < 1 else math.inf

@@ -29,7 +29,8 @@ class Protocol:
     `scale` auto takes ratios only where the spread of differences grows with size and logs mend that.
     `true_value` constant: a hip's readings all see one truth (anatomy); varying: readings pair up by session.
     `error_variance_ratio` is Deming's: error variance of the test method over that of the reference method; without
-    it, it is taken from replicates, else 1. Raises ProtocolError for values that cannot be.
+    it, it is taken from replicates, else 1. `unit` is that of the figures; empty: not fixed. Raises ProtocolError for
+    values that cannot be.
     """
 
     reference: str
@@ -42,6 +43,7 @@ class Protocol:
     icc_form: IccForm = "A,1"
     true_value: TrueValue = "constant"
     error_variance_ratio: float | None = None
+    unit: str = ""
 
     def __post_init__(self) -> None:
         if not self.reference or not self.test or self.reference == self.test:
@@ -54,8 +56,22 @@ class Protocol:
         _above("acceptable_difference", self.acceptable_difference, 0)
         _above("acceptable_ratio", self.acceptable_ratio, 1)
         _above("error_variance_ratio", self.error_variance_ratio, 0)
+        _figure_of_scale(self)
         if not 0.5 <= self.level < 1:
             raise ProtocolError(f"level {self.level!r} is no confidence level; give one from 0.5 to below 1, as 0.95")
+
+
+def _figure_of_scale(protocol: Protocol) -> None:
+    """A fixed scale is judged by its own figure only."""
+    figures = {"difference": protocol.acceptable_difference, "ratio": protocol.acceptable_ratio}
+    if protocol.scale == "auto" or figures.pop(protocol.scale) is not None:
+        return
+    for other, figure in figures.items():
+        if figure is not None:
+            raise ProtocolError(
+                f"scale {protocol.scale} is judged by acceptable_{protocol.scale}, and only acceptable_{other} is "
+                f"given; fix acceptable_{protocol.scale}, or take scale {other}"
+            )
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -146,6 +162,7 @@ class Component:
 class BlandAltman:
     """Differences test minus reference, or ratios test over reference.
 
+    Raters are taken as fixed: bias, limits and their intervals hold for these readers, not for all there may be.
     On the ratio scale `bias`, `lower_limit` and `upper_limit` are ratios (1 is none), `sd` is of natural logs.
     `limits_share` is the share of single differences between the limits (0.95). `proportional_bias` is the slope of
     difference on mean (per unit), `growing_spread` and `normality` are checks of the limits' assumptions.
@@ -264,7 +281,10 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Equivalence:
-    """Against the acceptable difference: of the mean (two one-sided tests), and of single readings (the limits)."""
+    """Against the acceptable difference: of the mean (two one-sided tests), and of single readings (the limits).
+
+    Both are for these readers, as in `BlandAltman`; where there are several, the statements say so.
+    """
 
     scale: Scale
     mean: Judgement
@@ -275,6 +295,9 @@ class Equivalence:
 class Agreement:
     """All of it. `unpaired` names hips that only one method measured, as (subject, side, method that has no value).
 
+    `failed_by_both` names the hips (subject, side) that neither method has a value for. `hips` and `subjects` have a
+    value by both methods; `hips_attempted` and `subjects_attempted` have a row by either. Of `readings` (rows of both
+    methods) `readings_with_value` have one, and `readings_used` stand in a pair.
     `bland_altman` is on the chosen scale; `other_scale` is the other one where values allow it, for comparison.
     """
 
@@ -297,3 +320,8 @@ class Agreement:
     passing_bablok: Regression
     equivalence: Equivalence
     notes: tuple[str, ...] = ()
+    hips_attempted: int = 0
+    subjects_attempted: int = 0
+    readings_with_value: int = 0
+    readings_used: int = 0
+    failed_by_both: tuple[tuple[str, str], ...] = ()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from monai_ctseg.agreement.icc import MeanSquares, all_iccs, concordance
+from monai_ctseg.agreement.concordance import concordance
+from monai_ctseg.agreement.icc import Columns, MeanSquares, all_iccs
 from monai_ctseg.agreement.pairs import Pair
 from monai_ctseg.agreement.records import Between, Estimate, Reliability, plural
 from monai_ctseg.agreement.table import Reading
@@ -64,10 +65,11 @@ class Cells:
 
 
 def between_methods(pairs: Sequence[Pair], names: tuple[str, str], *, level: float) -> Reliability:
-    """The reference against the test method; cells are means of a hip's readings."""
+    """The reference against the test method, which are no sample of methods; cells are means of a hip's readings."""
     subjects = [pair.subject for pair in pairs]
     table = np.array([[pair.reference.mean(), pair.test.mean()] for pair in pairs]).reshape(len(pairs), 2)
     means = any(len(pair.reference) > 1 or len(pair.test) > 1 for pair in pairs)
+    columns = Columns(fixed=True, cell="of each method's mean per hip" if means else "single measurement")
     none = Estimate.none("two methods are no repeats of one; see the limits of agreement", level=level)
     return Reliability(
         between="methods",
@@ -78,7 +80,7 @@ def between_methods(pairs: Sequence[Pair], names: tuple[str, str], *, level: flo
         subjects=len(set(subjects)),
         hips=len(pairs),
         left_out=0,
-        iccs=all_iccs(table, subjects, level=level),
+        iccs=all_iccs(table, subjects, level=level, columns=columns),
         concordance=concordance(table, subjects, level=level),
         within_sd=none,
         repeatability=none,
@@ -102,7 +104,10 @@ def between_raters(method: str, readings: Sequence[Reading], *, level: float) ->
 
 
 def between_sessions(method: str, rater: str, readings: Sequence[Reading], *, level: float) -> Reliability:
-    """Sessions of one rater, or of a program; the within-subject SD uses hips with some sessions missing too."""
+    """Sessions of one rater, or of a program, taken as fixed.
+
+    The within-subject SD uses hips with some sessions missing too.
+    """
     cells = Cells.of(readings, lambda reading: reading.session)
     sd, coefficient = repeatability(cells.by_hip(), level)
     none = Estimate.none("one rater only", level=level)
@@ -117,6 +122,8 @@ def _record(
     cells: Cells, between: Between, of: str, method: str, rater: str, *, level: float, **spread: Estimate
 ) -> Reliability:
     table, subjects = cells.means(), [subject for subject, _ in cells.complete]
+    means = between == "raters" and any(len(values) > 1 for values in cells.readings.values())
+    columns = Columns(between != "raters", "of each rater's mean per hip" if means else "single measurement")
     return Reliability(
         between=between,
         of=of,
@@ -126,7 +133,7 @@ def _record(
         subjects=len(set(subjects)),
         hips=len(subjects),
         left_out=len(cells.hips) - len(subjects),
-        iccs=all_iccs(table, subjects, level=level),
+        iccs=all_iccs(table, subjects, level=level, columns=columns),
         concordance=concordance(table, subjects, level=level),
         notes=_notes(subjects),
         **spread,

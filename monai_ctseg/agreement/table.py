@@ -15,6 +15,8 @@ from monai_ctseg.errors import MeasurementsError
 REQUIRED = ("subject", "side", "method", "rater", "session", "value")
 OPTIONAL = ("quantity", "unit", "reason")
 SIDES = ("left", "right", "both", "")
+LARGEST = 1e6
+"""No measurement of a patient in any unit is larger."""
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -38,7 +40,8 @@ class Reading:
 
     def describe(self) -> str:
         """Where the row stands and whose it is."""
-        labels = (f"subject {self.subject}", self.side, self.method, self.rater, self.session, self.quantity)
+        subject = f"subject {self.subject}" if self.subject else ""
+        labels = (subject, self.side, self.method, self.rater, self.session, self.quantity)
         return f"{self.place + ': ' if self.place else ''}{', '.join(filter(None, labels))}"
 
 
@@ -71,8 +74,9 @@ def read_table(*paths: Path) -> Table:
 def make_table(readings: Sequence[Reading]) -> Table:
     """A checked table.
 
-    Raises MeasurementsError for no rows, duplicates, mixed units, unknown sides, values that are not finite, a value
-    with a reason why there is none, a missing subject or method, and sides named for a part of a subject's rows only.
+    Raises MeasurementsError for no rows, duplicates, mixed units, unknown sides, values that are not finite or beyond a
+    million, a value with a reason why there is none, a missing subject or method, and sides named for a part of a
+    subject's rows only.
     """
     if not readings:
         raise MeasurementsError("there are no measurements; a table needs a row for each reading")
@@ -142,6 +146,10 @@ def _check(reading: Reading) -> None:
         raise MeasurementsError(f"{reading.describe()}: side {reading.side!r} is unknown; write left, right or both")
     if reading.value is not None and not math.isfinite(reading.value):
         raise MeasurementsError(f"{reading.describe()}: value {reading.value} is not finite; leave a failure empty")
+    if reading.value is not None and abs(reading.value) > LARGEST:
+        raise MeasurementsError(
+            f"{reading.describe()}: value {reading.value:g} is no measurement; write numbers up to {LARGEST:,.0f}"
+        )
     if reading.value is not None and reading.reason:
         raise MeasurementsError(
             f"{reading.describe()}: both a value and a reason why there is none ({reading.reason}); empty one of them"

@@ -25,12 +25,16 @@ LIMITS_Z = float(stats.norm.ppf((1 + LIMITS_SHARE) / 2))
 
 @dataclass(frozen=True)
 class Part:
-    """`weight` times a mean square `variance` with `degrees_of_freedom`: one term of a sum."""
+    """`weight` times a mean square `variance` with `degrees_of_freedom`: one term of a sum.
+
+    `in_sides` is how much of a variance of readings stands in the mean square between sides.
+    """
 
     source: str
     weight: float
     variance: float
     degrees_of_freedom: float
+    in_sides: float = 0.0
 
 
 def pooled(groups: Sequence[FloatArray]) -> tuple[float, int]:

@@ -1,8 +1,4 @@
-"""GRRAS: the 15 items of the Guidelines for Reporting Reliability and Agreement Studies, in words of our own.
-
-Kottner J, Audigé L, Brorson S, et al. Guidelines for Reporting Reliability and Agreement Studies (GRRAS) were
-proposed. J Clin Epidemiol 2011;64:96-106, doi 10.1016/j.jclinepi.2010.03.002.
-"""
+"""GRRAS: its items, filled with what people stated and what the data say, and what is missing of them."""
 
 from __future__ import annotations
 
@@ -10,99 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monai_ctseg.agreement.records import Agreement
+from monai_ctseg.agreement_report.items import ITEMS, KEYS, Item
 from monai_ctseg.agreement_report.summary import numbers_of, quantity, raters_of, subject_of, verdicts
 from monai_ctseg.agreement_report.wording import count, listed
-
-
-@dataclass(frozen=True)
-class Item:
-    """One item. `missing` is what to state where nobody did; it is empty where the data say all that is asked."""
-
-    number: int
-    section: str
-    key: str
-    title: str
-    missing: str = ""
-
-
-ITEMS = (
-    Item(1, "Title and abstract", "title", "What was investigated"),
-    Item(
-        2,
-        "Introduction",
-        "device",
-        "The measurement and the device",
-        "which device or program, in which version, measures what, and how the reference measures it",
-    ),
-    Item(3, "Introduction", "population", "The patients", "which patients the result is meant for"),
-    Item(
-        4,
-        "Introduction",
-        "rater_population",
-        "The raters",
-        "which raters the result is meant for, by profession and training",
-    ),
-    Item(
-        5,
-        "Introduction",
-        "rationale",
-        "What is known, and why this study",
-        "what is known about how well these methods agree, and why this study was done",
-    ),
-    Item(
-        6,
-        "Methods",
-        "sample_size",
-        "How the sample size was chosen",
-        "how many subjects, raters and repetitions were planned, and by what calculation",
-    ),
-    Item(
-        7,
-        "Methods",
-        "sampling",
-        "How subjects and raters were found",
-        "how subjects and raters were found, with the criteria of inclusion and exclusion",
-    ),
-    Item(
-        8,
-        "Methods",
-        "process",
-        "How it was measured",
-        "the procedure, the time between sessions, what raters knew of the patient, and the blinding",
-    ),
-    Item(
-        9,
-        "Methods",
-        "independence",
-        "Whether readings were independent",
-        "whether each reading was made without knowledge of the others",
-    ),
-    Item(
-        10,
-        "Methods",
-        "analysis",
-        "The statistics",
-        "where the acceptable difference was fixed before the data were seen, and why it is this one",
-    ),
-    Item(11, "Results", "actual_numbers", "How many were measured"),
-    Item(
-        12,
-        "Results",
-        "characteristics",
-        "Who was measured, and by whom",
-        "age, sex, disease and implants of the subjects; profession and experience of the raters",
-    ),
-    Item(13, "Results", "estimates", "Agreement and reliability, with their uncertainty"),
-    Item(
-        14,
-        "Discussion",
-        "relevance",
-        "What the result means in practice",
-        "what differences of this size mean for patients, and what limits the study has",
-    ),
-    Item(15, "Auxiliary material", "details", "Detailed results"),
-)
-KEYS = tuple(item.key for item in ITEMS)
 
 
 @dataclass(frozen=True)
@@ -116,16 +22,23 @@ class Filled:
 
 
 def fill(agreement: Agreement, statements: Mapping[str, str]) -> tuple[Filled, ...]:
-    """Each item, in order. Raises ValueError for a statement about no item."""
+    """Each item, in order; filled is one of which each part is stated. Raises ValueError for a statement about none."""
     unknown = sorted(set(statements) - set(KEYS))
     if unknown:
         raise ValueError(f"no GRRAS item is called {listed(unknown)}; there are {listed(KEYS)}")
     found = from_data(agreement)
+    answered = () if len(agreement.sessions) > 1 else ("process.time",)  # no time lies between sessions where one is
     filled = []
     for item in ITEMS:
-        stated = tuple(" ".join(part.split()) for part in statements.get(item.key, "").split("\n\n") if part.strip())
-        filled.append(Filled(item, stated, found.get(item.key, ()), "" if stated else item.missing))
+        stated = {key: _paragraphs(statements.get(key, "")) for key in item.asked}
+        lacking = [text for key, text in item.asked.items() if text and not stated[key] and key not in answered]
+        texts = tuple(text for texts in stated.values() for text in texts)
+        filled.append(Filled(item, texts, found.get(item.key, ()), "; ".join(lacking)))
     return tuple(filled)
+
+
+def _paragraphs(text: str) -> tuple[str, ...]:
+    return tuple(" ".join(part.split()) for part in text.split("\n\n") if part.strip())
 
 
 def from_data(agreement: Agreement) -> dict[str, tuple[str, ...]]:
@@ -135,7 +48,7 @@ def from_data(agreement: Agreement) -> dict[str, tuple[str, ...]]:
     return {
         "title": (f"Agreement was investigated: {subject_of(agreement)}.", *_reliability(agreement)),
         "device": (f"{protocol.test} measured {what}{unit}; the reference is {protocol.reference}.",),
-        "rater_population": (f"Raters in the data: {raters_of(agreement)}.",),
+        "rater_population": (f"Raters in the data: {raters_of(agreement)}.", *_raters(agreement)),
         "process": (_sessions(agreement),),
         "analysis": analysis(agreement),
         "actual_numbers": (
@@ -181,11 +94,21 @@ def _reliability(agreement: Agreement) -> tuple[str, ...]:
     return (f"Reliability was investigated between {listed(kinds)}.",) if kinds else ()
 
 
+def _raters(agreement: Agreement) -> tuple[str, ...]:
+    """For whom a figure holds: limits take raters as fixed, the ICC between raters as drawn at random."""
+    if not agreement.raters:
+        return ()
+    whom = "this rater" if len(agreement.raters) == 1 else f"these {len(agreement.raters)} raters"
+    like = "; the ICC between raters is for raters like them, of whom they are taken as a sample"
+    return (f"Bias and limits of agreement hold for {whom}{like if len(agreement.raters) > 1 else ''}.",)
+
+
 def _sessions(agreement: Agreement) -> str:
     named = [session for session in agreement.sessions if session]
     if not named:
         return "No session is named in the data."
-    return f"{count(len(named), 'session')} in the data: {listed(named)}. Design: {agreement.design}."
+    raters = f"{count(len(agreement.raters), 'rater')} and " if agreement.raters else ""
+    return f"{raters}{count(len(named), 'session')} in the data: {listed(named)}. Design: {agreement.design}."
 
 
 def _sentence(text: str) -> str:

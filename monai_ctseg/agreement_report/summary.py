@@ -46,9 +46,17 @@ def quantity(agreement: Agreement) -> str:
 
 
 def numbers_of(agreement: Agreement) -> str:
-    """How much was measured."""
+    """How much was attempted, has a value, and was used."""
     parts = [f"{count(agreement.hips, 'hip')} of {count(agreement.subjects, 'subject')}"]
-    parts.append(count(agreement.readings, "reading"))
+    if agreement.hips_attempted > agreement.hips:
+        attempted = f"{count(agreement.hips_attempted, 'hip')} of {count(agreement.subjects_attempted, 'subject')}"
+        parts[0] += f" (attempted: {attempted})"
+    used = count(agreement.readings_used, "reading")
+    if agreement.readings > agreement.readings_used:
+        used += f" (attempted: {agreement.readings:,}, with a value: {agreement.readings_with_value:,})"
+    parts.append(used)
+    if agreement.failed_by_both:
+        parts.append(f"{count(len(agreement.failed_by_both), 'hip')} without a value by either method")
     if agreement.raters:
         parts.append(count(len(agreement.raters), "rater"))
     if len(agreement.sessions) > 1:
@@ -132,6 +140,8 @@ def _icc(agreement: Agreement) -> Line:
         return Line(name, "not estimable", icc.estimate.reason)
     between = interval(icc.estimate)
     note = f"{level(icc.estimate)} {between}, {count(hips, 'hip')}" if between else icc.estimate.reason
+    if "mean per hip" in icc.name:
+        note += f", {icc.name.rpartition(', ')[2]}"
     return Line(name, number(icc.estimate.value), note)
 
 

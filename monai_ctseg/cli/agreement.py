@@ -111,7 +111,7 @@ def agreement(
 
     Bias and limits of agreement (Bland and Altman), ICC, Lin's concordance, Deming and Passing-Bablok regression,
     failure rates, and a verdict against the acceptable difference, each with its interval; what cannot be estimated
-    says why.
+    says why. All is for the readers in the table, not for others.
     Two hips of one subject are not taken as independent. An empty value is a failure: it is counted, never dropped.
     Writes report.html, report.md, agreement.json, hips.csv, plots as PNG and SVG, and run.json.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import asdict, replace
 from enum import StrEnum
@@ -22,7 +23,6 @@ from monai_ctseg.cli.console import (
 from monai_ctseg.errors import OutputError
 
 if TYPE_CHECKING:
-    from monai_ctseg.agreement.records import Estimate
     from monai_ctseg.study.analyse import StudyResult
     from monai_ctseg.study.plan import Plan
     from monai_ctseg.study.protocol import StudyProtocol
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 study_app = typer.Typer(
     help="Run a validation study: plan it, make blind reader sheets, analyse what comes back.", no_args_is_help=True
 )
+
+
+FEW_READERS = 5
+"""Fewer tell little of how readers differ, which an ICC of absolute agreement depends on."""
 
 
 class Images(StrEnum):
@@ -45,7 +49,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(study_app, name="study")
 
 
-@study_app.command(epilog="Example:  monai-ctseg study plan -o protocol.yaml --acceptable-difference 2 --seed 7")
+@study_app.command(epilog="Example:  monai-ctseg study plan -o protocol.yaml --acceptable-difference 2")
 def plan(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The protocol to write, YAML.", show_default=False)
@@ -72,7 +76,6 @@ def plan(
         float, typer.Option(help="Correlation of the differences of two hips of a patient.")
     ] = 0.5,
     dropout: Annotated[float, typer.Option(help="Share of hips without a pair of values.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Makes the reading orders and codes; choose your own.")] = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -98,7 +101,7 @@ def plan(
             side_correlation=side_correlation,
             dropout_share=dropout,
         ),
-        DataCollection(raters=tuple(f"R{n}" for n in range(1, raters + 1)), sessions=sessions, seed=seed),
+        DataCollection(raters=tuple(f"R{n}" for n in range(1, raters + 1)), sessions=sessions),
     )
     with progress("planning") as bar:
         planned = make_plan(draft, bar)
@@ -107,7 +110,7 @@ def plan(
         write_protocol(protocol, path)
     _warn_of_plan(protocol, planned)
     if as_json:
-        print_json({"protocol": output.name, "seed": seed, **asdict(planned)})
+        print_json({"protocol": output.name, **asdict(planned)})
     else:
         print_facts(_plan_facts(output, protocol, planned))
 
@@ -123,6 +126,12 @@ def sheet(
         Images,
         typer.Option(help="Pointers as given; or links to, or copies of, the images, named by code."),
     ] = Images.given,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Makes orders and codes, the same again; without it one is drawn.", show_default=False
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fix the protocol and make a blind sheet in random order for each reader and session, the key kept apart."""
@@ -137,10 +146,10 @@ def sheet(
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output}: is there already, and a study's key must not be lost; name another folder")
     _warn_of_cases(fixed, [(case.subject, case.side) for case in hips], images)
+    drawn = secrets.randbits(48) if seed is None else seed
     with progress("writing sheets") as bar, new_folder(output) as folder:
-        key = write_sheets(fixed, hips, folder, images=images.value, base=cases.parent, progress=bar)
+        key = write_sheets(fixed, hips, folder, seed=drawn, images=images.value, base=cases.parent, progress=bar)
         facts: dict[str, Any] = {
-            "seed": fixed.data_collection.seed,
             "subjects": len({case.subject for case in hips}),
             "hips": len(hips),
             "raters": list(fixed.data_collection.raters),
@@ -152,7 +161,7 @@ def sheet(
         seconds = {"total": time.monotonic() - start}
         write_run(folder, "study sheet", {"images": images.value}, seconds=seconds, study=facts)
     if as_json:
-        print_json(facts)
+        print_json({"seed": drawn, **facts})
         return
     readers = ", ".join(facts["raters"])
     print_facts(
@@ -160,7 +169,7 @@ def sheet(
             "for readers": f"{output.name}/{READERS}: {readers}, {facts['sessions']} sessions each",
             "key": f"{output.name}/{KEY_FOLDER}: keep it from the readers",
             "cases": f"{facts['hips']} hips of {facts['subjects']} subjects, {facts['readings']} readings",
-            "seed": str(facts["seed"]),
+            "seed": f"{drawn}, kept in {output.name}/{KEY_FOLDER}: with the list of cases it rebuilds the key",
             "protocol SHA-256": f"{facts['protocol_sha256']}\nput it on record: it proves what was fixed beforehand",
         }
     )
@@ -181,6 +190,7 @@ def analyse(
     as_json: JsonOption = False,
 ) -> None:
     """Check sheets against the key and the protocol, join them with the program's measurements, and report."""
+    from monai_ctseg.agreement_report.wording import count
     from monai_ctseg.outputs import file_sha256, new_folder, write_run
     from monai_ctseg.study.analyse import analyse_study, write_result
 
@@ -195,12 +205,12 @@ def analyse(
                 folder,
                 "study analyse",
                 {"allow_missing": allow_missing, "overwrite": overwrite},
-                inputs=[{"name": path.name, "sha256": file_sha256(path)} for path in measurements],
+                inputs=[{"measurements_sha256": file_sha256(path)} for path in measurements],
                 seconds={"total": time.monotonic() - start},
                 study=_result_facts(result),
             )
     if result.joined.gaps:
-        warn(f"{len(result.joined.gaps)} readings are missing or not blind, and count as failures")
+        warn(f"{count(len(result.joined.gaps), 'reading')} missing or not blind, counted as failures")
     if as_json:
         print_json(_result_facts(result))
     else:
@@ -211,23 +221,31 @@ def _warn_of_plan(protocol: StudyProtocol, planned: Plan) -> None:
     for need in planned.needs:
         if need.pairs is None:
             warn(f"not reachable: {need.question}, as {need.reason}")
+    form, readers = protocol.analysis.icc_form, len(protocol.data_collection.raters)
+    if form.startswith("A") and readers < FEW_READERS:
+        warn(
+            f"the hips for the ICC leave out how readers differ; with {readers} readers its interval (ICC({form})) "
+            "may never get as narrow as wanted: plan more readers"
+        )
     if protocol.data_collection.sessions < 2:
         warn("with one session there is no test-retest reliability; plan two or more")
 
 
 def _plan_facts(output: Path, protocol: StudyProtocol, planned: Plan) -> dict[str, str]:
+    from monai_ctseg.agreement_report.wording import count
+
     size, collection = protocol.sample_size, protocol.data_collection
+    readers, sessions = count(len(collection.raters), "reader"), count(collection.sessions, "session")
     needs = "\n".join(
         f"{'none' if need.pairs is None else need.pairs:>5}  {need.question} ({need.method})" for need in planned.needs
     )
     return {
         "protocol": f"{output.name}: edit it, then `monai-ctseg study sheet`",
         "independent hips": needs,
-        "design effect": f"{planned.design_effect:g}, as {size.sides_per_subject} hips of a patient are alike",
+        "design effect": f"{planned.design_effect:g}, for {count(size.sides_per_subject, 'hip')} a patient",
         "without a value": f"{size.dropout_share:.0%}",
-        "to enrol": f"{planned.subjects} patients, {planned.hips} hips",
-        "readings": f"{planned.readings}: {len(collection.raters)} readers, {collection.sessions} sessions",
-        "seed": str(collection.seed),
+        "to enrol": f"{count(planned.subjects, 'patient')}, {count(planned.hips, 'hip')}",
+        "readings": f"{planned.readings}: {readers}, {sessions}",
     }
 
 
@@ -242,6 +260,8 @@ def _warn_of_cases(protocol: StudyProtocol, hips: list[tuple[str, str]], images:
 
 
 def _result_facts(result: StudyResult) -> dict[str, Any]:
+    from monai_ctseg.study.join import losses
+
     found, wanted = result.agreement, result.protocol.requirements
     altman = found.bland_altman
     estimates = {"bias": altman.bias, "sd": altman.sd, "lower": altman.lower_limit, "upper": altman.upper_limit}
@@ -256,32 +276,23 @@ def _result_facts(result: StudyResult) -> dict[str, Any]:
         "acceptable_difference": wanted.acceptable_difference,
         "limits_acceptable": found.equivalence.limits.verdict,
         "mean_acceptable": found.equivalence.mean.verdict,
-        "failed": sum(rate.failed for rate in found.failures if not rate.rater),
+        "failed": sum(loss.failed for loss in losses(result.joined)),
         "missing": [asdict(gap) for gap in result.joined.gaps],
         "protocol_sha256": result.protocol_sha256,
     }
 
 
 def _describe(result: StudyResult, output: Path) -> dict[str, str]:
-    found, wanted = result.agreement, result.protocol.requirements
-    altman = found.bland_altman
-    unit = wanted.unit if altman.scale == "difference" else "times"
-    failures = [rate for rate in found.failures if not rate.rater]
+    """The verdict first, as `monai-ctseg agreement` has it; then what is missing, apart from what failed."""
+    from monai_ctseg.agreement_report.summary import subject_of, summary
+    from monai_ctseg.agreement_report.wording import plain
+    from monai_ctseg.study.join import losses
+
+    found = result.agreement
+    lines = {line.name: plain(line.text()) for line in summary(found)}
     return {
+        "compared": subject_of(found),
+        **lines,
+        "failures": "\n".join(loss.text for loss in losses(result.joined)),
         "report": f"{output.name}/report.html, report.md",
-        "compared": f"{wanted.test_method} - {wanted.reference_method}, {wanted.quantity}",
-        "readings": f"{found.readings} of {found.hips} hips of {found.subjects} subjects",
-        "bias": _interval(altman.bias, unit),
-        "limits": f"{_interval(altman.lower_limit, unit)}\n{_interval(altman.upper_limit, unit)}",
-        "mean": found.equivalence.mean.statement,
-        "limits shown": found.equivalence.limits.statement,
-        "failures": "\n".join(f"{rate.method}: {rate.failed} of {rate.attempted}" for rate in failures) or "none",
     }
-
-
-def _interval(estimate: Estimate, unit: str) -> str:
-    if estimate.value is None:
-        return f"not estimable: {estimate.reason}"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f} {unit}, no interval: {estimate.reason}"
-    return f"{estimate.value:.3f} {unit} ({estimate.level:.0%} interval {estimate.low:.3f} to {estimate.high:.3f})"

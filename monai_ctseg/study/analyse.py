@@ -52,7 +52,7 @@ def _require_key_apart(study: Path) -> None:
 def write_result(result: StudyResult, folder: Path) -> None:
     """Write measurements.csv and the report into an existing folder."""
     write_table(result.joined.table, folder / MEASUREMENTS)
-    said = statements(result.protocol, result.protocol_sha256)
+    said = statements(result.protocol, result.protocol_sha256, result.joined)
     write_report(
         result.agreement, result.joined.table, folder, statements=said, title=result.protocol.reporting.title or None
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai_ctseg.agreement.table import SIDES
 from monai_ctseg.errors import ProtocolError
 from monai_ctseg.study.csv_rows import read_csv
-
-SIDES = ("left", "right", "both", "")
 
 
 @dataclass(frozen=True, order=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_ctseg.agreement.table import Reading
+from monai_ctseg.agreement.table import NUMBER, Reading
 from monai_ctseg.errors import ProtocolError
 from monai_ctseg.study.blinding import MARK, TELLING_COLUMNS, is_marked, subject_finder
 from monai_ctseg.study.csv_rows import CsvRow, CsvTable, read_csv
@@ -21,9 +21,10 @@ HINT = "name the sheets that came back"
 
 @dataclass(frozen=True)
 class Gap:
-    """A reading that was to be made and is not there, or does not count: whose, and why."""
+    """A reading that was to be made and is not there, or does not count: whose, by which method, and why."""
 
     name: str
+    method: str
     why: str
 
 
@@ -114,18 +115,20 @@ def _value(row: CsvRow, entry: Entry, wanted: Requirements, *, comma: bool) -> f
             f"{row.place}: has a value and a reason why there is none; keep one, and write remarks into notes"
         )
     value = _number(row, comma=comma)
-    if "diameter" in wanted.quantity and value <= 0:
-        raise ProtocolError(f"{row.place}: value {cells['value']} is no diameter; write the size, or a reason")
+    require_size(value, wanted.quantity, row.place)
     return value
+
+
+def require_size(value: float, quantity: str, place: str) -> None:
+    """ProtocolError for a diameter that is none."""
+    if "diameter" in quantity and value <= 0:
+        raise ProtocolError(f"{place}: value {value:g} is no diameter; write the size, or a reason")
 
 
 def _number(row: CsvRow, *, comma: bool) -> float:
     text = row.cells["value"]
     point = text.replace(",", ".") if comma and text.count(",") == 1 and "." not in text else text
-    try:
-        value = float(point) if point.isascii() and "_" not in point else math.nan
-    except ValueError:
-        value = math.nan
+    value = float(point) if NUMBER.fullmatch(point) else math.nan
     if not math.isfinite(value):
         raise ProtocolError(f"{row.place}: value {text!r} is no number; write a number such as 48.5, or a reason")
     return value
@@ -155,4 +158,4 @@ def _reading(
         reason=why or reason,
         place=found[1].place if found else "",
     )
-    return reading, Gap(entry.name, why) if why else None
+    return reading, Gap(entry.name, wanted.reference_method, why) if why else None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from monai_ctseg.agreement.table import Reading, Table, make_table, read_table
+from monai_ctseg.agreement_report.wording import count
 from monai_ctseg.errors import MeasurementsError, ProtocolError
 from monai_ctseg.study.csv_rows import read_csv, write_csv
-from monai_ctseg.study.filled import HINT, Gap, read_sheets
+from monai_ctseg.study.filled import HINT, Gap, read_sheets, require_size
 from monai_ctseg.study.key import Key
 from monai_ctseg.study.protocol import StudyProtocol
 
@@ -44,6 +46,37 @@ def join(paths: Sequence[Path], key: Key, protocol: StudyProtocol, *, allow_miss
     return Joined(make_table([*filled.readings, *measured]), gaps, (*filled.notes, *notes))
 
 
+@dataclass(frozen=True)
+class Losses:
+    """A method's readings without a value: `failed` of `made` were tried and failed; `gaps` (why, count) were not made
+    or not blind, and count as failures too.
+    """
+
+    method: str
+    made: int
+    failed: int
+    gaps: tuple[tuple[str, int], ...]
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        besides = ", ".join(f"{n} {why}" for why, n in self.gaps)
+        return f"{self.method}: {self.failed} of {count(self.made, 'reading')} made" + (
+            f"; missing or not blind: {besides}" if besides else ""
+        )
+
+
+def losses(joined: Joined) -> tuple[Losses, ...]:
+    """Of each method, in order of first appearance."""
+    found = []
+    for method in joined.table.methods:
+        gaps = Counter(gap.why for gap in joined.gaps if gap.method == method)
+        own = [reading.value for reading in joined.table.readings if reading.method == method]
+        made, failed = len(own) - gaps.total(), own.count(None) - gaps.total()
+        found.append(Losses(method, made, failed, tuple(gaps.most_common())))
+    return tuple(found)
+
+
 def write_table(table: Table, path: Path) -> None:
     """Write measurements.csv. Raises OSError."""
     rows = ({name: getattr(reading, name) for name in COLUMNS} for reading in table.readings)
@@ -73,9 +106,9 @@ def _measured(
         readings += there_too
         if not there_too:
             name = f"{wanted.test_method} {subject} {side}".rstrip()
-            gaps.append(Gap(name, "not in any table"))
+            gaps.append(Gap(name, wanted.test_method, "not in any table"))
             readings.append(_failure(subject, side, protocol))
-    return readings, gaps, _left_over(rows, own, key)
+    return readings, gaps, (*_left_over(rows, own, key), *_without_unit(readings, own, wanted.unit))
 
 
 def _refuse_unblinded(rows: Sequence[Reading], protocol: StudyProtocol) -> None:
@@ -95,11 +128,13 @@ def _of_case(own: Sequence[Reading], subject: str, side: str, protocol: StudyPro
         raise ProtocolError(
             f"{rows[0].place}: subject {subject} has two sides here and none in the study; name the side"
         )
-    unit = protocol.requirements.unit
+    quantity, unit = protocol.requirements.quantity, protocol.requirements.unit
     for row in rows:
-        if row.value is not None and row.unit not in (unit, ""):
+        if row.value is None:
+            continue
+        if row.unit not in (unit, ""):
             raise MeasurementsError(f"{row.place}: unit is {row.unit} where the protocol has {unit}; use one unit")
-    quantity = protocol.requirements.quantity
+        require_size(row.value, quantity, row.place)
     return [_labelled(row, side, quantity, unit) for row in rows]
 
 
@@ -139,14 +174,21 @@ def _left_over(rows: Sequence[Reading], own: Sequence[Reading], key: Key) -> tup
     strangers = sorted({row.subject for row in own} - subjects)
     notes = [f"left out: readings by {', '.join(methods)}, which the protocol does not compare"] if methods else []
     if strangers:
-        notes.append(f"left out: {len(strangers)} subjects that are not in the study ({strangers[0]} ...)")
+        notes.append(f"left out: {count(len(strangers), 'subject')} not in the study ({strangers[0]} ...)")
     return tuple(notes)
+
+
+def _without_unit(readings: Sequence[Reading], own: Sequence[Reading], unit: str) -> tuple[str, ...]:
+    """A note on values of the study's cases that name no unit: the protocol's is taken."""
+    cases = {reading.subject for reading in readings}
+    bare = sum(row.value is not None and not row.unit and row.subject in cases for row in own)
+    return (f"{count(bare, 'reading')} without a unit, taken as {unit} by the protocol",) if bare else ()
 
 
 def _gap_message(gaps: Sequence[Gap]) -> str:
     named = "; ".join(f"{gap.name}: {gap.why}" for gap in gaps[:NAMED])
     more = f"; and {len(gaps) - NAMED} more" if len(gaps) > NAMED else ""
     return (
-        f"{len(gaps)} readings are missing or not blind ({named}{more}); complete them, or give --allow-missing "
+        f"{count(len(gaps), 'reading')} missing or not blind ({named}{more}); complete them, or give --allow-missing "
         "to count them as failures"
     )

@@ -44,10 +44,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Key:
-    """All entries, and what the protocol said when they were made."""
+    """All entries, what the protocol said when they were made, and the seed that made them: it gives them again."""
 
     entries: tuple[Entry, ...]
     fixed: Mapping[str, Any]
+    seed: int
 
     @property
     def cases(self) -> tuple[tuple[str, str], ...]:
@@ -59,10 +60,10 @@ class Key:
         return tuple(entry for entry in self.entries if (entry.rater, entry.session) == (rater, session))
 
 
-def draw_key(protocol: StudyProtocol, cases: Sequence[Case]) -> Key:
+def draw_key(protocol: StudyProtocol, cases: Sequence[Case], seed: int) -> Key:
     """Codes, and an order of its own for each reader and session; the same seed and cases give the same key."""
     collection = protocol.data_collection
-    random = np.random.default_rng(collection.seed)
+    random = np.random.default_rng(seed)
     sheets = [(rater, str(session)) for rater in collection.raters for session in range(1, collection.sessions + 1)]
     codes = iter(_draw_codes(random, len(sheets) * len(cases)))
     entries: list[Entry] = []
@@ -72,7 +73,7 @@ def draw_key(protocol: StudyProtocol, cases: Sequence[Case]) -> Key:
         before[rater] = order
         chosen = enumerate((cases[index] for index in order), start=1)
         entries += [Entry(next(codes), rater, session, place, case.subject, case.side) for place, case in chosen]
-    return Key(tuple(entries), protocol.fixed())
+    return Key(tuple(entries), protocol.fixed(), seed)
 
 
 def _draw_codes(random: np.random.Generator, count: int) -> list[str]:
@@ -91,10 +92,10 @@ def _shuffle(random: np.random.Generator, count: int, before: list[int] | None) 
 
 
 def write_key(key: Key, folder: Path) -> None:
-    """Write key.csv, and fixed.json with the protocol as it was and the hashes of both."""
+    """Write key.csv, and fixed.json with the protocol as it was, the hashes of both, and the seed."""
     write_csv(folder / KEY, [part.name for part in fields(Entry)], map(asdict, key.entries))
     hashes = {"protocol_sha256": sha256(key.fixed), "key_sha256": file_sha256(folder / KEY)}
-    write_json(folder / FIXED, {**hashes, "protocol": dict(key.fixed)})
+    write_json(folder / FIXED, {**hashes, "seed": key.seed, "protocol": dict(key.fixed)})
 
 
 def read_key(folder: Path) -> Key:
@@ -104,11 +105,12 @@ def read_key(folder: Path) -> Key:
     try:
         record = json.loads((folder / FIXED).read_text("utf-8"))
         fixed, key_hash, protocol_hash = record["protocol"], record["key_sha256"], record["protocol_sha256"]
+        seed = int(record["seed"])
     except (OSError, ValueError, KeyError, TypeError):
         raise ProtocolError(f"{FIXED}: is missing beside {KEY} or not as it was written; {hint}") from None
     if key_hash != file_sha256(folder / KEY) or protocol_hash != sha256(fixed):
         raise ProtocolError(f"{KEY} or {FIXED} was changed after the sheets were made; bring back the files as written")
-    return Key(tuple(_entry(row.cells) for row in table.rows), fixed)
+    return Key(tuple(_entry(row.cells) for row in table.rows), fixed, seed)
 
 
 def _entry(cells: Mapping[str, str]) -> Entry:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_args
 
-from monai_ctseg.agreement.records import IccForm, ScaleChoice, TrueValue
+from monai_ctseg.agreement.records import IccForm, TrueValue
 from monai_ctseg.agreement.records import Protocol as AgreementProtocol
 from monai_ctseg.errors import ProtocolError
 from monai_ctseg.study.field_checks import check_section
@@ -49,14 +49,24 @@ class Requirements:
 class Methods:
     """Choice of methods, of cases and of readers."""
 
-    device: str = about("Program and version, scanner, reconstruction: what measures, and how.", "")
+    device: str = about("Program, scanner, reconstruction: what measures, and how.", "")
     how_to_read: str = about(
         "How a reader measures, step by step; it is printed into the readers' instructions.", "", filled=True
     )
-    population: str = about("The patients that the result is meant for.", "")
-    inclusion: tuple[str, ...] = about("A case is taken if all of these hold.", ())
-    exclusion: tuple[str, ...] = about("A case is left out if any of these holds. Never because a method failed.", ())
-    recruitment: str = about("How cases were found: consecutive, at random, from when to when, by whom.", "")
+    population: str = about(
+        "The patients that the result is meant for, such as: adults with a CT that holds at least one hip whole.", ""
+    )
+    inclusion: tuple[str, ...] = about(
+        "A case is taken if all of these hold, such as: 18 years or older; slices of 3 mm or less.", ()
+    )
+    exclusion: tuple[str, ...] = about(
+        "A case is left out if any of these holds, such as: fracture at the joint; or none. Never because a method "
+        "failed.",
+        (),
+    )
+    recruitment: str = about(
+        "How cases and readers were found: consecutive, at random, from when to when, by whom.", ""
+    )
     rater_population: str = about("The readers that the result is meant for: profession, training, years.", "")
 
 
@@ -87,7 +97,6 @@ class DataCollection:
         "What readers do not know.",
         "Readers see a code, never the patient, the program's figures, other readers' or their own earlier ones.",
     )
-    seed: int = about("Makes the reading orders and codes; choose your own.", 0, least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +139,11 @@ class Validity:
 class AnalysisPlan:
     """Analysis."""
 
-    scale: str = about("Differences, ratios, or as the spread demands.", "auto", choices=get_args(ScaleChoice))
+    scale: str = about(
+        "Differences, or as the spread demands; the acceptable difference judges differences alone.",
+        "auto",
+        choices=("difference", "auto"),
+    )
     icc_form: str = about("The ICC that answers the question (McGraw & Wong).", "A,1", choices=get_args(IccForm))
     true_value: str = about("constant: all readings of a hip see one truth.", "constant", choices=get_args(TrueValue))
     error_variance_ratio: float | None = about("Deming's; null: from the repeated readings.", None, above=0)
@@ -146,6 +159,8 @@ class Reporting:
 
     title: str = about("Title of the report.", "Agreement of monai-ctseg with clinicians")
     rationale: str = about("What is known already, and why this study.", "")
+    measured_with: str = about("Version of the program that measured; scanners; what else was not as planned.", "")
+    time_between_sessions: str = about("Days that lay between two sessions of a reader, in fact.", "")
     characteristics: str = about("Who was measured, and by whom: age, sex, disease, implants; experience.", "")
     relevance: str = about("What the result means in practice, and its limits.", "")
 
@@ -164,6 +179,7 @@ class StudyProtocol:
     reporting: Reporting = Reporting()
 
     def __post_init__(self) -> None:
+        _check_scale(self.analysis.scale)
         for section in fields(self):
             check_section(section.name, getattr(self, section.name))
         self.as_agreement()
@@ -176,6 +192,7 @@ class StudyProtocol:
             reference=wanted.reference_method,
             test=wanted.test_method,
             quantity=wanted.quantity,
+            unit=wanted.unit,
             acceptable_difference=wanted.acceptable_difference,
             level=wanted.level,
             scale=analysis.scale,  # type: ignore[arg-type]  # among the choices: checked above
@@ -197,6 +214,13 @@ class StudyProtocol:
 def sha256(fixed: Mapping[str, Any]) -> str:
     """Hash of what `StudyProtocol.fixed` gives; comments and layout of the file do not count."""
     return hashlib.sha256(json.dumps(dict(fixed), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _check_scale(scale: object) -> None:
+    if scale == "ratio":
+        raise ProtocolError(
+            "analysis.scale is 'ratio', which requirements.acceptable_difference cannot judge; write difference or auto"
+        )
 
 
 def _check_raters(raters: tuple[str, ...]) -> None:

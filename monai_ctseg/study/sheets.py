@@ -44,18 +44,20 @@ def write_sheets(
     cases: Sequence[Case],
     folder: Path,
     *,
+    seed: int,
     images: Images = "given",
     base: Path = Path(),
     progress: Progress | None = None,
 ) -> Key:
     """Write protocol, key and all sheets into an existing folder; returns the key.
 
+    seed: makes orders and codes; with the list of cases it rebuilds the key, so that it is kept in the key's folder.
     images: "given" puts the pointers of the list into the sheets, "link" and "copy" put images named by code beside
     them, from paths that start at `base`. Raises ProtocolError where a given pointer names its subject, or an image to
     link or copy is not there.
     """
     targets = _given(cases) if images == "given" else _files(cases, base)
-    key, setup = draw_key(protocol, cases), _Setup(protocol, targets, images)
+    key, setup = draw_key(protocol, cases, seed), _Setup(protocol, targets, images)
     write_protocol(protocol, folder / PROTOCOL)
     (folder / KEY_FOLDER).mkdir()
     write_key(key, folder / KEY_FOLDER)

@@ -4,44 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from monai_ctseg.agreement_report.wording import count
+from monai_ctseg.study.blinding import MARK
+from monai_ctseg.study.join import Joined, losses
 from monai_ctseg.study.plan import make_plan
 from monai_ctseg.study.protocol import StudyProtocol
 
 
-def statements(protocol: StudyProtocol, protocol_sha256: str) -> dict[str, str]:
-    """Text by key of a GRRAS item (`agreement_report.grras`); items that nobody wrote about are left out."""
+def statements(protocol: StudyProtocol, protocol_sha256: str, joined: Joined | None = None) -> dict[str, str]:
+    """Text by key of a GRRAS item or of a part of one (`agreement_report.grras`); what nobody wrote is left out.
+
+    joined: what came back in the sheets that were made for this protocol. Without it a protocol is only a plan, and
+    says nothing of what was done.
+    """
     methods, reporting = protocol.methods, protocol.reporting
     said = {
         "title": protocol.requirements.question,
         "device": methods.device,
+        "device.version": reporting.measured_with,
+        "device.reference": f"Instruction to the readers: {methods.how_to_read}",
         "population": methods.population,
         "rater_population": methods.rater_population,
         "rationale": reporting.rationale,
         "sample_size": _sample_size(protocol),
-        "sampling": _sampling(protocol),
+        "sampling": methods.recruitment,
+        "sampling.inclusion": _listed("Inclusion", methods.inclusion),
+        "sampling.exclusion": _listed("Exclusion", methods.exclusion),
         "process": _process(protocol),
-        "independence": _independence(protocol),
-        "analysis": _analysis(protocol, protocol_sha256),
+        "process.time": reporting.time_between_sessions,
+        "analysis.why": protocol.requirements.why_acceptable,
         "characteristics": reporting.characteristics,
         "relevance": reporting.relevance,
     }
+    said |= _done(protocol, protocol_sha256, joined) if joined else {}
     return {key: text.strip() for key, text in said.items() if text.strip()}
 
 
+def _done(protocol: StudyProtocol, protocol_sha256: str, joined: Joined) -> dict[str, str]:
+    """What only the study's own key and sheets can show."""
+    marked = sum(gap.why == MARK for gap in joined.gaps)
+    lost = "; ".join(loss.text for loss in losses(joined))
+    counted = "They are counted as failures of their method in the rates below, apart from those that were tried."
+    return {
+        "process.blinding": "The sheets that came back held codes and no patient.",
+        "independence": (
+            "For each reader and session a sheet was made in a random order of its own with codes drawn anew; the key "
+            f"was put in a folder apart. {count(marked, 'reading')} marked as not blind: such readings do not count. "
+            "Whether readers kept to their sheets cannot be seen in them."
+        ),
+        "analysis": _analysis(protocol, protocol_sha256),
+        "actual_numbers": f"Readings without a value: {lost}.",
+        "estimates": f"{count(len(joined.gaps), 'reading')} missing or not blind. {counted}" if joined.gaps else "",
+    }
+
+
 def _sample_size(protocol: StudyProtocol) -> str:
-    size, plan = protocol.sample_size, make_plan(protocol)
+    size, collection, plan = protocol.sample_size, protocol.data_collection, make_plan(protocol)
     needs = "; ".join(f"{need.question}: {need.pairs or need.reason} ({need.method})" for need in plan.needs)
     return (
-        f"Planned: {size.subjects} patients, {size.sides_per_subject} hips each. Independent hips needed by question: "
-        f"{needs}. Design effect {plan.design_effect:g} for hips of one patient, {size.dropout_share:.0%} without a "
-        f"value: {plan.subjects} patients."
+        f"Planned: {count(size.subjects, 'patient')}, {count(size.sides_per_subject, 'hip')} each, "
+        f"{count(len(collection.raters), 'reader')}, {count(collection.sessions, 'session')}. "
+        f"Independent hips needed by question: {needs}. Design effect {plan.design_effect:g} for hips of one patient, "
+        f"{size.dropout_share:.0%} without a value: {plan.subjects} patients."
     )
-
-
-def _sampling(protocol: StudyProtocol) -> str:
-    methods = protocol.methods
-    taken, left_out = _listed("Inclusion", methods.inclusion), _listed("Exclusion", methods.exclusion)
-    return "\n\n".join(filter(None, (methods.recruitment, taken, left_out)))
 
 
 def _listed(name: str, items: Sequence[str]) -> str:
@@ -50,16 +75,10 @@ def _listed(name: str, items: Sequence[str]) -> str:
 
 def _process(protocol: StudyProtocol) -> str:
     collection = protocol.data_collection
+    apart = f" at least {count(collection.days_between_sessions, 'day')} apart" if collection.sessions > 1 else ""
     return (
-        f"{protocol.methods.how_to_read} {len(collection.raters)} readers, {collection.sessions} sessions at least "
-        f"{collection.days_between_sessions} days apart. {collection.blinding}"
-    )
-
-
-def _independence(protocol: StudyProtocol) -> str:
-    return (
-        "Each reader had, in each session, a sheet in a random order of its own with codes drawn anew "
-        f"(seed {protocol.data_collection.seed}); the key was kept apart. Readings marked as not blind do not count."
+        f"Planned: {count(len(collection.raters), 'reader')}, {count(collection.sessions, 'session')}{apart}, "
+        f"by the instruction under item 2. Planned blinding: {collection.blinding}"
     )
 
 
@@ -74,8 +93,8 @@ def _analysis(protocol: StudyProtocol, protocol_sha256: str) -> str:
         "construct validity": protocol.validity.construct,
     }
     parts = (
-        f"An acceptable difference of {wanted.acceptable_difference:g} {wanted.unit} was fixed before the readings "
-        f"(protocol SHA-256 {protocol_sha256}). {wanted.why_acceptable}",
+        f"An acceptable difference of {wanted.acceptable_difference:g} {wanted.unit} was fixed when the sheets were "
+        f"made, and not changed since (protocol SHA-256 {protocol_sha256}).",
         plan.missing,
         *(f"Planned, {name}: {text}" for name, text in planned.items() if text.strip()),
     )

@@ -25,12 +25,9 @@ def first_draft(requirements: Requirements, size: SampleSize, collection: DataCo
 
 def _methods(quantity: str) -> Methods:
     return Methods(
-        device=f"monai-ctseg {metadata.version('monai_ctseg')}, command measure, on CT.",
+        device=f"monai-ctseg, command measure, on CT; planned with version {metadata.version('monai_ctseg')}.",
         how_to_read=(
             f"Measure the {quantity} on the CT in a bone window, on multiplanar reformations through the centre. Fit a "
             "circle to the edge in the axial, coronal and sagittal plane, and write down the mean of the three."
         ),
-        population="Adults with a CT of the pelvis that holds at least one hip whole.",
-        inclusion=("18 years or older", "the hip lies in the field of view as a whole", "slices of 3 mm or less"),
-        exclusion=("fracture or tumour at the joint", "motion that doubles the bone's edge"),
     )
