@@ -189,3 +189,15 @@ def test_a_studys_protocol_fixes_and_fills_what_the_table_cannot(run_cli, table,
     )
     result = run_cli(*words, "--acceptable-difference", "2")
     assert (result.code, "--protocol" in result.err) == (2, True)
+
+
+def test_one_subject_with_two_raters_is_refused(run_cli, tmp_path):
+    rows = ["subject,side,method,rater,session,value"]
+    for side in ("left", "right"):
+        rows += [f"P1,{side},program,,1,50.2", f"P1,{side},clinician,AB,1,49.9", f"P1,{side},clinician,CD,1,50.8"]
+    (tmp_path / "one.csv").write_text("\n".join(rows))
+    words = ("-o", tmp_path / "out", "--reference", "clinician", "--method", "program")
+    result = run_cli("agreement", tmp_path / "one.csv", *words)
+    assert result.code == 1
+    assert "one subject" in result.err
+    assert not (tmp_path / "out").exists()

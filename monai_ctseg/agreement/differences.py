@@ -70,7 +70,30 @@ def take_differences(pairs: Sequence[Pair], scale: Scale, true_value: TrueValue,
         parts.insert(0, Part(SIDES, 1 - mean_reciprocal(in_subjects), *pooled(in_subjects)))
     if len(by_subject) > 1:
         parts.insert(0, Part("between subjects", 1.0, float(by_subject.var(ddof=1)), len(by_subject) - 1))
-    return Differences(tuple(subjects), of_hips, _means(_group(middle, hips)), by_subject, tuple(parts))
+    found = Differences(tuple(subjects), of_hips, _means(_group(middle, hips)), by_subject, tuple(parts))
+    return found if true_value == "varying" or len(by_subject) < 2 else _with_freedom(found, pairs, names)
+
+
+def _with_freedom(differences: Differences, pairs: Sequence[Pair], names: tuple[str, str]) -> Differences:
+    """Subjects with fewer hips or readings scatter more: their variance has fewer degrees of freedom (Satterthwaite).
+
+    For a truth that is constant, where a hip's pair holds all its readings.
+    """
+    variance = {part.source: part.variance or 0.0 for part in _components(differences)}
+    reference, test = (variance.get(f"readings of {name}", 0.0) for name in names)
+    noise = [reference / len(pair.reference) + test / len(pair.test) for pair in pairs]
+    each = np.array(
+        [
+            variance["between subjects"] + (variance.get(SIDES, 0.0) + hips.mean()) / len(hips)
+            for hips in _group(np.array(noise), differences.subjects)
+        ]
+    )
+    if np.ptp(each) <= 1e-9 * each.max():
+        return differences
+    between = differences.parts[0]
+    freedom = between.degrees_of_freedom * float(each.mean() ** 2 / (each**2).mean())
+    parts = (replace(between, degrees_of_freedom=round(freedom, 1)), *differences.parts[1:])
+    return replace(differences, parts=parts)
 
 
 def bland_altman(pairs: Sequence[Pair], scale: Scale, protocol: Protocol, *, scale_reason: str) -> BlandAltman:

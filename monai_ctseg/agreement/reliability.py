@@ -152,11 +152,12 @@ def repeatability(groups: Sequence[FloatArray], level: float) -> tuple[Estimate,
 def reproducibility(cells: Cells, level: float) -> tuple[Estimate, Estimate]:
     """SD of single readings by raters drawn at random: raters, raters by hips, and a rater's own sessions."""
     hips, raters = len(cells.complete), len(cells.names)
-    if raters < 2 or hips < 2:
-        have = f"{plural(raters, 'rater')} with {plural(hips, 'hip')} in common"
+    subjects = [subject for subject, _ in cells.complete]
+    if raters < 2 or len(set(subjects)) < 2:
+        have = f"{plural(raters, 'rater')} with {plural(len(set(subjects)), 'subject')} in common"
         none = Estimate.none(f"only {have}; it takes 2 of each", level=level)
         return none, none
-    squares = MeanSquares.of(cells.means(), [subject for subject, _ in cells.complete])
+    squares = MeanSquares.of(cells.means(), subjects)
     parts = [
         Part("raters", 1 / hips, squares.between_columns, raters - 1),
         Part("raters by hips", 1 - 1 / hips, squares.error, squares.error_freedom),

@@ -98,13 +98,13 @@ def _read(path: Path) -> Iterator[Reading]:
     header = text.partition("\n")[0]
     if not header.strip():
         raise MeasurementsError(f"{path.name} is empty; its first line must name the columns {', '.join(REQUIRED)}")
-    delimiter = ";" if header.count(";") > header.count(",") else ","
+    delimiter = max((",", ";", "\t"), key=header.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         columns = _columns(path, next(rows))
         for cells in rows:
             if any(cell.strip() for cell in cells):
-                yield _reading(cells, columns, f"{path.name} line {rows.line_num}", decimal_comma=delimiter == ";")
+                yield _reading(cells, columns, f"{path.name} line {rows.line_num}", decimal_comma=delimiter != ",")
     except csv.Error as error:
         raise MeasurementsError(f"{path.name} line {rows.line_num}: {error}; quotes are not closed") from error
 

@@ -72,7 +72,8 @@ def analysis(agreement: Agreement) -> tuple[str, ...]:
         f"Design: {agreement.design}; two hips of one subject are not taken as independent, and {one}.",
         f"Scale: {found.scale}s ({found.scale_reason}).",
         f"Reliability by intraclass correlation after Shrout and Fleiss (1979) and McGraw and Wong (1996), "
-        f"ICC({protocol.icc_form}) named beforehand or by default; concordance after Lin (1989); "
+        f"ICC({protocol.icc_form}) named beforehand or by default, absolute agreement with generalised intervals "
+        "(Weerahandi 1993); concordance after Lin (1989); "
         "regression after Deming and after Passing and Bablok (1983).",
         f"Confidence level {100 * protocol.level:g} %. Acceptable difference: {_acceptable(agreement)}.",
         *agreement.notes,

@@ -121,6 +121,7 @@ def agreement(
             "fixes methods, quantity, scale and what is acceptable; leave those options out", param_hint="--protocol"
         )
     from monai_ctseg.agreement import analyse, read_table
+    from monai_ctseg.agreement.notes import data_notes
     from monai_ctseg.agreement_report import write_report
 
     start = perf_counter()
@@ -138,6 +139,8 @@ def agreement(
             inputs=[{"measurements_sha256": file_sha256(path)} for path in measurements],
             seconds={"analyse": analysed - start, "write": perf_counter() - analysed},
         )
+    for note in data_notes(table.readings):
+        warn(note)
     report(found, plan, output, as_json=as_json)
 
 
