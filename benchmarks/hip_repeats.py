@@ -61,8 +61,11 @@ def variants(scan: Scan) -> Iterator[tuple[str, Scan]]:
     for factor in (0.8, 1.25):
         yield f"resampled {factor:g}", _resample(scan, factor)
     noise = np.random.default_rng(0).standard_normal(scan.hu.shape, dtype=np.float32) * np.float32(NOISE_HU)
-    yield "noise", Scan(np.asfortranarray(np.rint(scan.hu + noise).astype(np.int16)), scan.grid)
-    yield "12 bits", Scan(np.minimum(scan.hu, TWELVE_BITS_HU).astype(np.int16, order="F"), scan.grid)
+    yield "noise", Scan(np.asfortranarray(np.rint(scan.hu + noise).astype(np.int16)), scan.grid, headers=scan.headers)
+    yield (
+        "12 bits",
+        Scan(np.minimum(scan.hu, TWELVE_BITS_HU).astype(np.int16, order="F"), scan.grid, headers=scan.headers),
+    )
 
 
 def _crop(scan: Scan) -> Scan:
@@ -72,7 +75,7 @@ def _crop(scan: Scan) -> Scan:
     matrix = np.array(scan.grid.index_to_lps)
     matrix[:3, 3] = scan.grid.to_lps(cut)
     hu = np.asfortranarray(scan.hu[i, j, k])
-    return Scan(hu, Grid(hu.shape, matrix))
+    return Scan(hu, Grid(hu.shape, matrix), headers=scan.headers[k])
 
 
 def _flip(scan: Scan) -> Scan:
@@ -80,7 +83,7 @@ def _flip(scan: Scan) -> Scan:
     matrix = np.array(scan.grid.index_to_lps)
     matrix[:3, 3] = scan.grid.to_lps(np.array(scan.hu.shape) - 1)
     matrix[:3, :3] *= -1
-    return Scan(np.asfortranarray(scan.hu[::-1, ::-1, ::-1]), Grid(scan.grid.shape, matrix))
+    return Scan(np.asfortranarray(scan.hu[::-1, ::-1, ::-1]), Grid(scan.grid.shape, matrix), headers=scan.headers[::-1])
 
 
 def _resample(scan: Scan, factor: float) -> Scan:
@@ -89,4 +92,4 @@ def _resample(scan: Scan, factor: float) -> Scan:
     hu = affine_transform(scan.hu.astype(np.float32), 3 * [factor], output_shape=(i, j, k), order=1)
     matrix = np.array(scan.grid.index_to_lps)
     matrix[:3, :3] *= factor
-    return Scan(np.asfortranarray(np.rint(hu).astype(np.int16)), Grid((i, j, k), matrix))
+    return Scan(np.asfortranarray(np.rint(hu).astype(np.int16)), Grid((i, j, k), matrix), headers=k * scan.headers[:1])
