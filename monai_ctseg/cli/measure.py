@@ -133,6 +133,4 @@ def _parts(missing: Sequence[Measurement]) -> list[str]:
 
 def _line(one: Measurement) -> str:
     line = f"{one.value:.1f} {one.unit} ({one.low:.1f} to {one.high:.1f})"
-    if one.points is None:
-        return line
     return f"{line}, {one.points} points, residual {one.residual_mm:.2f} mm"

@@ -196,11 +196,18 @@ def _of_both(hips: Hips) -> Iterator[Measurement]:
     distance = float(np.linalg.norm(between))
     variance = _center_variance(left) + _center_variance(right)
     along = float(np.sqrt((between / distance) ** 2 @ variance))
+    heads = [_head(left)[0], _head(right)[0]]
+    residual, points = max(head.residual_mm for head in heads), sum(head.points for head in heads)
     for name, value, sd in zip(names, (distance, float(between[2])), (along, float(np.sqrt(variance[2]))), strict=True):
-        yield Measurement("both", name, "mm", value, value - Z_95 * sd, value + Z_95 * sd)
+        yield Measurement("both", name, "mm", value, value - Z_95 * sd, value + Z_95 * sd, residual, points)
+
+
+def _head(hip: Hip) -> tuple[Sphere, Unknown]:
+    """The sphere of a hip's head, of bone or of metal, and what is not known of it."""
+    return (hip.head.sphere, BONE) if isinstance(hip, NativeHip) else (hip.ball.sphere, _unsure(hip))
 
 
 def _center_variance(hip: Hip) -> FloatArray:
     """Of each coordinate of a head's centre, mm2."""
-    sphere, unknown = (hip.head.sphere, BONE) if isinstance(hip, NativeHip) else (hip.ball.sphere, _unsure(hip))
+    sphere, unknown = _head(hip)
     return np.asarray(NEIGHBOURS**2 * np.diag(sphere.covariance)[:3] + unknown.center_mm**2)

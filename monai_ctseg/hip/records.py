@@ -14,8 +14,8 @@ class Measurement:
 
     quantity: such as femoral_head_diameter; see `monai_ctseg.hip` for all.
     value, low, high: in `unit`; low and high bound a 95 % interval. None where it is not measurable.
-    residual_mm: root mean square distance of the edge points used from the fitted shape.
-    points: how many edge points the fit rests on.
+    residual_mm: root mean square distance of the edge points used from the fitted shape; the larger of two shapes.
+    points: how many edge points the fit rests on; the sum of two shapes.
     reason: why there is no value; empty where there is one.
     """
 
