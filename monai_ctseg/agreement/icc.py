@@ -109,12 +109,8 @@ def why_no_correlation(table: FloatArray, subjects: Sequence[str]) -> str:
     return ""
 
 
-def icc_value(form: IccForm, table: FloatArray) -> float:
-    """The point estimate by McGraw and Wong 1996 (doi 10.1037/1082-989X.1.1.30), `table` [hips, columns]."""
-    return _value(form, MeanSquares.of(table, [str(row) for row in range(len(table))]))
-
-
 def _value(form: IccForm, ms: MeanSquares) -> float:
+    """The point estimate by McGraw and Wong 1996 (doi 10.1037/1082-989X.1.1.30)."""
     n, k = ms.hips, ms.columns
     noise = ms.within if form in ("1", "k") else ms.error
     shift = (ms.between_columns - ms.error) / n if form in ("A,1", "A,k") else 0.0

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.hip.sphere import TUKEY
+from monai_ctseg.hip.sphere import biweight
 from monai_ctseg.scan import BoolArray
 from monai_ctseg.solids import unit
 
@@ -133,7 +133,7 @@ def _plane(points: FloatArray, bowl: Bowl) -> Rim:
         axes = np.linalg.svd((points - middle) * np.sqrt(weights)[:, None], full_matrices=False)[2]
         off = (points - middle) @ axes[2]
         scale = np.clip(1.4826 * np.median(np.abs(off)), 0.2, 1.0)
-        weights = np.clip(1 - (off / (TUKEY * scale)) ** 2, 1e-9, None) ** 2
+        weights = np.maximum(biweight(off, float(scale)), 1e-18)
     opening = axes[2] if axes[2] @ bowl.ways[0, 0] < 0 else -axes[2]
     kept = weights > 1e-9
     design = np.c_[(points - middle) @ axes[:2].T, np.ones(len(points))]

@@ -38,6 +38,11 @@ class Sphere:
         return np.asarray(np.linalg.norm(points_lps - self.center_lps, axis=1) - self.radius_mm)
 
 
+def biweight(off: FloatArray, scale: float) -> FloatArray:
+    """Tukey's weights, from 1 to 0, of residuals of a scale."""
+    return np.asarray(np.clip(1 - (off / (TUKEY * scale)) ** 2, 0, None) ** 2)
+
+
 def algebraic_sphere(points_lps: FloatArray) -> tuple[FloatArray, float]:
     """Centre and radius by linear least squares (Kasa 1976): a start."""
     middle = points_lps.mean(axis=0)
@@ -90,7 +95,7 @@ def fit_sphere(
         length = np.linalg.norm(way, axis=1)
         off = length - radius
         scale = np.clip(1.4826 * np.median(np.abs(off)), *scale_mm)
-        weights = np.clip(1 - (off / (TUKEY * scale)) ** 2, 0, None) ** 2
+        weights = biweight(off, float(scale))
         design = np.c_[way / length[:, None], np.ones(len(off))]
         root = np.sqrt(weights) / sd
         step = np.linalg.lstsq(design * root[:, None], off * root, rcond=None)[0]
