@@ -197,7 +197,7 @@ def test_thick_overlapping_slices_are_blurred_slices(case):
     header.SliceThickness = 5.0
     grid = case.scan.grid
     thick = Scan(case.scan.hu, grid, headers=(header,) * grid.shape[2])
-    assert "too coarse" in measure_hips(thick)[0].reason
+    assert "x 5 mm are too coarse" in measure_hips(thick)[0].reason
 
 
 def test_turned_axes_change_nothing(case, found):

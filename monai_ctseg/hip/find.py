@@ -123,7 +123,7 @@ def _unfit(scan: Scan) -> str:
     steps = scan.grid.spacing_mm
     sizes = sorted((*sorted(steps)[:2], max(*steps, _thickness_mm(scan))))
     if any(step > most for step, most in zip(sizes, COARSEST_MM, strict=True)):
-        shown, most_mm = (" x ".join(f"{mm:.3g}" for mm in sizes) for sizes in (steps, COARSEST_MM))
+        shown, most_mm = (" x ".join(f"{mm:.3g}" for mm in three) for three in (sizes, COARSEST_MM))
         return f"the scan's voxels of {shown} mm are too coarse; at most {most_mm} mm can be measured"
     extent = [count * step for count, step in zip(scan.grid.shape, steps, strict=True)]
     if min(extent) < SMALLEST_MM:
