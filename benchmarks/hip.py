@@ -24,8 +24,8 @@ from benchmarks.hip_pictures import draw_hip
 from benchmarks.hip_repeats import repeat_on
 from monai_ctseg.grid import FloatArray
 from monai_ctseg.hip import Measurement, measure_hips
+from monai_ctseg.parallel import run_in_order
 from monai_ctseg.scan import Scan
-from monai_ctseg.workers import run_in_order
 
 ORDER: tuple[Kind, ...] = ("native", "replaced", "native", "metal-both")
 REAL = ("hip-prosthesis-ct", "hip-screw-ct")

@@ -27,8 +27,8 @@ from monai.transforms.utils import convert_to_contiguous
 
 from monai_ctseg.dicom.files import find_frames
 from monai_ctseg.errors import CtsegError, DatasetError, OutputError
-from monai_ctseg.machine import free_memory_bytes, version_of
 from monai_ctseg.nifti import is_nifti
+from monai_ctseg.parallel import free_memory_bytes, version_of
 
 logger = logging.getLogger(__name__)
 

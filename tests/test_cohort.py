@@ -24,10 +24,10 @@ from monai_ctseg.dicom import write_series
 from monai_ctseg.errors import CtsegError, DatasetError, NoScanFound, OutputError
 from monai_ctseg.nifti import read_mask, write_mask, write_scan
 from monai_ctseg.outputs import alone
+from monai_ctseg.parallel import choose_jobs, run_in_order
 from monai_ctseg.phantom import make_phantom
 from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.workers import choose_jobs, run_in_order
 
 NAME = "Roe^Jane"
 

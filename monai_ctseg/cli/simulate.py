@@ -25,8 +25,8 @@ from monai_ctseg.cli.console import (
 )
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
 from monai_ctseg.outputs import lasting_folder, new_folder, write_run
+from monai_ctseg.parallel import choose_jobs
 from monai_ctseg.scan import provenance
-from monai_ctseg.workers import choose_jobs
 
 if TYPE_CHECKING:
     from monai_ctseg.simulation import Case, Simulated, Wish

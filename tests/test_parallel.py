@@ -7,12 +7,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from monai_ctseg import machine
+from monai_ctseg import parallel
 
 
 def test_there_are_cores_and_memory() -> None:
-    assert machine.cores() >= 1
-    assert 0 < machine.free_memory_bytes() <= psutil.virtual_memory().total
+    assert parallel.cores() >= 1
+    assert 0 < parallel.free_memory_bytes() <= psutil.virtual_memory().total
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ def test_a_control_group_leaves_what_its_limit_leaves(
     (tmp_path / "memory.max").write_text(f"{limit}\n")
     (tmp_path / "memory.current").write_text("300000\n")
     (tmp_path / "memory.stat").write_text("anon 200000\ninactive_file 100000\n")
-    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    monkeypatch.setattr(parallel, "CGROUP", tmp_path)
     if expected is None:
-        assert machine.free_memory_bytes() > 10_000_000
+        assert parallel.free_memory_bytes() > 10_000_000
     else:
-        assert machine.free_memory_bytes() == expected
+        assert parallel.free_memory_bytes() == expected

@@ -1,0 +1,187 @@
+"""Did anything move? What every command finds, as hashes and facts, recorded before a change and compared after it.
+
+    python benchmarks/unchanged.py record BEFORE.json DATA     # with the old code (PYTHONPATH=<old checkout>)
+    python benchmarks/unchanged.py record AFTER.json DATA      # with the new one
+    python benchmarks/unchanged.py compare BEFORE.json AFTER.json
+
+DATA holds hip-screw-ct/dicom, hip-prosthesis-ct/dicom and head-neck-ct/pt_*.nii.gz. A snapshot is {step: {key: value}}: the
+JSON that a command prints, its exit code, the SHA-256 of each mask's voxels, each picture's pixels, each CSV's and each
+weight's bytes. Paths, seconds and versions are left out. RENAMED says which keys changed their names on purpose; any other
+difference is printed and makes the exit code 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from PIL import Image
+
+RENAMED: dict[str, str] = {}
+"""Old name of a key, an option or a file -> new name, wherever it stands in a path of keys."""
+RENAMED_VALUES: dict[str, str] = {}
+"""Old text -> new text, within values."""
+
+VOLATILE = re.compile(r"(^|/)(seconds|versions|output|source|image|path|weights|truth|predicted|log|file|folder)(/|$)")
+SIMULATED = "--kind hip_screw --seed 4 --size 256 --pixel 1.5 --count 40 --slice 2.5".split()
+HEAD_NECK = ("pt_38", "pt_265", "pt_208")
+QUICK_TRAINING = ["--epochs", "1", "--set", "steps_per_epoch=4"]
+
+
+def steps(data: Path, out: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each command by a name; those that write, write to `out / name`."""
+    yield "demo/simulate", ["simulate", *SIMULATED, "--json"]
+    scans = {
+        "screw": data / "hip-screw-ct" / "dicom",
+        "prosthesis": data / "hip-prosthesis-ct" / "dicom",
+        **{name: data / "head-neck-ct" / f"{name}.nii.gz" for name in HEAD_NECK},
+        "demo": out / "demo/simulate" / "dicom",
+    }
+    for name, place in scans.items():
+        if place.is_dir():
+            yield f"{name}/series", ["series", str(place), "--json"]
+        yield f"{name}/stats", ["stats", str(place), "--json"]
+        yield f"{name}/labels", ["labels", str(place), "--json"]
+        yield f"{name}/labels-2500", ["labels", str(place), "--threshold", "2500", "--json"]
+        yield f"{name}/half-maximum", ["labels", str(place), "--method", "half-maximum", "--json"]
+        yield f"{name}/infer-2d", ["infer", str(place), "--probability", "--json"]
+        yield f"{name}/infer-3d", ["infer", str(place), "--bundle", "metal_unet3d", "--json"]
+        two = [str(out / f"{name}/{mask}" / "mask.nii.gz") for mask in ("infer-2d", "half-maximum")]
+        yield f"{name}/evaluate", ["evaluate", *two, "--json"]
+        yield f"{name}/measure", ["measure", str(place), "--json"]
+        yield f"{name}/prepare", ["prepare", str(place), "--validation", "0", "--test", "0", "--json"]
+    yield "screw/train", ["train", str(scans["screw"]), *QUICK_TRAINING, "--json"]
+    yield "demo/train", ["train", str(scans["demo"]), *QUICK_TRAINING, "--json"]
+    yield "demo/train-3d", ["train", str(scans["demo"]), "--bundle", "metal_unet3d", *QUICK_TRAINING, "--json"]
+    yield "heads/prepare", ["prepare", *(str(scans[name]) for name in HEAD_NECK), "--seed", "3", "--json"]
+    yield "heads/evaluate", ["evaluate", str(out / "heads/prepare/dataset.json"), "--section", "training", "--json"]
+    yield "simulate/cohort", ["simulate", "--cases", "3", "--seed", "11", "--size", "160", "--json"]
+    yield "bundles", ["bundles", "--json"]
+    readings = Path(__file__).parents[1] / "docs" / "readings.csv"
+    words = "--reference clinician --method program --acceptable-difference 2 --json".split()
+    yield "agreement", ["agreement", str(readings), *words]
+
+
+def writes(words: list[str]) -> bool:
+    """Whether the command takes -o."""
+    return words[0] not in ("series", "stats", "bundles") and not (words[0] == "evaluate" and len(words) == 4)
+
+
+def record(data: Path) -> dict[str, dict[str, Any]]:
+    """Run every step and say what came out."""
+    found: dict[str, dict[str, Any]] = {}
+    out = Path(tempfile.mkdtemp(prefix="unchanged."))
+    try:
+        for name, words in steps(data, out):
+            place = out / name
+            command = [sys.executable, "-m", "monai_ctseg", *words, *(["-o", str(place)] if writes(words) else [])]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            facts: dict[str, Any] = {"exit": done.returncode}
+            if done.returncode:
+                facts["refusal"] = done.stderr.replace(str(out), "OUT").replace(str(data), "DATA").strip()
+            if done.stdout.strip():
+                facts |= dict(flat(json.loads(done.stdout)))
+            facts |= {f"files/{key}": value for key, value in files(place)} if place.is_dir() else {}
+            found[name] = {key: value for key, value in facts.items() if not VOLATILE.search(key)}
+            print(f"{name}: exit {done.returncode}, {len(found[name])} facts", file=sys.stderr, flush=True)
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+    return found
+
+
+def flat(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of JSON by their path of keys."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from flat(value, f"{path}/{key}".lstrip("/"))
+    elif isinstance(content, list):
+        yield f"{path}/length", len(content)
+        for n, value in enumerate(content):
+            yield from flat(value, f"{path}/{n}")
+    else:
+        yield path, content
+
+
+def files(folder: Path) -> Iterator[tuple[str, str]]:
+    """Hashes of what a command wrote; of pictures with text in them only the size, since renderers differ in versions."""
+    for path in sorted(folder.rglob("*")):
+        key = path.relative_to(folder).as_posix()
+        if path.name.endswith(".nii.gz"):
+            image = nib.load(path)
+            voxels = np.ascontiguousarray(np.asanyarray(image.dataobj))
+            yield key, sha(voxels.tobytes() + np.round(image.affine, 6).tobytes())
+        elif path.suffix == ".png":
+            picture = np.asarray(Image.open(path))
+            yield key, sha(picture.tobytes()) if picture.ndim == 2 else str(picture.shape)
+        elif path.suffix == ".csv":
+            yield key, sha(path.read_bytes())
+        elif path.suffix == ".pt" and path.name == "model.pt":
+            yield key, weights_sha(path)
+        elif path.name == "dataset.json":
+            yield key, sha(path.read_bytes())
+
+
+def weights_sha(path: Path) -> str:
+    """Hash of the tensors of a state dict, in order of name."""
+    import torch
+
+    state = torch.load(path, weights_only=True)
+    return sha(b"".join(state[name].cpu().numpy().tobytes() for name in sorted(state)))
+
+
+def sha(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def renamed(key: str) -> str:
+    """A key of the old snapshot as the new code names it."""
+    for old, new in RENAMED.items():
+        key = re.sub(rf"(^|/){re.escape(old)}(?=/|$)", rf"\g<1>{new}", key)
+    return key
+
+
+def compare(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> list[str]:
+    """Every difference that no renamed key explains, a line each."""
+    lines = []
+    for step, facts in before.items():
+        old = {renamed(key): value for key, value in facts.items()}
+        new = after.get(step)
+        if new is None:
+            lines.append(f"{step}: is gone")
+            continue
+        for key in sorted({*old, *new}):
+            a, b = old.get(key, "(not there)"), new.get(key, "(not there)")
+            if isinstance(a, str):
+                for text, other in RENAMED_VALUES.items():
+                    a = a.replace(text, other)
+            if a != b:
+                lines.append(f"{step}: {key}: {a!r} -> {b!r}")
+    return lines + [f"{step}: is new" for step in after if step not in before]
+
+
+def main() -> int:
+    """See the top of this file."""
+    if len(sys.argv) == 4 and sys.argv[1] == "record":
+        Path(sys.argv[2]).write_text(json.dumps(record(Path(sys.argv[3]).resolve()), indent=1) + "\n", "utf-8")
+        return 0
+    if len(sys.argv) == 4 and sys.argv[1] == "compare":
+        lines = compare(*(json.loads(Path(name).read_text("utf-8")) for name in sys.argv[2:]))
+        print("\n".join(lines) or "nothing moved")
+        return 1 if lines else 0
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
