@@ -18,9 +18,9 @@ from typing import Any, Literal
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from monai_ctseg.bundle_folders import DEFAULT_BUNDLE as DEFAULT_BUNDLE
-from monai_ctseg.bundle_folders import WEIGHTS as WEIGHTS
-from monai_ctseg.bundle_folders import find_bundle as find_bundle
+from monai_ctseg.bundles import DEFAULT_BUNDLE as DEFAULT_BUNDLE
+from monai_ctseg.bundles import WEIGHTS as WEIGHTS
+from monai_ctseg.bundles import find_bundle as find_bundle
 from monai_ctseg.errors import BundleError, CtsegError, OutputError
 
 ConfigName = Literal["inference", "train", "evaluate", "labels", "multi_gpu_train", "multi_gpu_evaluate"]

@@ -22,7 +22,7 @@ from monai_ctseg.bundle import (
     read_config,
     writing_errors,
 )
-from monai_ctseg.bundle_folders import find_weights
+from monai_ctseg.bundles import find_weights
 from monai_ctseg.dataset import DataSplit, Section
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.scores import ScoreTable, name_cases

@@ -22,7 +22,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose
 
 from monai_ctseg.bundle import config_errors, device_override, load_weights, own_errors, quiet, read_config
-from monai_ctseg.bundle_folders import DEFAULT_BUNDLE, WEIGHTS, find_bundle, find_weights
+from monai_ctseg.bundles import DEFAULT_BUNDLE, WEIGHTS, find_bundle, find_weights
 from monai_ctseg.confidence import Trust
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid

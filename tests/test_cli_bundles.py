@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_ctseg.bundle_folders import describe_bundle, find_bundle, installed_bundles
+from monai_ctseg.bundles import describe_bundle, find_bundle, installed_bundles
 from monai_ctseg.errors import BundleError
 from monai_ctseg.outputs import file_sha256
 
@@ -53,7 +53,7 @@ def test_no_torch_and_no_code_of_the_config(copy):
     config.write_text(config.read_text().replace("hu_max: 32000", "hu_max: $__import__('sys').exit(9)"))
     code = (
         "import sys\nfrom pathlib import Path\nfrom monai_ctseg.cli import main\n"
-        "from monai_ctseg.bundle_folders import describe_bundle, find_bundle\n"
+        "from monai_ctseg.bundles import describe_bundle, find_bundle\n"
         f"assert describe_bundle(find_bundle({str(copy)!r})).window_hu is None\n"
         "try:\n    main(['bundles'])\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
         "assert not {'torch', 'monai', 'ignite'} & set(sys.modules)"

@@ -28,7 +28,7 @@ from benchmarks.quality.real import SCANS, run_real
 from benchmarks.quality.records import VARIANTS, Store, run_method
 from benchmarks.quality.report import write_report
 from benchmarks.quality.targets import make_rows
-from monai_ctseg.bundle_folders import describe_bundle, find_bundle
+from monai_ctseg.bundles import describe_bundle, find_bundle
 from monai_ctseg.errors import CtsegError
 
 ROWS = ("simulated", "real", "head-neck")

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from monai_ctseg.bundle_folders import BundleFacts, describe_bundle, installed_bundles
+from monai_ctseg.bundles import BundleFacts, describe_bundle, installed_bundles
 from monai_ctseg.cli.console import JsonOption, print_facts, print_json
 
 

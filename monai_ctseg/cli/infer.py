@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monai_ctseg.bundle_folders import BundleFacts, describe_bundle
+from monai_ctseg.bundles import BundleFacts, describe_bundle
 from monai_ctseg.cli.console import (
     JsonOption,
     OutputOption,
