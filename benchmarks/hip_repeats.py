@@ -12,7 +12,7 @@ from scipy.ndimage import affine_transform
 
 from monai_ctseg.grid import Grid
 from monai_ctseg.hip import Measurement, measure_hips
-from monai_ctseg.reading import read_scan
+from monai_ctseg.io.read import read_scan
 from monai_ctseg.scan import Scan
 
 AS_IT_IS = "as it is"

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from monai_ctseg import Grid, Scan, read_scan
-from monai_ctseg.dicom import write_series
-from monai_ctseg.nifti import write_scan
+from monai_ctseg.io.dicom import write_series
+from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.phantom import make_phantom
 
 

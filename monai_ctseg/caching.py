@@ -25,9 +25,9 @@ from monai.data import CacheDataset, Dataset, MetaTensor, PersistentDataset
 from monai.data.utils import pickle_hashing
 from monai.transforms.utils import convert_to_contiguous
 
-from monai_ctseg.dicom.files import find_frames
 from monai_ctseg.errors import CtsegError, DatasetError, OutputError
-from monai_ctseg.nifti import is_nifti
+from monai_ctseg.io.dicom.files import find_frames
+from monai_ctseg.io.nifti import is_nifti
 from monai_ctseg.parallel import free_memory_bytes, version_of
 
 logger = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from monai_ctseg.errors import DatasetError, GridMismatch
+from monai_ctseg.io.nifti import read_mask
 from monai_ctseg.metal import find_metal
-from monai_ctseg.nifti import read_mask
 from monai_ctseg.scan import Mask, Scan
 
 FILE_NAME = "dataset.json"

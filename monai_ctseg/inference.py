@@ -27,8 +27,8 @@ from monai_ctseg.confidence import Trust
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
 from monai_ctseg.half_maximum import METAL, combine_edges
+from monai_ctseg.io.read import read_scan
 from monai_ctseg.metal import judge_mask
-from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.transforms import scan_to_tensor
 from monai_ctseg.windows import Network, Progress, Windows, out_of_memory, shortage

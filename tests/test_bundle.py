@@ -26,7 +26,7 @@ from monai_ctseg.bundle import (
     writing_errors,
 )
 from monai_ctseg.errors import BundleError, DatasetError, OutputError
-from monai_ctseg.nifti import write_scan
+from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.phantom import Phantom
 
 

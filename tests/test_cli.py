@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from monai_ctseg.cli import app
-from monai_ctseg.nifti import write_mask, write_scan
+from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.scan import Scan
 
 COMMANDS = (

@@ -11,7 +11,7 @@ import torch
 
 from monai_ctseg.bundle import find_bundle, read_config
 from monai_ctseg.grid import Grid
-from monai_ctseg.nifti import write_mask, write_scan
+from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.scan import Mask
 
 

@@ -5,7 +5,7 @@ import json
 import nibabel as nib
 import numpy as np
 
-from monai_ctseg.nifti import write_scan
+from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.scan import Scan
 
 

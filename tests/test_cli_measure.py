@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.hip_cases import draw_hip_case
-from monai_ctseg.dicom import write_series
 from monai_ctseg.grid import Grid
 from monai_ctseg.hip.table import COLUMNS
+from monai_ctseg.io.dicom import write_series
 from monai_ctseg.scan import Scan
 
 

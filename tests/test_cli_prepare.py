@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from monai_ctseg.nifti import write_scan
+from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Scan
 

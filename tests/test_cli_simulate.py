@@ -12,9 +12,9 @@ import pytest
 
 from monai_ctseg.cohort.simulated import _split
 from monai_ctseg.dataset import Case, read_dataset
-from monai_ctseg.nifti import read_mask, read_nifti, write_scan
+from monai_ctseg.io.nifti import read_mask, read_nifti, write_scan
+from monai_ctseg.io.read import read_scan
 from monai_ctseg.phantom import Phantom
-from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Scan
 from monai_ctseg.simulation import Wish, draw_case
 from monai_ctseg.simulation.cases import PARTS

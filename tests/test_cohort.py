@@ -20,13 +20,13 @@ import pytest
 from monai_ctseg.cohort import Prepared, prepare_cohort
 from monai_ctseg.cohort import case as case_module
 from monai_ctseg.dataset import read_dataset
-from monai_ctseg.dicom import write_series
 from monai_ctseg.errors import CtsegError, DatasetError, NoScanFound, OutputError
-from monai_ctseg.nifti import read_mask, write_mask, write_scan
+from monai_ctseg.io.dicom import write_series
+from monai_ctseg.io.nifti import read_mask, write_mask, write_scan
+from monai_ctseg.io.read import read_scan
 from monai_ctseg.outputs import alone
 from monai_ctseg.parallel import choose_jobs, run_in_order
 from monai_ctseg.phantom import make_phantom
-from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask, Scan
 
 NAME = "Roe^Jane"

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from monai_ctseg.dataset import SECTIONS, Case, DataSplit, read_dataset, write_dataset
 from monai_ctseg.errors import DatasetError, GridMismatch, MaskError
 from monai_ctseg.grid import Grid
-from monai_ctseg.nifti import write_mask, write_scan
+from monai_ctseg.io.nifti import write_mask, write_scan
+from monai_ctseg.io.read import read_scan
 from monai_ctseg.phantom import Phantom
-from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask
 from monai_ctseg.split import (
     Facts,

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from monai_ctseg.dicom import read_series, write_series
 from monai_ctseg.errors import AmbiguousScan, GeometryError
 from monai_ctseg.grid import Grid
+from monai_ctseg.io.dicom import read_series, write_series
 from monai_ctseg.scan import Scan
 
 

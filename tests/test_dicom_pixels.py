@@ -17,9 +17,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from monai_ctseg.dicom import read_series
 from monai_ctseg.errors import PixelDataError, ScanError
 from monai_ctseg.grid import Grid
+from monai_ctseg.io.dicom import read_series
 from monai_ctseg.scan import Scan
 
 

@@ -11,10 +11,10 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless, generate_uid
 
-from monai_ctseg.dicom import find_stacks, read_series, series_rows
 from monai_ctseg.errors import AmbiguousScan, NoScanFound, NotCT, ScanError
 from monai_ctseg.grid import Grid
-from monai_ctseg.reading import read_scan
+from monai_ctseg.io.dicom import find_stacks, read_series, series_rows
+from monai_ctseg.io.read import read_scan
 from monai_ctseg.scan import Scan
 
 

@@ -10,8 +10,8 @@ from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.grid import Grid
 from monai_ctseg.half_maximum import METAL, combine_edges, find_metal_half_maximum
 from monai_ctseg.half_maximum.boxes import LARGEST, boxes_around
+from monai_ctseg.io.read import read_scan
 from monai_ctseg.metal import find_metal
-from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Scan
 from monai_ctseg.solids import ball, bar, rod
 

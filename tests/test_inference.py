@@ -19,7 +19,7 @@ from monai_ctseg.confidence import Trust
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
 from monai_ctseg.inference import Predictor, load_predictor, predict
-from monai_ctseg.nifti import read_mask, write_scan
+from monai_ctseg.io.nifti import read_mask, write_scan
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Scan
 

@@ -140,7 +140,7 @@ def test_histogram_counts_every_voxel_in_any_order_and_type(values, fortran, as_
     ],
 )
 def test_heads_and_necks(data_dir, case, kind, ceiling_hu, voxels):
-    from monai_ctseg.reading import read_scan
+    from monai_ctseg.io.read import read_scan
 
     hu = read_scan(data_dir / "head-neck-ct" / f"{case}.nii.gz").hu
     verdict = judge_intensity(hu)

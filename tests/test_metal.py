@@ -351,7 +351,7 @@ def test_a_coronal_stack():
 def test_hip_screw_masks_are_the_users(data_dir):
     from PIL import Image
 
-    from monai_ctseg.reading import read_scan
+    from monai_ctseg.io.read import read_scan
 
     scan = read_scan(data_dir / "hip-screw-ct" / "dicom")
     start = time.perf_counter()
@@ -366,7 +366,7 @@ def test_hip_screw_masks_are_the_users(data_dir):
 
 @pytest.mark.realdata
 def test_hip_prosthesis_is_kept_and_its_table_is_not(data_dir):
-    from monai_ctseg.reading import read_scan
+    from monai_ctseg.io.read import read_scan
 
     metal = find_metal(read_scan(data_dir / "hip-prosthesis-ct" / "dicom"))
     assert metal.mask.count == 27_675
@@ -379,7 +379,7 @@ def test_hip_prosthesis_is_kept_and_its_table_is_not(data_dir):
     [("pt_38", 2500, 0, 256), ("pt_74", 2500, 38, 2), ("pt_265", 3000, 387, 0), ("pt_171", 3000, 35, 0)],
 )
 def test_heads_and_necks(data_dir, case, threshold_hu, kept, dropped):
-    from monai_ctseg.reading import read_scan
+    from monai_ctseg.io.read import read_scan
 
     metal = find_metal(read_scan(data_dir / "head-neck-ct" / f"{case}.nii.gz"), threshold_hu=threshold_hu)
     assert metal.mask.count == kept

@@ -8,8 +8,8 @@ import pytest
 
 from monai_ctseg.errors import GeometryError, MaskError, NoScanFound, PixelDataError, ScanError
 from monai_ctseg.grid import Grid
-from monai_ctseg.nifti import read_mask, write_mask, write_scan
-from monai_ctseg.reading import read_scan
+from monai_ctseg.io.nifti import read_mask, write_mask, write_scan
+from monai_ctseg.io.read import read_scan
 from monai_ctseg.scan import Mask
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from monai_ctseg.bundle import find_bundle
-from monai_ctseg.nifti import write_mask, write_scan
+from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.phantom import make_phantom
 from monai_ctseg.processes import share
 

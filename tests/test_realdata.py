@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_ctseg.nifti import read_mask
+from monai_ctseg.io.nifti import read_mask
 
 pytestmark = pytest.mark.realdata
 

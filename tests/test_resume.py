@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from monai_ctseg.errors import NoScanFound, TrainingError
-from monai_ctseg.nifti import write_mask, write_scan
+from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.training import TrainResult, train
 

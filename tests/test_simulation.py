@@ -9,13 +9,13 @@ from pydicom import dcmread
 from scipy.ndimage import gaussian_filter
 from skimage.transform import iradon, radon
 
-from monai_ctseg.dicom import write_series
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import Grid
 from monai_ctseg.half_maximum.saturated import find_plateaus
 from monai_ctseg.implants.part import Part
 from monai_ctseg.implants.place import Implant
 from monai_ctseg.intensity import IntensityVerdict
+from monai_ctseg.io.dicom import write_series
 from monai_ctseg.phantom import draw_body, find_landmarks
 from monai_ctseg.phantom.lying import lay_down
 from monai_ctseg.scan import Scan

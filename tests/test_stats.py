@@ -76,7 +76,7 @@ def test_csv_has_a_row_a_slice(scan, tmp_path):
 
 @pytest.mark.realdata
 def test_hip_screw(data_dir):
-    from monai_ctseg.reading import read_scan
+    from monai_ctseg.io.read import read_scan
 
     stats = scan_stats(read_scan(data_dir / "hip-screw-ct" / "dicom"))
     assert (stats.maximum_hu, stats.minimum_hu, stats.mean_hu) == (20_973, -3959, -1008.6960743713379)
@@ -87,7 +87,7 @@ def test_hip_screw(data_dir):
 
 @pytest.mark.realdata
 def test_hip_prosthesis(data_dir):
-    from monai_ctseg.reading import read_scan
+    from monai_ctseg.io.read import read_scan
 
     stats = scan_stats(read_scan(data_dir / "hip-prosthesis-ct" / "dicom"))
     assert (stats.maximum_hu, stats.minimum_hu, stats.intensity.kind) == (7451, -3024, "extended")

@@ -15,9 +15,9 @@ from monai_ctseg.bundle import find_bundle, read_config
 from monai_ctseg.errors import BundleError, DatasetError, OutputError
 from monai_ctseg.grid import Grid
 from monai_ctseg.inference import predict
-from monai_ctseg.nifti import write_mask, write_scan
+from monai_ctseg.io.nifti import write_mask, write_scan
+from monai_ctseg.io.read import read_scan
 from monai_ctseg.phantom import Phantom
-from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.training import TrainResult, train
 from monai_ctseg.transforms import PatchCentersd

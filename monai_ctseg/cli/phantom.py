@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from monai_ctseg.cli.console import JsonOption, OutputOption, OverwriteOption, print_facts, print_json, progress
-from monai_ctseg.dicom import write_series
-from monai_ctseg.nifti import write_mask
+from monai_ctseg.io.dicom import write_series
+from monai_ctseg.io.nifti import write_mask
 from monai_ctseg.outputs import new_folder, write_run
 from monai_ctseg.phantom import Phantom, make_phantom
 

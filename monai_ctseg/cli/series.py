@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from monai_ctseg.cli.console import JsonOption, print_json, progress, warn
-from monai_ctseg.dicom import find_stacks, series_rows, series_table
 from monai_ctseg.errors import NoScanFound
+from monai_ctseg.io.dicom import find_stacks, series_rows, series_table
 
 
 def register(app: typer.Typer) -> None:

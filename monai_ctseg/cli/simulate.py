@@ -270,8 +270,8 @@ def _simulate_one(
 
 
 def _write_one(folder: Path, case: Case, made: Simulated) -> None:
-    from monai_ctseg.dicom import write_series
-    from monai_ctseg.nifti import write_mask
+    from monai_ctseg.io.dicom import write_series
+    from monai_ctseg.io.nifti import write_mask
 
     (folder / "dicom").mkdir()
     write_series(made.scan, folder / "dicom", description="simulated", seed=case.seed, kv=case.scanner.kv)

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from monai_ctseg.cohort.find import Source
-from monai_ctseg.dicom import find_stacks
 from monai_ctseg.errors import CtsegError, NotCT, OutputError
+from monai_ctseg.io.dicom import find_stacks
+from monai_ctseg.io.nifti import is_nifti, write_mask, write_scan
+from monai_ctseg.io.read import read_scan
 from monai_ctseg.metal import find_metal
-from monai_ctseg.nifti import is_nifti, write_mask, write_scan
 from monai_ctseg.outputs import write_json
-from monai_ctseg.reading import read_scan
 from monai_ctseg.scan import Scan, provenance
 
 PARTS = {"images": ".nii.gz", "labels": ".nii.gz", "audits": ".json"}

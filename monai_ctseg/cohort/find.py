@@ -11,10 +11,10 @@ from pathlib import Path
 
 import nibabel as nib
 
-from monai_ctseg.dicom.files import find_frames
 from monai_ctseg.errors import NoScanFound, NotCT, ScanError
-from monai_ctseg.nifti import is_nifti
-from monai_ctseg.reading import is_there
+from monai_ctseg.io.dicom.files import find_frames
+from monai_ctseg.io.nifti import is_nifti
+from monai_ctseg.io.read import is_there
 from monai_ctseg.scan import patient_keys
 
 

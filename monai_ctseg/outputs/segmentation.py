@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from monai_ctseg.nifti import write_mask, write_scan
+from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.outputs.record import write_json
 from monai_ctseg.scan import Mask, Scan
 

@@ -12,7 +12,7 @@ import pytest
 
 from monai_ctseg.bundle import find_bundle
 from monai_ctseg.inference import predict
-from monai_ctseg.nifti import read_mask
+from monai_ctseg.io.nifti import read_mask
 
 Command = Callable[..., None]
 

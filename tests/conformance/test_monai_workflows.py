@@ -15,7 +15,7 @@ import torch
 from monai.bundle import ConfigWorkflow
 
 from monai_ctseg.bundle import quiet, read_config
-from monai_ctseg.nifti import read_mask, read_nifti
+from monai_ctseg.io.nifti import read_mask, read_nifti
 
 
 @pytest.fixture(scope="module")

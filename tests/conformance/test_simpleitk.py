@@ -11,8 +11,8 @@ import pytest
 import SimpleITK as sitk
 
 from monai_ctseg.grid import Grid
-from monai_ctseg.nifti import write_mask
-from monai_ctseg.reading import read_scan
+from monai_ctseg.io.nifti import write_mask
+from monai_ctseg.io.read import read_scan
 from monai_ctseg.scan import Mask
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monai_ctseg.dicom import read_series
-from monai_ctseg.dicom.files import Progress
 from monai_ctseg.errors import NoScanFound
-from monai_ctseg.nifti import is_nifti, read_nifti
+from monai_ctseg.io.dicom import read_series
+from monai_ctseg.io.dicom.files import Progress
+from monai_ctseg.io.nifti import is_nifti, read_nifti
 from monai_ctseg.scan import Scan
 
 

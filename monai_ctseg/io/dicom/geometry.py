@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monai_ctseg.dicom.frame import Frame
 from monai_ctseg.errors import GeometryError
 from monai_ctseg.grid import FloatArray, Grid
+from monai_ctseg.io.dicom.frame import Frame
 
 SAME_DIRECTION = 1e-3
 """Cosines that differ by less are one orientation (0.06 degrees)."""

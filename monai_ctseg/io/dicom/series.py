@@ -14,9 +14,11 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
-from monai_ctseg.dicom.files import Found, Progress, find_frames
-from monai_ctseg.dicom.frame import REPAIRS, Frame
-from monai_ctseg.dicom.geometry import (
+from monai_ctseg.errors import AmbiguousScan, GeometryError, NoScanFound, PixelDataError
+from monai_ctseg.grid import Grid
+from monai_ctseg.io.dicom.files import Found, Progress, find_frames
+from monai_ctseg.io.dicom.frame import REPAIRS, Frame
+from monai_ctseg.io.dicom.geometry import (
     SAME_POSITION_MM,
     grid_of,
     has_geometry,
@@ -26,9 +28,7 @@ from monai_ctseg.dicom.geometry import (
     require_geometry,
     same_plane,
 )
-from monai_ctseg.dicom.pixels import hu_volume, stored_values
-from monai_ctseg.errors import AmbiguousScan, GeometryError, NoScanFound, PixelDataError
-from monai_ctseg.grid import Grid
+from monai_ctseg.io.dicom.pixels import hu_volume, stored_values
 from monai_ctseg.scan import Scan
 
 LONGEST_NAME = 200

@@ -8,7 +8,7 @@ series     stacks, the choice among them, and the Scan
 write      a Scan as a CT series
 """
 
-from monai_ctseg.dicom.series import SeriesRow, find_stacks, read_series, series_rows, series_table
-from monai_ctseg.dicom.write import write_series
+from monai_ctseg.io.dicom.series import SeriesRow, find_stacks, read_series, series_rows, series_table
+from monai_ctseg.io.dicom.write import write_series
 
 __all__ = ["SeriesRow", "find_stacks", "read_series", "series_rows", "series_table", "write_series"]

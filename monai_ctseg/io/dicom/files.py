@@ -14,7 +14,8 @@ import pydicom
 from pydicom import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from monai_ctseg.dicom.frame import (
+from monai_ctseg.errors import NoScanFound, NotCT, PixelDataError, ScanError
+from monai_ctseg.io.dicom.frame import (
     CT_SOP_CLASSES,
     Frame,
     frames_of,
@@ -24,7 +25,6 @@ from monai_ctseg.dicom.frame import (
     transfer_syntax,
     why_no_ct_slice,
 )
-from monai_ctseg.errors import NoScanFound, NotCT, PixelDataError, ScanError
 
 Progress = Callable[[int, int], None]
 """Called with (done, of) as work goes on."""

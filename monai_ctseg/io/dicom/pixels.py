@@ -33,9 +33,9 @@ from pydicom.uid import (
     RLETransferSyntaxes,
 )
 
-from monai_ctseg.dicom.files import Progress
-from monai_ctseg.dicom.frame import Frame
 from monai_ctseg.errors import PixelDataError
+from monai_ctseg.io.dicom.files import Progress
+from monai_ctseg.io.dicom.frame import Frame
 from monai_ctseg.scan import HUArray
 
 Stored = npt.NDArray[Any]
