@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from monai_ctseg.errors import BundleError
-from monai_ctseg.outputs import file_sha256
+from monai_ctseg.output import file_sha256
 
 DEFAULT_BUNDLE = "metal_unet2d"
 WEIGHTS = Path("models") / "model.pt"

@@ -11,7 +11,7 @@ import pytest
 
 from monai_ctseg.bundles import describe_bundle, find_bundle, installed_bundles
 from monai_ctseg.errors import BundleError
-from monai_ctseg.outputs import file_sha256
+from monai_ctseg.output import file_sha256
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import yaml
 
 from monai_ctseg.bundle import find_bundle, read_config
 from monai_ctseg.io.nifti import write_scan
-from monai_ctseg.outputs import file_sha256
+from monai_ctseg.output import file_sha256
 
 LEFT = ["audit.json", "images", "mask.nii.gz", "masks", "run.json"]
 

@@ -24,7 +24,7 @@ from monai_ctseg.errors import CtsegError, DatasetError, NoScanFound, OutputErro
 from monai_ctseg.io.dicom import write_series
 from monai_ctseg.io.nifti import read_mask, write_mask, write_scan
 from monai_ctseg.io.read import read_scan
-from monai_ctseg.outputs import alone
+from monai_ctseg.output import alone
 from monai_ctseg.parallel import choose_jobs, run_in_order
 from monai_ctseg.phantom import make_phantom
 from monai_ctseg.scan import Mask, Scan

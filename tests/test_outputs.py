@@ -9,7 +9,7 @@ from PIL import Image
 
 from monai_ctseg.errors import DatasetError, OutputError
 from monai_ctseg.io.nifti import read_mask
-from monai_ctseg.outputs import lasting_folder, new_file, new_folder, write_run, write_segmentation
+from monai_ctseg.output import lasting_folder, new_file, new_folder, write_run, write_segmentation
 from monai_ctseg.scan import Mask, Scan, voxels_sha256
 
 

@@ -21,7 +21,7 @@ from monai_ctseg.cli.console import (
     warn,
 )
 from monai_ctseg.errors import MeasurementsError
-from monai_ctseg.outputs import file_sha256, new_folder, write_run
+from monai_ctseg.output import file_sha256, new_folder, write_run
 
 if TYPE_CHECKING:
     from monai_ctseg.agreement import Agreement, Protocol, Table

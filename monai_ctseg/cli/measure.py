@@ -21,7 +21,7 @@ from monai_ctseg.cli.console import (
     print_json,
     progress,
 )
-from monai_ctseg.outputs import new_folder, write_json, write_run
+from monai_ctseg.output import new_folder, write_json, write_run
 
 if TYPE_CHECKING:
     from monai_ctseg.hip import Hips, Measurement

@@ -9,7 +9,7 @@ import typer
 from monai_ctseg.cli.console import JsonOption, OutputOption, OverwriteOption, print_facts, print_json, progress
 from monai_ctseg.io.dicom import write_series
 from monai_ctseg.io.nifti import write_mask
-from monai_ctseg.outputs import new_folder, write_run
+from monai_ctseg.output import new_folder, write_run
 from monai_ctseg.phantom import Phantom, make_phantom
 
 

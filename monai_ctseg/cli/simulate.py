@@ -24,7 +24,7 @@ from monai_ctseg.cli.console import (
     warn,
 )
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
-from monai_ctseg.outputs import lasting_folder, new_folder, write_run
+from monai_ctseg.output import lasting_folder, new_folder, write_run
 from monai_ctseg.parallel import choose_jobs
 from monai_ctseg.scan import provenance
 

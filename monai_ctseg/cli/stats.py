@@ -19,7 +19,7 @@ from monai_ctseg.cli.console import (
     print_json,
     progress,
 )
-from monai_ctseg.outputs import new_file
+from monai_ctseg.output import new_file
 from monai_ctseg.stats import ScanStats, scan_stats, write_csv
 
 PICTURES = (".png", ".svg", ".pdf")

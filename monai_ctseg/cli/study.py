@@ -80,7 +80,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Compute the sample size and write the protocol: a YAML file to be edited, before anybody measures."""
-    from monai_ctseg.outputs import new_file
+    from monai_ctseg.output import new_file
     from monai_ctseg.study.plan import make_plan
     from monai_ctseg.study.protocol import DataCollection, Requirements, SampleSize
     from monai_ctseg.study.protocol_file import write_protocol
@@ -135,7 +135,7 @@ def sheet(
     as_json: JsonOption = False,
 ) -> None:
     """Fix the protocol and make a blind sheet in random order for each reader and session, the key kept apart."""
-    from monai_ctseg.outputs import file_sha256, new_folder, write_run
+    from monai_ctseg.output import file_sha256, new_folder, write_run
     from monai_ctseg.study.cases import read_cases
     from monai_ctseg.study.key import KEY
     from monai_ctseg.study.protocol import sha256
@@ -191,7 +191,7 @@ def analyse(
 ) -> None:
     """Check sheets against the key and the protocol, join them with the program's measurements, and report."""
     from monai_ctseg.agreement_report.wording import count
-    from monai_ctseg.outputs import file_sha256, new_folder, write_run
+    from monai_ctseg.output import file_sha256, new_folder, write_run
     from monai_ctseg.study.analyse import analyse_study, write_result
 
     start = time.monotonic()

@@ -27,7 +27,7 @@ from monai_ctseg.cli.console import (
     warn,
 )
 from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
-from monai_ctseg.outputs import file_sha256, lasting_folder, write_run
+from monai_ctseg.output import file_sha256, lasting_folder, write_run
 
 if TYPE_CHECKING:
     from monai_ctseg.training import TrainResult

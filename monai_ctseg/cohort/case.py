@@ -18,7 +18,7 @@ from monai_ctseg.io.dicom import find_stacks
 from monai_ctseg.io.nifti import is_nifti, write_mask, write_scan
 from monai_ctseg.io.read import read_scan
 from monai_ctseg.metal import find_metal
-from monai_ctseg.outputs import write_json
+from monai_ctseg.output import write_json
 from monai_ctseg.scan import Scan, provenance
 
 PARTS = {"images": ".nii.gz", "labels": ".nii.gz", "audits": ".json"}

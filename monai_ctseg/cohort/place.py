@@ -17,8 +17,8 @@ from typing import Any
 from monai_ctseg.cohort.case import PARTS, Made
 from monai_ctseg.dataset import FILE_NAME
 from monai_ctseg.errors import OutputError
-from monai_ctseg.outputs import write_json
-from monai_ctseg.outputs.place import RECORD, TOOL
+from monai_ctseg.output import write_json
+from monai_ctseg.output.atomic import RECORD, TOOL
 
 COMMAND = "prepare"
 FAILURES = "failures.json"

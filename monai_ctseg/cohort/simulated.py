@@ -9,7 +9,7 @@ from pathlib import Path
 from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, write_dataset
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.io.nifti import write_mask, write_scan
-from monai_ctseg.outputs import write_json
+from monai_ctseg.output import write_json
 from monai_ctseg.parallel import run_in_order
 from monai_ctseg.simulation import Wish, draw_case, make_case
 

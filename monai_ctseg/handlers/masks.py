@@ -8,7 +8,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from monai_ctseg.handlers.pictures import volume_of
-from monai_ctseg.outputs import write_png
+from monai_ctseg.output import write_png
 from monai_ctseg.transforms import slice_names
 
 

@@ -16,7 +16,7 @@ from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.grid import Grid
 from monai_ctseg.handlers.pictures import volume_of
 from monai_ctseg.metal import find_metal
-from monai_ctseg.outputs.scores import write_scores
+from monai_ctseg.metrics.tables import write_scores
 from monai_ctseg.plots import SheetSlice, plot_sheet, shorten
 from monai_ctseg.scan import BoolArray, Mask, Scan, provenance
 from monai_ctseg.scores import Score, ScoreTable, score_masks

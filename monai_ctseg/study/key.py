@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from monai_ctseg.errors import ProtocolError
-from monai_ctseg.outputs.record import file_sha256, write_json
+from monai_ctseg.output.run_record import file_sha256, write_json
 from monai_ctseg.study.cases import Case
 from monai_ctseg.study.csv_rows import read_csv, write_csv
 from monai_ctseg.study.protocol import StudyProtocol, sha256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from monai_ctseg.outputs.record import write_json
+from monai_ctseg.output.run_record import write_json
 from monai_ctseg.scores import ScoreTable
 
 CASES, SCORES = "cases.csv", "scores.json"

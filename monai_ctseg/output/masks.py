@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from monai_ctseg.io.nifti import write_mask, write_scan
-from monai_ctseg.outputs.record import write_json
+from monai_ctseg.output.run_record import write_json
 from monai_ctseg.scan import Mask, Scan
 
 WINDOW_HU = (-1000.0, 4000.0)

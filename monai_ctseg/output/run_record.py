@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from monai_ctseg.outputs.place import RECORD, TOOL
+from monai_ctseg.output.atomic import RECORD, TOOL
 from monai_ctseg.scan import Scan, provenance
 
 _PACKAGES = (
