@@ -24,11 +24,11 @@ from scipy.ndimage import distance_transform_edt
 from scipy.optimize import minimize
 
 from monai_ctseg.cohort.simulated import simulate_cohort
-from monai_ctseg.confidence import matching_levels, set_levels
 from monai_ctseg.dataset import DataSplit, read_dataset, write_dataset
 from monai_ctseg.io.nifti import read_mask, read_nifti
 from monai_ctseg.parallel import cores
 from monai_ctseg.scan import BoolArray, Scan
+from monai_ctseg.segmentation.confidence import matching_levels, set_levels
 from monai_ctseg.simulation import Wish
 
 COHORTS = {

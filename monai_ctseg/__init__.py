@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.read import read_scan
-from monai_ctseg.metal import find_metal
 from monai_ctseg.overlap import compare_masks
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.segmentation.threshold import find_metal
 from monai_ctseg.stats import scan_stats
 
 __version__ = "0.1.0"

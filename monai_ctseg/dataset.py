@@ -21,8 +21,8 @@ from typing import Any, Literal, TypeAlias
 
 from monai_ctseg.errors import DatasetError, GridMismatch
 from monai_ctseg.io.nifti import read_mask
-from monai_ctseg.metal import find_metal
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.segmentation.threshold import find_metal
 
 FILE_NAME = "dataset.json"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from monai_ctseg.grid import FloatArray, Grid
-from monai_ctseg.intensity import IntensityVerdict, Padding, find_padding, judge_intensity
 from monai_ctseg.scan import HUArray, Scan
+from monai_ctseg.segmentation.intensity import IntensityVerdict, Padding, find_padding, judge_intensity
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from monai_ctseg.dataset import read_label
 from monai_ctseg.errors import BundleError, DatasetError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.read import read_scan
-from monai_ctseg.metal import find_body, find_metal, keep_in_body
 from monai_ctseg.scan import Scan
+from monai_ctseg.segmentation.threshold import find_body, find_metal, keep_in_body
 
 Item = dict[Hashable, Any]
 

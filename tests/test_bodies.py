@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion, map_coordinates
 
-from monai_ctseg.body import find_body
 from monai_ctseg.grid import Grid
 from monai_ctseg.phantom import BodyPhantom, draw_body, find_landmarks
 from monai_ctseg.phantom.scene import PARTS
 from monai_ctseg.scan import Scan
+from monai_ctseg.segmentation.body import find_body
 
 SEEDS = range(2)
 

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from monai_ctseg.body import locate_body
-from monai_ctseg.confidence import (
+from monai_ctseg.errors import BundleError
+from monai_ctseg.grid import Grid
+from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.segmentation.body import locate_body
+from monai_ctseg.segmentation.confidence import (
     LEVELS,
     Trust,
     judge_confidence,
@@ -19,10 +22,7 @@ from monai_ctseg.confidence import (
     unlike_training,
     volume_interval,
 )
-from monai_ctseg.errors import BundleError
-from monai_ctseg.grid import Grid
-from monai_ctseg.metal import judge_mask, judge_scale
-from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.segmentation.threshold import judge_mask, judge_scale
 
 RANGE = {"spacing_mm": (0.3, 3.0), "slice_spacing_mm": (0.6, 5.0), "noise_hu": (0, 60), "hu": (-1024, 32000)}
 

@@ -21,10 +21,10 @@ from monai_ctseg.grid import Grid
 from monai_ctseg.handlers import Scores
 from monai_ctseg.handlers.scores import are_neighbours, choose_slice
 from monai_ctseg.io.nifti import write_mask, write_scan
-from monai_ctseg.metal import find_metal
 from monai_ctseg.overlap import compare_masks
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.segmentation.threshold import find_metal
 from monai_ctseg.training import TrainResult, train
 from monai_ctseg.transforms import scan_to_tensor
 

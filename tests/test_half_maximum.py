@@ -8,11 +8,11 @@ from scipy import ndimage
 
 from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.grid import Grid
-from monai_ctseg.half_maximum import METAL, combine_edges, find_metal_half_maximum
-from monai_ctseg.half_maximum.boxes import LARGEST, boxes_around
 from monai_ctseg.io.read import read_scan
-from monai_ctseg.metal import find_metal
 from monai_ctseg.scan import Scan
+from monai_ctseg.segmentation.half_maximum import METAL, combine_edges, find_metal_half_maximum
+from monai_ctseg.segmentation.half_maximum.boxes import LARGEST, boxes_around
+from monai_ctseg.segmentation.threshold import find_metal
 from monai_ctseg.solids import ball, bar, rod
 
 SPACING = (0.976, 0.976, 2.0)
@@ -241,7 +241,7 @@ def test_how_a_scan_is_cut_into_boxes_does_not_matter(monkeypatch):
     """A weak piece 10 mm from a thick one is a streak, also where its box ends before that."""
     scan, _ = scan_of((ball((-4, 0, 0), (7, 7, 7)), 30_000), (ball((13, 0, 0), (2, 2, 3)), 4_600), noise=0)
     whole = find_metal_half_maximum(scan, anywhere=True).mask.voxels
-    monkeypatch.setattr("monai_ctseg.half_maximum.boxes.LARGEST", 400)
+    monkeypatch.setattr("monai_ctseg.segmentation.half_maximum.boxes.LARGEST", 400)
     parts = find_metal_half_maximum(scan, anywhere=True).mask.voxels
     assert compare(parts, whole)[0] > 0.98
     assert not (whole | parts)[round((13 + SIDE / 2) / SPACING[0]) - 2 :].any()

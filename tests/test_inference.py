@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monai_ctseg.bundle import device_override, find_bundle, open_workflow, quiet, read_config
-from monai_ctseg.confidence import Trust
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
 from monai_ctseg.inference import Predictor, load_predictor, predict
 from monai_ctseg.io.nifti import read_mask, write_scan
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Scan
+from monai_ctseg.segmentation.confidence import Trust
 
 
 class Threshold(torch.nn.Module):

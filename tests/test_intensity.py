@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monai_ctseg.intensity import find_padding, histogram, judge_intensity
+from monai_ctseg.segmentation.intensity import find_padding, histogram, judge_intensity
 
 
 def volume(seed=0, shape=(60, 50, 8)):

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monai_ctseg.body import block_edges, find_body
 from monai_ctseg.errors import GridMismatch, SaturatedScan
 from monai_ctseg.grid import Grid
-from monai_ctseg.metal import find_metal, judge_mask
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.segmentation.body import block_edges, find_body
+from monai_ctseg.segmentation.threshold import find_metal, judge_mask
 
 SHAPE, SPACING = (140, 120, 12), (3.0, 3.0, 5.0)
 

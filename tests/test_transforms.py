@@ -14,9 +14,9 @@ from monai.transforms import Compose
 from monai_ctseg.errors import BundleError, DatasetError, GridMismatch, MaskError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask
-from monai_ctseg.metal import find_metal
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.segmentation.threshold import find_metal
 from monai_ctseg.transforms import (
     CompressHUd,
     DivideByTemperatured,

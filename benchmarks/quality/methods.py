@@ -16,10 +16,10 @@ from scipy.ndimage import maximum_filter
 
 import monai_ctseg
 from benchmarks.quality.oracles import best_threshold, box_around
-from monai_ctseg.confidence import judge_confidence, matching_levels
 from monai_ctseg.errors import SaturatedScan
-from monai_ctseg.metal import find_metal, judge_mask
 from monai_ctseg.scan import BoolArray, Mask, Scan
+from monai_ctseg.segmentation.confidence import judge_confidence, matching_levels
+from monai_ctseg.segmentation.threshold import find_metal, judge_mask
 
 NETWORKS = {"net2d": "metal_unet2d", "net3d": "metal_unet3d", "infer": "metal_unet2d"}
 """Alone, but for "infer", which draws edges together with half-maximum as the command does."""
@@ -127,7 +127,7 @@ def plain_half_maximum(scan: Scan, truth: Mask | None) -> Found:
 
 def half_maximum(scan: Scan, truth: Mask | None) -> Found:
     """As `labels --method half-maximum` does it."""
-    from monai_ctseg.half_maximum import find_metal_half_maximum
+    from monai_ctseg.segmentation.half_maximum import find_metal_half_maximum
 
     found = find_metal_half_maximum(scan)
     return Found(found.mask.voxels, audit=found.audit())

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from monai_ctseg.cli.console import INTERRUPTED, OutputOption, OverwriteOption, SeriesOption, ThresholdOption
-from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
+from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
 
 EPOCHS = 4
 STEPS = 40

@@ -27,11 +27,11 @@ from monai_ctseg.cli.console import (
 )
 from monai_ctseg.cli.labels import describe
 from monai_ctseg.cli.train import parse_settings
-from monai_ctseg.confidence import judge_confidence
 from monai_ctseg.errors import AmbiguousScan, CtsegError
 from monai_ctseg.io.nifti import ENDINGS, write_probability
-from monai_ctseg.metal import judge_mask
 from monai_ctseg.output import file_sha256, new_folder, write_run, write_segmentation
+from monai_ctseg.segmentation.confidence import judge_confidence
+from monai_ctseg.segmentation.threshold import judge_mask
 
 if TYPE_CHECKING:
     from monai_ctseg.inference import Predictor

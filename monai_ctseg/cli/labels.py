@@ -22,10 +22,10 @@ from monai_ctseg.cli.console import (
     progress,
     warn,
 )
-from monai_ctseg.half_maximum import find_metal_half_maximum
-from monai_ctseg.metal import DEFAULT_THRESHOLD_HU, Metal, find_metal
 from monai_ctseg.output import new_folder, write_run, write_segmentation
 from monai_ctseg.scan import Scan
+from monai_ctseg.segmentation.half_maximum import find_metal_half_maximum
+from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU, Metal, find_metal
 
 
 class Method(StrEnum):

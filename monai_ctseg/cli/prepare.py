@@ -18,7 +18,7 @@ from monai_ctseg.cli.console import (
     warn,
 )
 from monai_ctseg.cohort import Failure, Prepared, prepare_cohort
-from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
+from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
 
 LISTED = 20
 

@@ -23,10 +23,10 @@ from monai_ctseg.cli.console import (
     progress,
     warn,
 )
-from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
 from monai_ctseg.output import lasting_folder, new_folder, write_run
 from monai_ctseg.parallel import choose_jobs
 from monai_ctseg.scan import provenance
+from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
 
 if TYPE_CHECKING:
     from monai_ctseg.simulation import Case, Simulated, Wish

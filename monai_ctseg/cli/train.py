@@ -26,8 +26,8 @@ from monai_ctseg.cli.console import (
     training_progress,
     warn,
 )
-from monai_ctseg.metal import DEFAULT_THRESHOLD_HU
 from monai_ctseg.output import file_sha256, lasting_folder, write_run
+from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
 
 if TYPE_CHECKING:
     from monai_ctseg.training import TrainResult

@@ -17,9 +17,9 @@ from monai_ctseg.errors import CtsegError, NotCT, OutputError
 from monai_ctseg.io.dicom import find_stacks
 from monai_ctseg.io.nifti import is_nifti, write_mask, write_scan
 from monai_ctseg.io.read import read_scan
-from monai_ctseg.metal import find_metal
 from monai_ctseg.output import write_json
 from monai_ctseg.scan import Scan, provenance
+from monai_ctseg.segmentation.threshold import find_metal
 
 PARTS = {"images": ".nii.gz", "labels": ".nii.gz", "audits": ".json"}
 """The folders of a cohort, and how a case's file in each ends."""

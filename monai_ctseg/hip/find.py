@@ -18,8 +18,8 @@ from monai_ctseg.hip.search import Candidate, find_balls
 from monai_ctseg.hip.socket import Socket, find_socket, socket_met
 from monai_ctseg.hip.sphere import Sphere
 from monai_ctseg.hip.stem import Stem, find_stem
-from monai_ctseg.intensity import judge_intensity
 from monai_ctseg.scan import Scan, header_text
+from monai_ctseg.segmentation.intensity import judge_intensity
 
 Progress = Callable[[int, int], None]
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from monai_ctseg.body import find_body
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
-from monai_ctseg.intensity import equals, judge_intensity
-from monai_ctseg.metal import find_metal
 from monai_ctseg.scan import Scan
+from monai_ctseg.segmentation.body import find_body
+from monai_ctseg.segmentation.intensity import equals, judge_intensity
+from monai_ctseg.segmentation.threshold import find_metal
 
 BONE_HU = 250.0
 AROUND_MM = 40.0

@@ -8,14 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from monai_ctseg.half_maximum.boxes import Box, boxes_around, grow
-from monai_ctseg.half_maximum.edges import STREAK_MM, Edges, find_edges
-from monai_ctseg.half_maximum.ridges import Floats, Ints
-from monai_ctseg.half_maximum.saturated import find_plateaus
-from monai_ctseg.intensity import IntensityVerdict, equals
-from monai_ctseg.metal import DEFAULT_THRESHOLD_HU, Component, Metal, judge_mask, judge_scale, without_sentinels
-from monai_ctseg.pieces import Pieces
 from monai_ctseg.scan import BoolArray, Mask, Scan
+from monai_ctseg.segmentation.components import Pieces
+from monai_ctseg.segmentation.half_maximum.boxes import Box, boxes_around, grow
+from monai_ctseg.segmentation.half_maximum.edges import STREAK_MM, Edges, find_edges
+from monai_ctseg.segmentation.half_maximum.ridges import Floats, Ints
+from monai_ctseg.segmentation.half_maximum.saturated import find_plateaus
+from monai_ctseg.segmentation.intensity import IntensityVerdict, equals
+from monai_ctseg.segmentation.threshold import (
+    DEFAULT_THRESHOLD_HU,
+    Component,
+    Metal,
+    judge_mask,
+    judge_scale,
+    without_sentinels,
+)
 
 MARGIN_MM = 9.0
 BEYOND_MM = 2.5

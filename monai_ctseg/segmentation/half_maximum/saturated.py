@@ -15,12 +15,12 @@ from scipy import ndimage
 from scipy.special import ndtri
 
 from monai_ctseg.errors import SaturatedScan
-from monai_ctseg.half_maximum.boxes import boxes_around, grow
-from monai_ctseg.half_maximum.edges import DENSEST_HU
-from monai_ctseg.half_maximum.spread import usual_spread
-from monai_ctseg.intensity import BONE_HU, IntensityVerdict
-from monai_ctseg.metal import Metal, judge_mask, without_sentinels
 from monai_ctseg.scan import BoolArray, Mask, Scan
+from monai_ctseg.segmentation.half_maximum.boxes import boxes_around, grow
+from monai_ctseg.segmentation.half_maximum.edges import DENSEST_HU
+from monai_ctseg.segmentation.half_maximum.spread import usual_spread
+from monai_ctseg.segmentation.intensity import BONE_HU, IntensityVerdict
+from monai_ctseg.segmentation.threshold import Metal, judge_mask, without_sentinels
 
 NEAR_MM = 3.0
 TOO_LOW_HU = 2500.0

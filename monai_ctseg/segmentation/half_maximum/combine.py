@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from monai_ctseg.half_maximum.find import look_around, shows_plateaus
-from monai_ctseg.intensity import IntensityVerdict
-from monai_ctseg.metal import DEFAULT_THRESHOLD_HU, judge_scale
-from monai_ctseg.pieces import Pieces
 from monai_ctseg.scan import Scan
+from monai_ctseg.segmentation.components import Pieces
+from monai_ctseg.segmentation.half_maximum.find import look_around, shows_plateaus
+from monai_ctseg.segmentation.intensity import IntensityVerdict
+from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU, judge_scale
 
 METAL = 128
 """A voxel is metal from here on, in 255ths."""

@@ -9,7 +9,7 @@ find         a whole scan
 combine      a network's probability and these edges
 """
 
-from monai_ctseg.half_maximum.combine import METAL, combine_edges
-from monai_ctseg.half_maximum.find import find_metal_half_maximum
+from monai_ctseg.segmentation.half_maximum.combine import METAL, combine_edges
+from monai_ctseg.segmentation.half_maximum.find import find_metal_half_maximum
 
 __all__ = ["METAL", "combine_edges", "find_metal_half_maximum"]

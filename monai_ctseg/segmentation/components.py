@@ -11,9 +11,9 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from monai_ctseg.body import Body
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.scan import BoolArray, HUArray
+from monai_ctseg.segmentation.body import Body
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 Box: TypeAlias = tuple[slice, slice, slice]

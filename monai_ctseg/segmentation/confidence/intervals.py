@@ -18,8 +18,8 @@ import numpy.typing as npt
 from scipy.spatial import KDTree
 
 from monai_ctseg.grid import FloatArray, Grid
-from monai_ctseg.pieces import Pieces
 from monai_ctseg.scan import BoolArray
+from monai_ctseg.segmentation.components import Pieces
 
 Probability: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.floating[Any]]
 """[i, j, k]: uint8 in 255ths, or numbers from 0 to 1."""

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from monai_ctseg.body import Body, find_body, locate_body
 from monai_ctseg.errors import SaturatedScan
-from monai_ctseg.intensity import IntensityVerdict, equals, find_padding, judge_intensity
-from monai_ctseg.pieces import Pieces
 from monai_ctseg.scan import BoolArray, Mask, Scan
+from monai_ctseg.segmentation.body import Body, find_body, locate_body
+from monai_ctseg.segmentation.components import Pieces
+from monai_ctseg.segmentation.intensity import IntensityVerdict, equals, find_padding, judge_intensity
 
 __all__ = [
     "Component",

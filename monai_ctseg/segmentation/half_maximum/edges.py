@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from monai_ctseg.half_maximum.ridges import Floats, Ridges, Spacing, climb
-from monai_ctseg.half_maximum.spread import blur, smooth, usual_spread
 from monai_ctseg.scan import BoolArray
+from monai_ctseg.segmentation.half_maximum.ridges import Floats, Ridges, Spacing, climb
+from monai_ctseg.segmentation.half_maximum.spread import blur, smooth, usual_spread
 
 WAY_MM = 1.5
 """From the edge to where blur no longer shows; farther uphill, beam hardening and starved beams shape thick metal."""

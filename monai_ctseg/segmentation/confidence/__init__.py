@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monai_ctseg.body import locate_body
-from monai_ctseg.confidence.intervals import (
+from monai_ctseg.errors import BundleError
+from monai_ctseg.scan import Scan
+from monai_ctseg.segmentation.body import locate_body
+from monai_ctseg.segmentation.confidence.intervals import (
     LEVELS,
     Probability,
     VolumeIntervals,
@@ -15,10 +17,8 @@ from monai_ctseg.confidence.intervals import (
     set_levels,
     volume_interval,
 )
-from monai_ctseg.confidence.likeness import measure_noise, unlike_training
-from monai_ctseg.errors import BundleError
-from monai_ctseg.metal import Metal
-from monai_ctseg.scan import Scan
+from monai_ctseg.segmentation.confidence.out_of_distribution import measure_noise, unlike_training
+from monai_ctseg.segmentation.threshold import Metal
 
 __all__ = [
     "LEVELS",

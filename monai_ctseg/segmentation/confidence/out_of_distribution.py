@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import ndimage
 
-from monai_ctseg.body import Body
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.intensity import IntensityVerdict, equals, find_padding
 from monai_ctseg.scan import BoolArray, Scan
+from monai_ctseg.segmentation.body import Body
+from monai_ctseg.segmentation.intensity import IntensityVerdict, equals, find_padding
 
 SAMPLED_SLICES = 12
 NOISE_SIDE_MM = 6.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from monai_ctseg.half_maximum.ridges import Floats, Spacing
+from monai_ctseg.segmentation.half_maximum.ridges import Floats, Spacing
 
 PLANE_MM2 = 0.42
 """Variance in the plane, beside what the pixels add."""
