@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.read import read_scan
-from monai_ctseg.overlap import compare_masks
+from monai_ctseg.metrics.overlap import compare_masks
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.threshold import find_metal
 from monai_ctseg.stats import scan_stats

@@ -25,7 +25,7 @@ from monai_ctseg.bundle import (
 from monai_ctseg.bundles import find_weights
 from monai_ctseg.dataset import DataSplit, Section
 from monai_ctseg.errors import DatasetError
-from monai_ctseg.scores import ScoreTable, name_cases
+from monai_ctseg.metrics.scores import ScoreTable, name_cases
 from monai_ctseg.split import open_dataset
 
 Progress = Callable[[int, int], None]

@@ -21,7 +21,7 @@ from monai_ctseg.grid import Grid
 from monai_ctseg.handlers import Scores
 from monai_ctseg.handlers.scores import are_neighbours, choose_slice
 from monai_ctseg.io.nifti import write_mask, write_scan
-from monai_ctseg.overlap import compare_masks
+from monai_ctseg.metrics.overlap import compare_masks
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.threshold import find_metal

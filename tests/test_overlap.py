@@ -14,7 +14,7 @@ from monai.metrics import compute_average_surface_distance, compute_dice, comput
 
 from monai_ctseg.errors import GridMismatch
 from monai_ctseg.grid import Grid
-from monai_ctseg.overlap import compare_masks
+from monai_ctseg.metrics.overlap import compare_masks
 from monai_ctseg.scan import Mask
 
 SPACING_MM = (0.8, 1.5, 3.0)

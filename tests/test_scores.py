@@ -10,9 +10,17 @@ import pytest
 
 from monai_ctseg.errors import GridMismatch
 from monai_ctseg.grid import Grid
+from monai_ctseg.metrics.scores import (
+    APART,
+    EMPTY_PREDICTION,
+    EMPTY_TRUTH,
+    ScoreTable,
+    name_cases,
+    score_masks,
+    summarize,
+)
 from monai_ctseg.metrics.tables import write_scores
 from monai_ctseg.scan import Mask
-from monai_ctseg.scores import APART, EMPTY_PREDICTION, EMPTY_TRUTH, ScoreTable, name_cases, score_masks, summarize
 
 VOXEL_MM3 = 0.5 * 0.5 * 2.0
 

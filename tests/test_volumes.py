@@ -14,7 +14,7 @@ from monai_ctseg.errors import DatasetError
 from monai_ctseg.grid import Grid
 from monai_ctseg.inference import Predictor, load_predictor
 from monai_ctseg.io.nifti import write_scan
-from monai_ctseg.overlap import compare_masks
+from monai_ctseg.metrics.overlap import compare_masks
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.training import train

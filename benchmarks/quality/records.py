@@ -17,7 +17,7 @@ from scipy.ndimage import distance_transform_edt
 from benchmarks.quality.methods import Found, Method
 from benchmarks.quality.oracles import box_around
 from monai_ctseg.grid import Grid
-from monai_ctseg.overlap import compare_masks
+from monai_ctseg.metrics.overlap import compare_masks
 from monai_ctseg.scan import BoolArray, Mask, Scan
 
 CEILING_HU = 3071

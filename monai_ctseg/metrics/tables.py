@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from monai_ctseg.metrics.scores import ScoreTable
 from monai_ctseg.output.run_record import write_json
-from monai_ctseg.scores import ScoreTable
 
 CASES, SCORES = "cases.csv", "scores.json"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from monai_ctseg.overlap import Overlap, compare_masks
+from monai_ctseg.metrics.overlap import Overlap, compare_masks
 from monai_ctseg.scan import Mask
 
 POLICY = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monai_ctseg.errors import CtsegError, MaskError
 from monai_ctseg.io.nifti import is_nifti, read_mask
-from monai_ctseg.scores import Score, ScoreTable, score_masks
+from monai_ctseg.metrics.scores import Score, ScoreTable, score_masks
 
 MASK_NAMES = ("mask.nii.gz", "mask.nii")
 
