@@ -23,10 +23,10 @@ from monai_ctseg.bundle import (
     writing_errors,
 )
 from monai_ctseg.bundles import find_weights
-from monai_ctseg.dataset import DataSplit, Section
+from monai_ctseg.datasets.dataset_file import DataSplit, Section
+from monai_ctseg.datasets.split import open_dataset
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.metrics.scores import ScoreTable, name_cases
-from monai_ctseg.split import open_dataset
 
 Progress = Callable[[int, int], None]
 """Called with the cases done and the cases in all."""

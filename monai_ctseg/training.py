@@ -24,12 +24,12 @@ from monai_ctseg.bundle import (
     quiet,
     writing_errors,
 )
-from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, read_dataset, write_dataset
+from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, read_dataset, write_dataset
+from monai_ctseg.datasets.split import SplitKind, build_dataset, check_dataset, open_dataset
 from monai_ctseg.errors import BundleError, DatasetError, TrainingError
 from monai_ctseg.handlers import Progress, ProgressReport
 from monai_ctseg.handlers.checkpoints import LAST, is_finished, read_checkpoint
 from monai_ctseg.processes import is_first, join, started_by_torchrun, wait
-from monai_ctseg.split import SplitKind, build_dataset, check_dataset, open_dataset
 
 logger = logging.getLogger(__name__)
 

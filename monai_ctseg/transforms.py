@@ -18,7 +18,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from monai_ctseg.dataset import read_label
+from monai_ctseg.datasets.dataset_file import read_label
 from monai_ctseg.errors import BundleError, DatasetError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.read import read_scan

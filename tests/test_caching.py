@@ -19,7 +19,7 @@ from monai.utils import set_determinism
 
 from monai_ctseg.bundle import find_bundle, read_config
 from monai_ctseg.caching import DiskItems, count_voxels, open_items
-from monai_ctseg.dataset import Case, DataSplit, write_dataset
+from monai_ctseg.datasets.dataset_file import Case, DataSplit, write_dataset
 from monai_ctseg.errors import DatasetError, OutputError
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.phantom import Phantom

@@ -78,5 +78,5 @@ def test_a_second_run_names_overwrite(scans: Path, tmp_path: Path, run_cli: Call
 
 
 def test_torch_stays_unloaded() -> None:
-    code = "import sys, monai_ctseg.cohort, monai_ctseg.cli.prepare; sys.exit('torch' in sys.modules)"
+    code = "import sys, monai_ctseg.datasets, monai_ctseg.cli.prepare; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monai_ctseg.cohort.simulated import _split
-from monai_ctseg.dataset import Case, read_dataset
+from monai_ctseg.datasets.dataset_file import Case, read_dataset
+from monai_ctseg.datasets.simulated import _split
 from monai_ctseg.io.nifti import read_mask, read_nifti, write_scan
 from monai_ctseg.io.read import read_scan
 from monai_ctseg.phantom import Phantom

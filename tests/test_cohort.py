@@ -17,9 +17,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from monai_ctseg.cohort import Prepared, prepare_cohort
-from monai_ctseg.cohort import case as case_module
-from monai_ctseg.dataset import read_dataset
+from monai_ctseg.datasets import Prepared, prepare_cohort
+from monai_ctseg.datasets import case as case_module
+from monai_ctseg.datasets.dataset_file import read_dataset
 from monai_ctseg.errors import CtsegError, DatasetError, NoScanFound, OutputError
 from monai_ctseg.io.dicom import write_series
 from monai_ctseg.io.nifti import read_mask, write_mask, write_scan

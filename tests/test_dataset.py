@@ -12,14 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monai_ctseg.dataset import SECTIONS, Case, DataSplit, read_dataset, write_dataset
-from monai_ctseg.errors import DatasetError, GridMismatch, MaskError
-from monai_ctseg.grid import Grid
-from monai_ctseg.io.nifti import write_mask, write_scan
-from monai_ctseg.io.read import read_scan
-from monai_ctseg.phantom import Phantom
-from monai_ctseg.scan import Mask
-from monai_ctseg.split import (
+from monai_ctseg.datasets.dataset_file import SECTIONS, Case, DataSplit, read_dataset, write_dataset
+from monai_ctseg.datasets.split import (
     Facts,
     build_dataset,
     open_dataset,
@@ -27,6 +21,12 @@ from monai_ctseg.split import (
     split_interleaved,
     split_patients,
 )
+from monai_ctseg.errors import DatasetError, GridMismatch, MaskError
+from monai_ctseg.grid import Grid
+from monai_ctseg.io.nifti import write_mask, write_scan
+from monai_ctseg.io.read import read_scan
+from monai_ctseg.phantom import Phantom
+from monai_ctseg.scan import Mask
 
 CASE = Case(Path("scan"))
 APART = {"training": [{"image": "a"}], "validation": [{"image": "b"}]}

@@ -14,7 +14,7 @@ from monai.bundle import run as run_bundle
 from monai.data import MetaTensor
 
 from monai_ctseg.bundle import find_bundle, quiet, read_config
-from monai_ctseg.dataset import Case, DataSplit
+from monai_ctseg.datasets.dataset_file import Case, DataSplit
 from monai_ctseg.errors import BundleError, DatasetError
 from monai_ctseg.evaluation import case_items, evaluate
 from monai_ctseg.grid import Grid

@@ -17,7 +17,7 @@ from monai_ctseg.cli.console import (
     progress,
     warn,
 )
-from monai_ctseg.cohort import Failure, Prepared, prepare_cohort
+from monai_ctseg.datasets import Failure, Prepared, prepare_cohort
 from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
 
 LISTED = 20

@@ -345,7 +345,7 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
 def _simulate_many(
     output: Path, cases: int, wish: Wish, *, seed: int, jobs: int, overwrite: bool, as_json: bool
 ) -> None:
-    from monai_ctseg.cohort.simulated import WRITES, simulate_cohort
+    from monai_ctseg.datasets.simulated import WRITES, simulate_cohort
 
     start = perf_counter()
     options = {"command": "simulate", "cases": cases, "seed": seed, "wish": repr(wish)}

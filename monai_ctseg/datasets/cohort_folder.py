@@ -14,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from monai_ctseg.cohort.case import PARTS, Made
-from monai_ctseg.dataset import FILE_NAME
+from monai_ctseg.datasets.case import PARTS, Made
+from monai_ctseg.datasets.dataset_file import FILE_NAME
 from monai_ctseg.errors import OutputError
 from monai_ctseg.output import write_json
 from monai_ctseg.output.atomic import RECORD, TOOL

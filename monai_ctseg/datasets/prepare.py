@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from monai_ctseg.cohort.case import Made, Outcome, Task, make_cases, with_names
-from monai_ctseg.cohort.find import Source, group_sources, list_files, look_at_all
-from monai_ctseg.cohort.place import COMMAND, FAILURES, PARTIAL, Place
-from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, write_dataset
+from monai_ctseg.datasets.case import Made, Outcome, Task, make_cases, with_names
+from monai_ctseg.datasets.cohort_folder import COMMAND, FAILURES, PARTIAL, Place
+from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, write_dataset
+from monai_ctseg.datasets.sources import Source, group_sources, list_files, look_at_all
+from monai_ctseg.datasets.split import SHARE, Facts, group_patients, split_patients
 from monai_ctseg.errors import DatasetError, NoScanFound, OutputError
 from monai_ctseg.output import alone, write_json, write_run
 from monai_ctseg.parallel import choose_jobs, cores, run_in_order, version_of
 from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
-from monai_ctseg.split import SHARE, Facts, group_patients, split_patients
 
 TEST_SHARE = 0.1
 _LOOKED_AT_ONCE = 256

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from monai_ctseg.cohort.find import Source
+from monai_ctseg.datasets.sources import Source
 from monai_ctseg.errors import CtsegError, NotCT, OutputError
 from monai_ctseg.io.dicom import find_stacks
 from monai_ctseg.io.nifti import is_nifti, write_mask, write_scan

@@ -12,7 +12,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from monai_ctseg.dataset import FILE_NAME, Case, DataSplit, Section, read_dataset, read_label, require_apart
+from monai_ctseg.datasets.dataset_file import (
+    FILE_NAME,
+    Case,
+    DataSplit,
+    Section,
+    read_dataset,
+    read_label,
+    require_apart,
+)
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.io.read import read_scan
 from monai_ctseg.scan import BoolArray, patient_keys, provenance

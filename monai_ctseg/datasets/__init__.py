@@ -5,6 +5,6 @@ case      one of them -> image, label and audit of a case
 prepare   the whole run, which can be cut off and started again
 """
 
-from monai_ctseg.cohort.prepare import Failure, Prepared, prepare_cohort
+from monai_ctseg.datasets.prepare import Failure, Prepared, prepare_cohort
 
 __all__ = ["Failure", "Prepared", "prepare_cohort"]
