@@ -16,7 +16,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from monai_ctseg.training import train
+from monai_ctseg.networks.train import train
 
 BCE = {"loss": {"_target_": "torch.nn.BCEWithLogitsLoss"}}
 DICE_CE = {"loss::_target_": "DiceCELoss"}

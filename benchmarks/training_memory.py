@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from monai_ctseg.bundle import find_bundle, quiet, read_config
+from monai_ctseg.networks.config import find_bundle, quiet, read_config
 
 CASES: dict[str, list[tuple[tuple[int, ...], int]]] = {
     "metal_unet2d": [((96, 96), 16), ((192, 192), 16), ((512, 512), 4)],

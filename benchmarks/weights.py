@@ -147,7 +147,7 @@ def calibrate(bundle: str, weights: Path, data: DataSplit, out: Path) -> dict[st
 
 def _seen(bundle: str, weights: Path, data: DataSplit) -> Iterator[tuple[Scan, BoolArray, np.ndarray]]:
     """Validation cases, on the extended scale and cut off at 12 bits: scan, truth, probability (uint8)."""
-    from monai_ctseg.inference import load_predictor
+    from monai_ctseg.networks.predict import load_predictor
 
     predictor = load_predictor(bundle, weights=weights)
     for case in data.validation:

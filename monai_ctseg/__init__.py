@@ -21,8 +21,8 @@ from monai_ctseg.stats import scan_stats
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from monai_ctseg.inference import predict
-    from monai_ctseg.training import train
+    from monai_ctseg.networks.predict import predict
+    from monai_ctseg.networks.train import train
 
 __all__ = [
     "CtsegError",
@@ -37,7 +37,7 @@ __all__ = [
     "train",
 ]
 
-_LAZY = {"predict": "monai_ctseg.inference", "train": "monai_ctseg.training"}
+_LAZY = {"predict": "monai_ctseg.networks.predict", "train": "monai_ctseg.networks.train"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from monai.transforms import Compose
 
-from monai_ctseg.augmentations import RandKerneld, RandPeakd, RandSaturated
+from monai_ctseg.networks.augmentations import RandKerneld, RandPeakd, RandSaturated
 
 HU = torch.linspace(-1000, 20000, 421).reshape(1, 1, 421)
 

@@ -14,7 +14,9 @@ import pytest
 import torch
 from monai.bundle import ComponentLocator, ConfigWorkflow
 
-from monai_ctseg.bundle import (
+from monai_ctseg.errors import BundleError, DatasetError, OutputError
+from monai_ctseg.io.nifti import write_scan
+from monai_ctseg.networks.config import (
     config_errors,
     device_override,
     find_bundle,
@@ -25,8 +27,6 @@ from monai_ctseg.bundle import (
     read_config,
     writing_errors,
 )
-from monai_ctseg.errors import BundleError, DatasetError, OutputError
-from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.phantom import Phantom
 
 

@@ -17,13 +17,13 @@ from monai.data import CacheDataset, Dataset, MetaTensor
 from monai.transforms import Compose, DivisiblePadd, Invertd
 from monai.utils import set_determinism
 
-from monai_ctseg.bundle import find_bundle, read_config
-from monai_ctseg.caching import DiskItems, count_voxels, open_items
 from monai_ctseg.datasets.dataset_file import Case, DataSplit, write_dataset
 from monai_ctseg.errors import DatasetError, OutputError
 from monai_ctseg.io.nifti import write_mask, write_scan
+from monai_ctseg.networks.caches import DiskItems, count_voxels, open_items
+from monai_ctseg.networks.config import find_bundle, read_config
+from monai_ctseg.networks.transforms import LabelMetald, LoadScand
 from monai_ctseg.phantom import Phantom
-from monai_ctseg.transforms import LabelMetald, LoadScand
 
 KINDS = ("memory", "disk", "none")
 
@@ -184,7 +184,7 @@ def test_auto_goes_by_the_room_there_is_and_says_so(
     words: str,
 ) -> None:
     write_scan(phantom.scan, tmp_path / "scan.nii")
-    with caplog.at_level(logging.INFO, "monai_ctseg.caching"):
+    with caplog.at_level(logging.INFO, "monai_ctseg.networks.caches"):
         opened = open_items(
             [{"image": str(tmp_path / "scan.nii")}],
             Compose([LoadScand("image")]),

@@ -11,8 +11,8 @@ import pytest
 import torch
 import yaml
 
-from monai_ctseg.bundle import find_bundle, read_config
 from monai_ctseg.io.nifti import write_scan
+from monai_ctseg.networks.config import find_bundle, read_config
 from monai_ctseg.output import file_sha256
 
 LEFT = ["audit.json", "images", "mask.nii.gz", "masks", "run.json"]
@@ -92,9 +92,9 @@ def test_a_bad_scan_does_not_hold_up_the_others(
     run_cli, weights, phantom_folder, nifti, tmp_path, monkeypatch: pytest.MonkeyPatch
 ):
     loads = []
-    from monai_ctseg.inference import load_weights
+    from monai_ctseg.networks.predict import load_weights
 
-    monkeypatch.setattr("monai_ctseg.inference.load_weights", lambda *a: loads.append(a) or load_weights(*a))
+    monkeypatch.setattr("monai_ctseg.networks.predict.load_weights", lambda *a: loads.append(a) or load_weights(*a))
     (tmp_path / "bad.nii").write_bytes(b"no volume")
     out = tmp_path / "out"
     scans = (phantom_folder, tmp_path / "bad.nii", nifti)
@@ -179,7 +179,7 @@ def test_it_says_how_sure_it_is(run_cli, own_weights, nifti, tmp_path):
 
 
 def test_a_smaller_batch_for_want_of_memory_is_noted(run_cli, weights, nifti, tmp_path, monkeypatch):
-    from monai_ctseg.inference import load_weights
+    from monai_ctseg.networks.predict import load_weights
 
     def load_into_small_memory(network, path):
         load_weights(network, path)
@@ -192,7 +192,7 @@ def test_a_smaller_batch_for_want_of_memory_is_noted(run_cli, weights, nifti, tm
 
         network.forward = small
 
-    monkeypatch.setattr("monai_ctseg.inference.load_weights", load_into_small_memory)
+    monkeypatch.setattr("monai_ctseg.networks.predict.load_weights", load_into_small_memory)
     result = run_cli("infer", nifti, "-o", tmp_path / "out", "--weights", weights, "--batch", 2)
     assert result.code == 0
     note = "the memory was too small for 2 windows at a time; 1 went instead"

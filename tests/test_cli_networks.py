@@ -96,12 +96,12 @@ def test_settings_may_be_written_as_numbers_are():
 
 
 def test_demo_runs_from_a_simulated_scan_to_its_truth(run_cli, tmp_path, monkeypatch):
-    from monai_ctseg.training import train
+    from monai_ctseg.networks.train import train
 
     def train_shortly(*places, overrides, **options):
         return train(*places, overrides={**overrides, "scans_per_batch": 2, "patch": 48}, **options)
 
-    monkeypatch.setattr("monai_ctseg.training.train", train_shortly)
+    monkeypatch.setattr("monai_ctseg.networks.train.train", train_shortly)
     monkeypatch.setattr("monai_ctseg.cli.demo.EPOCHS", 2)
     monkeypatch.setattr("monai_ctseg.cli.demo.STEPS", 24)
     monkeypatch.setattr("monai_ctseg.cli.demo.SIMULATED", COARSE)

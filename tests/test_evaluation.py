@@ -13,20 +13,20 @@ from ignite.engine import Engine
 from monai.bundle import run as run_bundle
 from monai.data import MetaTensor
 
-from monai_ctseg.bundle import find_bundle, quiet, read_config
 from monai_ctseg.datasets.dataset_file import Case, DataSplit
 from monai_ctseg.errors import BundleError, DatasetError
-from monai_ctseg.evaluation import case_items, evaluate
 from monai_ctseg.grid import Grid
-from monai_ctseg.handlers import Scores
-from monai_ctseg.handlers.scores import are_neighbours, choose_slice
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.metrics.overlap import compare_masks
+from monai_ctseg.networks.config import find_bundle, quiet, read_config
+from monai_ctseg.networks.evaluate import case_items, evaluate
+from monai_ctseg.networks.handlers import Scores
+from monai_ctseg.networks.handlers.scores import are_neighbours, choose_slice
+from monai_ctseg.networks.train import TrainResult, train
+from monai_ctseg.networks.transforms import scan_to_tensor
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.threshold import find_metal
-from monai_ctseg.training import TrainResult, train
-from monai_ctseg.transforms import scan_to_tensor
 
 Figures = dict[str, dict[str, Any]]
 

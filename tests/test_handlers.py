@@ -11,7 +11,7 @@ from ignite.engine import Engine
 from monai.data import MetaTensor
 from PIL import Image
 
-from monai_ctseg.handlers import MaskWriter, Pictures, ProgressReport, Validated, choose_slices, draw_sheet
+from monai_ctseg.networks.handlers import MaskWriter, Pictures, ProgressReport, Validated, choose_slices, draw_sheet
 
 
 class Writer:

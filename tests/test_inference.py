@@ -14,11 +14,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monai_ctseg.bundle import device_override, find_bundle, open_workflow, quiet, read_config
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
-from monai_ctseg.inference import Predictor, load_predictor, predict
 from monai_ctseg.io.nifti import read_mask, write_scan
+from monai_ctseg.networks.config import device_override, find_bundle, open_workflow, quiet, read_config
+from monai_ctseg.networks.predict import Predictor, load_predictor, predict
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Scan
 from monai_ctseg.segmentation.confidence import Trust

@@ -11,16 +11,16 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_ctseg.bundle import find_bundle, read_config
 from monai_ctseg.errors import BundleError, DatasetError, OutputError
 from monai_ctseg.grid import Grid
-from monai_ctseg.inference import predict
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.io.read import read_scan
+from monai_ctseg.networks.config import find_bundle, read_config
+from monai_ctseg.networks.predict import predict
+from monai_ctseg.networks.train import TrainResult, train
+from monai_ctseg.networks.transforms import PatchCentersd
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.training import TrainResult, train
-from monai_ctseg.transforms import PatchCentersd
 
 SHORT = {"steps_per_epoch": 2, "val_interval": 1, "patch": 32, "scans_per_batch": 2}
 

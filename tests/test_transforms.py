@@ -14,10 +14,7 @@ from monai.transforms import Compose
 from monai_ctseg.errors import BundleError, DatasetError, GridMismatch, MaskError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask
-from monai_ctseg.phantom import Phantom
-from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.segmentation.threshold import find_metal
-from monai_ctseg.transforms import (
+from monai_ctseg.networks.transforms import (
     CompressHUd,
     DivideByTemperatured,
     FindBodyd,
@@ -32,6 +29,9 @@ from monai_ctseg.transforms import (
     slice_names,
     tensor_to_scan,
 )
+from monai_ctseg.phantom import Phantom
+from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.segmentation.threshold import find_metal
 
 
 def test_a_scan_comes_through_with_voxels_grid_and_names(tiny_scan: Scan) -> None:

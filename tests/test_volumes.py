@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from monai_ctseg.bundle import find_bundle, read_config
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.grid import Grid
-from monai_ctseg.inference import Predictor, load_predictor
 from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.metrics.overlap import compare_masks
+from monai_ctseg.networks.config import find_bundle, read_config
+from monai_ctseg.networks.predict import Predictor, load_predictor
+from monai_ctseg.networks.train import train
+from monai_ctseg.networks.transforms import contiguous_runs
 from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.training import train
-from monai_ctseg.transforms import contiguous_runs
 
 COARSE = {"spacing_mm": [4.0, 4.0, 6.0], "window": [32, 32, 16], "half_maximum_weight": 0}
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from monai.inferers import SimpleInferer, SliceInferer, SlidingWindowInferer
 
 from monai_ctseg.errors import BundleError
-from monai_ctseg.windows import NOTHING, Windows, count_windows, out_of_memory
+from monai_ctseg.networks.sliding_window import NOTHING, Windows, count_windows, out_of_memory
 
 SIZE = st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 9))
 

@@ -135,7 +135,7 @@ def half_maximum(scan: Scan, truth: Mask | None) -> Found:
 
 def _network(name: str, weights: Path | None) -> Method:
     """A bundle's network, loaded once, as `infer` uses it."""
-    from monai_ctseg.inference import load_predictor
+    from monai_ctseg.networks.predict import load_predictor
     from monai_ctseg.output import file_sha256
 
     predictor = load_predictor(NETWORKS[name], weights=weights)

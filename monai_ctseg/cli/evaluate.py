@@ -139,7 +139,7 @@ def _evaluate_dataset(
         )
     if dataset.suffix != ".json" and not (dataset / "dataset.json").is_file():
         raise typer.BadParameter(f"{dataset.name} is no dataset.json and holds none; name one, or give TRUTH, too")
-    from monai_ctseg.evaluation import evaluate as run_evaluation
+    from monai_ctseg.networks.evaluate import evaluate as run_evaluation
 
     with new_folder(output, overwrite=overwrite) as folder:
         with progress("evaluating") as callback:

@@ -34,7 +34,7 @@ from monai_ctseg.segmentation.confidence import judge_confidence
 from monai_ctseg.segmentation.threshold import judge_mask
 
 if TYPE_CHECKING:
-    from monai_ctseg.inference import Predictor
+    from monai_ctseg.networks.predict import Predictor
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _settings(words: Sequence[str], *, batch: int | None, overlap: float | None)
 
 
 def _open(bundle: str, weights: Path | None, device: str | None, settings: dict[str, Any]) -> Tool:
-    from monai_ctseg.inference import load_predictor
+    from monai_ctseg.networks.predict import load_predictor
 
     predictor = load_predictor(bundle, weights=weights, device=device, overrides=settings)
     arguments = {"bundle": bundle, "device": str(predictor.device), "overrides": settings}

@@ -30,7 +30,7 @@ from monai_ctseg.output import file_sha256, lasting_folder, write_run
 from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
 
 if TYPE_CHECKING:
-    from monai_ctseg.training import TrainResult
+    from monai_ctseg.networks.train import TrainResult
 
 
 _FILES = ("dataset.json", "model.pt", "last.pt", "history.csv", "overview.png")
@@ -153,7 +153,7 @@ def _train(
     options: Mapping[str, Any],
     **more: Any,
 ) -> TrainResult:
-    from monai_ctseg.training import train as run_training
+    from monai_ctseg.networks.train import train as run_training
 
     return run_training(scans, folder, bundle=bundle, labels=labels, **options, **more)
 

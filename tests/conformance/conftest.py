@@ -18,9 +18,9 @@ import pytest
 import torch
 from scipy import ndimage
 
-from monai_ctseg.bundle import find_bundle, quiet, read_config
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.dicom import write_series
+from monai_ctseg.networks.config import find_bundle, quiet, read_config
 from monai_ctseg.phantom import Phantom
 
 HOME = find_bundle().parent

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
-from monai_ctseg.bundle import read_config
+from monai_ctseg.networks.config import read_config
 
 
 def test_every_file_and_option_is_there(bundle: Path, readme: list[list[str]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from monai.bundle import ConfigParser
 
-from monai_ctseg.bundle import find_bundle
+from monai_ctseg.networks.config import find_bundle
 
 FLAT, SOLID = find_bundle("metal_unet2d") / "configs", find_bundle("metal_unet3d") / "configs"
 

@@ -12,7 +12,7 @@ import onnx.reference
 import pytest
 import torch
 
-from monai_ctseg.bundle import load_weights, read_config
+from monai_ctseg.networks.config import load_weights, read_config
 
 Command = Callable[..., None]
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
-from monai_ctseg.bundle import quiet, read_config
 from monai_ctseg.io.nifti import read_mask, read_nifti
+from monai_ctseg.networks.config import quiet, read_config
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,12 @@ from typing import Any
 
 from ignite.engine import Events
 
-from monai_ctseg.bundle import (
+from monai_ctseg.bundles import find_weights
+from monai_ctseg.datasets.dataset_file import DataSplit, Section
+from monai_ctseg.datasets.split import open_dataset
+from monai_ctseg.errors import DatasetError
+from monai_ctseg.metrics.scores import ScoreTable, name_cases
+from monai_ctseg.networks.config import (
     DEFAULT_BUNDLE,
     config_errors,
     device_override,
@@ -22,11 +27,6 @@ from monai_ctseg.bundle import (
     read_config,
     writing_errors,
 )
-from monai_ctseg.bundles import find_weights
-from monai_ctseg.datasets.dataset_file import DataSplit, Section
-from monai_ctseg.datasets.split import open_dataset
-from monai_ctseg.errors import DatasetError
-from monai_ctseg.metrics.scores import ScoreTable, name_cases
 
 Progress = Callable[[int, int], None]
 """Called with the cases done and the cases in all."""

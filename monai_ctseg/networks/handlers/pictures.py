@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from ignite.engine import Engine, Events
 
+from monai_ctseg.networks.transforms import compress_hu, expand_hu, slice_names
 from monai_ctseg.plots import plot_overview
-from monai_ctseg.transforms import compress_hu, expand_hu, slice_names
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
-from monai_ctseg.bundle import (
+from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, read_dataset, write_dataset
+from monai_ctseg.datasets.split import SplitKind, build_dataset, check_dataset, open_dataset
+from monai_ctseg.errors import BundleError, DatasetError, TrainingError
+from monai_ctseg.networks.config import (
     DEFAULT_BUNDLE,
     ConfigName,
     config_errors,
@@ -24,12 +27,9 @@ from monai_ctseg.bundle import (
     quiet,
     writing_errors,
 )
-from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, read_dataset, write_dataset
-from monai_ctseg.datasets.split import SplitKind, build_dataset, check_dataset, open_dataset
-from monai_ctseg.errors import BundleError, DatasetError, TrainingError
-from monai_ctseg.handlers import Progress, ProgressReport
-from monai_ctseg.handlers.checkpoints import LAST, is_finished, read_checkpoint
-from monai_ctseg.processes import is_first, join, started_by_torchrun, wait
+from monai_ctseg.networks.distributed import is_first, join, started_by_torchrun, wait
+from monai_ctseg.networks.handlers import Progress, ProgressReport
+from monai_ctseg.networks.handlers.checkpoints import LAST, is_finished, read_checkpoint
 
 logger = logging.getLogger(__name__)
 

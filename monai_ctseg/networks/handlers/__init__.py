@@ -7,11 +7,11 @@ progress     tells a callback of each training step
 scores       every case against its truth: tables and a sheet of the worst
 """
 
-from monai_ctseg.handlers.checkpoints import Checkpoint, Reseed, StopOnNaN
-from monai_ctseg.handlers.masks import MaskWriter
-from monai_ctseg.handlers.pictures import Pictures, Validated, choose_slices, draw_sheet
-from monai_ctseg.handlers.progress import Progress, ProgressReport
-from monai_ctseg.handlers.scores import Scores
+from monai_ctseg.networks.handlers.checkpoints import Checkpoint, Reseed, StopOnNaN
+from monai_ctseg.networks.handlers.masks import MaskWriter
+from monai_ctseg.networks.handlers.pictures import Pictures, Validated, choose_slices, draw_sheet
+from monai_ctseg.networks.handlers.progress import Progress, ProgressReport
+from monai_ctseg.networks.handlers.scores import Scores
 
 __all__ = [
     "Checkpoint",

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from ignite.engine import Engine, Events
 
-from monai_ctseg.handlers.pictures import volume_of
+from monai_ctseg.networks.handlers.pictures import volume_of
+from monai_ctseg.networks.transforms import slice_names
 from monai_ctseg.output import write_png
-from monai_ctseg.transforms import slice_names
 
 
 class MaskWriter:

@@ -21,17 +21,17 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose
 
-from monai_ctseg.bundle import config_errors, device_override, load_weights, own_errors, quiet, read_config
 from monai_ctseg.bundles import DEFAULT_BUNDLE, WEIGHTS, find_bundle, find_weights
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.read import read_scan
+from monai_ctseg.networks.config import config_errors, device_override, load_weights, own_errors, quiet, read_config
+from monai_ctseg.networks.sliding_window import Network, Progress, Windows, out_of_memory, shortage
+from monai_ctseg.networks.transforms import scan_to_tensor
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.confidence import Trust
 from monai_ctseg.segmentation.half_maximum import METAL, combine_edges
 from monai_ctseg.segmentation.threshold import judge_mask
-from monai_ctseg.transforms import scan_to_tensor
-from monai_ctseg.windows import Network, Progress, Windows, out_of_memory, shortage
 
 Item: TypeAlias = dict[str, Any]
 

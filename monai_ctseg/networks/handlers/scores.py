@@ -14,13 +14,13 @@ from ignite.engine import Engine, Events
 
 from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.grid import Grid
-from monai_ctseg.handlers.pictures import volume_of
 from monai_ctseg.metrics.scores import Score, ScoreTable, score_masks
 from monai_ctseg.metrics.tables import write_scores
+from monai_ctseg.networks.handlers.pictures import volume_of
+from monai_ctseg.networks.transforms import tensor_to_scan
 from monai_ctseg.plots import SheetSlice, plot_sheet, shorten
 from monai_ctseg.scan import BoolArray, Mask, Scan, provenance
 from monai_ctseg.segmentation.threshold import find_metal
-from monai_ctseg.transforms import tensor_to_scan
 
 SHEET = "sheet.png"
 
