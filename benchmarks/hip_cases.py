@@ -17,19 +17,19 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter, zoom
 
 from monai_ctseg.grid import FloatArray, Grid
-from monai_ctseg.implants import Implant, place, toward
-from monai_ctseg.implants.hip import hip_stem
-from monai_ctseg.implants.screws import draw_screw, screw_parts
-from monai_ctseg.implants.shapes import half_shell
-from monai_ctseg.phantom.bodies import paint_body
-from monai_ctseg.phantom.canvas import Block, Space, every
-from monai_ctseg.phantom.lying import Lying, lay_down
-from monai_ctseg.phantom.pelvis import Hip, hip
-from monai_ctseg.phantom.person import HipJoint, Person, draw_person
-from monai_ctseg.phantom.streaks import streaks
 from monai_ctseg.scan import Scan
 from monai_ctseg.simulation import draw_scanner, simulate
-from monai_ctseg.solids import Floats, Solid, dot, rod, unit
+from monai_ctseg.simulation.implants import Implant, place, toward
+from monai_ctseg.simulation.implants.hip import hip_stem
+from monai_ctseg.simulation.implants.screws import draw_screw, screw_parts
+from monai_ctseg.simulation.implants.shapes import half_shell
+from monai_ctseg.simulation.phantom.bodies import paint_body
+from monai_ctseg.simulation.phantom.canvas import Block, Space, every
+from monai_ctseg.simulation.phantom.lying import Lying, lay_down
+from monai_ctseg.simulation.phantom.pelvis import Hip, hip
+from monai_ctseg.simulation.phantom.person import HipJoint, Person, draw_person
+from monai_ctseg.simulation.phantom.streaks import streaks
+from monai_ctseg.simulation.sdf import Floats, Solid, dot, rod, unit
 
 Kind = Literal["native", "replaced", "metal-both"]
 KINDS: tuple[Kind, ...] = ("native", "replaced", "metal-both")

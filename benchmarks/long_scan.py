@@ -24,7 +24,7 @@ import numpy as np
 from monai_ctseg import Grid, Scan, read_scan
 from monai_ctseg.io.dicom import write_series
 from monai_ctseg.io.nifti import write_scan
-from monai_ctseg.phantom import make_phantom
+from monai_ctseg.simulation.phantom import make_phantom
 
 
 def main() -> None:

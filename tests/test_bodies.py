@@ -9,10 +9,10 @@ import pytest
 from scipy.ndimage import binary_erosion, map_coordinates
 
 from monai_ctseg.grid import Grid
-from monai_ctseg.phantom import BodyPhantom, draw_body, find_landmarks
-from monai_ctseg.phantom.scene import PARTS
 from monai_ctseg.scan import Scan
 from monai_ctseg.segmentation.body import find_body
+from monai_ctseg.simulation.phantom import BodyPhantom, draw_body, find_landmarks
+from monai_ctseg.simulation.phantom.scene import PARTS
 
 SEEDS = range(2)
 
@@ -49,7 +49,7 @@ def test_same_seed_same_voxels(part):
 def test_slabs_leave_no_seams(monkeypatch):
     grid = make_grid((48, 40, 9), (8, 8, 12))
     at_once = draw_body(grid, seed=2).hu
-    monkeypatch.setattr("monai_ctseg.phantom.bodies.SLAB_VOXELS", 1)
+    monkeypatch.setattr("monai_ctseg.simulation.phantom.bodies.SLAB_VOXELS", 1)
     assert np.allclose(at_once, draw_body(grid, seed=2).hu, atol=0.05)
 
 
@@ -81,7 +81,7 @@ def test_tissues_have_their_hounsfield_units(part, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_extras_stay_under_what_metal_reads(seed, monkeypatch):
     # fresh contrast in an arm's vein alone may be brighter
-    monkeypatch.setattr("monai_ctseg.phantom.scene.arm_vein", lambda side, hu: [])
+    monkeypatch.setattr("monai_ctseg.simulation.phantom.scene.arm_vein", lambda side, hu: [])
     assert draw_body(make_grid(), seed=seed, part="trunk").hu.max() < 3100
 
 

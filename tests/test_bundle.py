@@ -27,7 +27,7 @@ from monai_ctseg.networks.config import (
     read_config,
     writing_errors,
 )
-from monai_ctseg.phantom import Phantom
+from monai_ctseg.simulation.phantom import Phantom
 
 
 @pytest.fixture(scope="module")

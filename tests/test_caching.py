@@ -23,7 +23,7 @@ from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.networks.caches import DiskItems, count_voxels, open_items
 from monai_ctseg.networks.config import find_bundle, read_config
 from monai_ctseg.networks.transforms import LabelMetald, LoadScand
-from monai_ctseg.phantom import Phantom
+from monai_ctseg.simulation.phantom import Phantom
 
 KINDS = ("memory", "disk", "none")
 

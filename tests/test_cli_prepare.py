@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from monai_ctseg.io.nifti import write_scan
-from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Scan
+from monai_ctseg.simulation.phantom import Phantom
 
 
 @pytest.fixture

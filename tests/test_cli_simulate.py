@@ -14,10 +14,10 @@ from monai_ctseg.datasets.dataset_file import Case, read_dataset
 from monai_ctseg.datasets.simulated import _split
 from monai_ctseg.io.nifti import read_mask, read_nifti, write_scan
 from monai_ctseg.io.read import read_scan
-from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Scan
 from monai_ctseg.simulation import Wish, draw_case
 from monai_ctseg.simulation.cases import PARTS
+from monai_ctseg.simulation.phantom import Phantom
 
 SMALL = ("--size", 64, "--count", 2, "--pixel", 1.2, "--slice", 2, "--jobs", 1)
 Run = Callable[..., Any]

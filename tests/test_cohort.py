@@ -26,8 +26,8 @@ from monai_ctseg.io.nifti import read_mask, write_mask, write_scan
 from monai_ctseg.io.read import read_scan
 from monai_ctseg.output import alone
 from monai_ctseg.parallel import choose_jobs, run_in_order
-from monai_ctseg.phantom import make_phantom
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.simulation.phantom import make_phantom
 
 NAME = "Roe^Jane"
 

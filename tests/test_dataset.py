@@ -25,8 +25,8 @@ from monai_ctseg.errors import DatasetError, GridMismatch, MaskError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.io.read import read_scan
-from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask
+from monai_ctseg.simulation.phantom import Phantom
 
 CASE = Case(Path("scan"))
 APART = {"training": [{"image": "a"}], "validation": [{"image": "b"}]}

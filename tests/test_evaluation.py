@@ -24,9 +24,9 @@ from monai_ctseg.networks.handlers import Scores
 from monai_ctseg.networks.handlers.scores import are_neighbours, choose_slice
 from monai_ctseg.networks.train import TrainResult, train
 from monai_ctseg.networks.transforms import scan_to_tensor
-from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.threshold import find_metal
+from monai_ctseg.simulation.phantom import Phantom
 
 Figures = dict[str, dict[str, Any]]
 

@@ -13,7 +13,7 @@ from monai_ctseg.scan import Scan
 from monai_ctseg.segmentation.half_maximum import METAL, combine_edges, find_metal_half_maximum
 from monai_ctseg.segmentation.half_maximum.boxes import LARGEST, boxes_around
 from monai_ctseg.segmentation.threshold import find_metal
-from monai_ctseg.solids import ball, bar, rod
+from monai_ctseg.simulation.sdf import ball, bar, rod
 
 SPACING = (0.976, 0.976, 2.0)
 FINE = 0.25

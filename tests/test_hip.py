@@ -12,9 +12,9 @@ from monai_ctseg.hip.measure import opening_degrees
 from monai_ctseg.hip.rays import directions, slice_normal
 from monai_ctseg.hip.rim import Bowl, find_rim, meridians
 from monai_ctseg.hip.sphere import fit_sphere, sphere_through_most
-from monai_ctseg.phantom import draw_body
 from monai_ctseg.scan import Scan
-from monai_ctseg.solids import unit
+from monai_ctseg.simulation.phantom import draw_body
+from monai_ctseg.simulation.sdf import unit
 
 
 @pytest.fixture(scope="module")

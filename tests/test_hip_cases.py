@@ -19,10 +19,10 @@ from benchmarks.hip_cases import SIDES, HipCase, anteversion_degrees, draw_hip_c
 from benchmarks.hip_repeats import variants
 from monai_ctseg.grid import Grid
 from monai_ctseg.hip.measure import QUANTITIES
-from monai_ctseg.phantom.bodies import paint_body
-from monai_ctseg.phantom.lying import lay_down
-from monai_ctseg.phantom.pelvis import hip
-from monai_ctseg.solids import unit
+from monai_ctseg.simulation.phantom.bodies import paint_body
+from monai_ctseg.simulation.phantom.lying import lay_down
+from monai_ctseg.simulation.phantom.pelvis import hip
+from monai_ctseg.simulation.sdf import unit
 
 FINE_MM = 0.6
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from monai_ctseg.implants import KINDS, PLACES, Implant, Part, kinds_for, make_implants, place, toward
-from monai_ctseg.implants.screws import draw_plate, draw_screw, plate_part, screw_parts, seats
-from monai_ctseg.implants.shapes import cylinder, sphere, thread
-from monai_ctseg.solids import rod
+from monai_ctseg.simulation.implants import KINDS, PLACES, Implant, Part, kinds_for, make_implants, place, toward
+from monai_ctseg.simulation.implants.screws import draw_plate, draw_screw, plate_part, screw_parts, seats
+from monai_ctseg.simulation.implants.shapes import cylinder, sphere, thread
+from monai_ctseg.simulation.sdf import rod
 
 METALS = {"titanium", "steel", "cobalt_chromium", "gold", "amalgam"}
 FAMILIES = ("training", "unseen")

@@ -19,9 +19,9 @@ from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import read_mask, write_scan
 from monai_ctseg.networks.config import device_override, find_bundle, open_workflow, quiet, read_config
 from monai_ctseg.networks.predict import Predictor, load_predictor, predict
-from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Scan
 from monai_ctseg.segmentation.confidence import Trust
+from monai_ctseg.simulation.phantom import Phantom
 
 
 class Threshold(torch.nn.Module):

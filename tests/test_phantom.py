@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt, label
 
-from monai_ctseg.phantom import make_phantom
+from monai_ctseg.simulation.phantom import make_phantom
 
 SEEDS = range(4)
 

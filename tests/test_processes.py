@@ -17,7 +17,7 @@ import torch
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.networks.config import find_bundle
 from monai_ctseg.networks.distributed import share
-from monai_ctseg.phantom import make_phantom
+from monai_ctseg.simulation.phantom import make_phantom
 
 SETTINGS = {
     "steps_per_epoch": 40,

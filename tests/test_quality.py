@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks are no part of 
 from benchmarks.quality import figures, head_neck, methods, oracles, records, report, shapes, targets
 from benchmarks.quality.cases import PLAIN, make_plans
 from monai_ctseg.grid import Grid
-from monai_ctseg.implants import Implant
-from monai_ctseg.implants.shapes import sphere
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.simulation.implants import Implant
+from monai_ctseg.simulation.implants.shapes import sphere
 
 GRID = Grid((24, 24, 8), np.diag([1.0, 1.0, 2.0, 1.0]))
 

@@ -16,7 +16,7 @@ import torch
 from monai_ctseg.errors import NoScanFound, TrainingError
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.networks.train import TrainResult, train
-from monai_ctseg.phantom import Phantom
+from monai_ctseg.simulation.phantom import Phantom
 
 EPOCHS = 4
 SHORT = {

@@ -11,21 +11,21 @@ from skimage.transform import iradon, radon
 
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import Grid
-from monai_ctseg.implants.part import Part
-from monai_ctseg.implants.place import Implant
 from monai_ctseg.io.dicom import write_series
-from monai_ctseg.phantom import draw_body, find_landmarks
-from monai_ctseg.phantom.lying import lay_down
 from monai_ctseg.scan import Scan
 from monai_ctseg.segmentation.half_maximum.saturated import find_plateaus
 from monai_ctseg.segmentation.intensity import IntensityVerdict
 from monai_ctseg.simulation import Scanner, Wish, acquire, draw_case, draw_case_in, draw_scanner, make_case, simulate
 from monai_ctseg.simulation.cases import PARTS, PATIENT
+from monai_ctseg.simulation.implants.part import Part
+from monai_ctseg.simulation.implants.place import Implant
 from monai_ctseg.simulation.materials import METALS, WATER, attenuation, make_beam
+from monai_ctseg.simulation.phantom import draw_body, find_landmarks
+from monai_ctseg.simulation.phantom.lying import lay_down
 from monai_ctseg.simulation.projection import Rays, backproject, filter_views, project
 from monai_ctseg.simulation.real_body import BONE_HU, along_bone
+from monai_ctseg.simulation.sdf import ball, rod
 from monai_ctseg.simulation.simulate import FULL, mark_metal
-from monai_ctseg.solids import ball, rod
 
 QUIET = Scanner(photons=1e9, electronic_noise=0, scatter=0, smoothed_signal=0, blur_mm=0, views=360)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from monai_ctseg.grid import Grid
-from monai_ctseg.solids import ball, bar, chain, common, cone, cut, helix, loft, occupancy, ring, rod, shell
+from monai_ctseg.simulation.sdf import ball, bar, chain, common, cone, cut, helix, loft, occupancy, ring, rod, shell
 
 HELIX_TURN = np.hypot(2 * np.pi * 6, 4)
 SOLIDS = {

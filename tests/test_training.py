@@ -19,8 +19,8 @@ from monai_ctseg.networks.config import find_bundle, read_config
 from monai_ctseg.networks.predict import predict
 from monai_ctseg.networks.train import TrainResult, train
 from monai_ctseg.networks.transforms import PatchCentersd
-from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.simulation.phantom import Phantom
 
 SHORT = {"steps_per_epoch": 2, "val_interval": 1, "patch": 32, "scans_per_batch": 2}
 

@@ -29,9 +29,9 @@ from monai_ctseg.networks.transforms import (
     slice_names,
     tensor_to_scan,
 )
-from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.threshold import find_metal
+from monai_ctseg.simulation.phantom import Phantom
 
 
 def test_a_scan_comes_through_with_voxels_grid_and_names(tiny_scan: Scan) -> None:

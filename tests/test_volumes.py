@@ -17,8 +17,8 @@ from monai_ctseg.networks.config import find_bundle, read_config
 from monai_ctseg.networks.predict import Predictor, load_predictor
 from monai_ctseg.networks.train import train
 from monai_ctseg.networks.transforms import contiguous_runs
-from monai_ctseg.phantom import Phantom
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.simulation.phantom import Phantom
 
 COARSE = {"spacing_mm": [4.0, 4.0, 6.0], "window": [32, 32, 16], "half_maximum_weight": 0}
 

@@ -19,13 +19,13 @@ from benchmarks.quality.oracles import moved_surface
 from benchmarks.quality.records import on_scale
 from benchmarks.quality.shapes import METALS, make_piece
 from monai_ctseg.grid import Grid
-from monai_ctseg.implants import PLACES, kinds_for, place
 from monai_ctseg.io.nifti import read_mask, read_nifti, write_mask, write_scan
 from monai_ctseg.parallel import run_in_order
-from monai_ctseg.phantom.bodies import Part
 from monai_ctseg.scan import Mask, Scan, voxels_sha256
 from monai_ctseg.segmentation.threshold import judge_mask
 from monai_ctseg.simulation import Case, Simulated, Wish, draw_case, make_case
+from monai_ctseg.simulation.implants import PLACES, kinds_for, place
+from monai_ctseg.simulation.phantom.bodies import Part
 
 FIRST_SEED = 910_000
 LEAST_VOXELS = 30

@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from monai_ctseg.implants import Implant
 from monai_ctseg.scan import BoolArray, Mask
+from monai_ctseg.simulation.implants import Implant
 
 MOVES_MM = (-0.2, -0.1, 0.0, 0.1, 0.2)
 FINE_MM = 0.35

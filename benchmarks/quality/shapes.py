@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from monai_ctseg.implants import Implant, Part, toward
-from monai_ctseg.implants.shapes import block, cylinder, half_shell, sphere
+from monai_ctseg.simulation.implants import Implant, Part, toward
+from monai_ctseg.simulation.implants.shapes import block, cylinder, half_shell, sphere
 
 Random = np.random.Generator
 METALS = ("titanium", "steel", "cobalt_chromium")

@@ -10,7 +10,7 @@ from monai_ctseg.cli.console import JsonOption, OutputOption, OverwriteOption, p
 from monai_ctseg.io.dicom import write_series
 from monai_ctseg.io.nifti import write_mask
 from monai_ctseg.output import new_folder, write_run
-from monai_ctseg.phantom import Phantom, make_phantom
+from monai_ctseg.simulation.phantom import Phantom, make_phantom
 
 
 def register(app: typer.Typer) -> None:

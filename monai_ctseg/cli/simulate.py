@@ -174,7 +174,7 @@ def simulate(
 
 
 def _kinds(kinds: list[str] | None) -> tuple[str, ...] | None:
-    from monai_ctseg.implants import KINDS
+    from monai_ctseg.simulation.implants import KINDS
 
     return tuple(_one_of(kind, KINDS, "--kind") for kind in kinds) if kinds else None
 

@@ -17,7 +17,7 @@ from monai_ctseg.hip.layers import Fit, Model, Prior, Profiles, fit_layers
 from monai_ctseg.hip.rays import Region, directions
 from monai_ctseg.hip.search import Candidate
 from monai_ctseg.hip.sphere import Sphere, fit_sphere
-from monai_ctseg.solids import unit
+from monai_ctseg.simulation.sdf import unit
 
 METAL_HU = 2000.0
 FEW, MANY = 250, 1000

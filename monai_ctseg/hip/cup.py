@@ -27,7 +27,7 @@ from monai_ctseg.hip.layers import Model, Prior, Profiles, fit_layers
 from monai_ctseg.hip.rays import Region, directions
 from monai_ctseg.hip.rim import Bowl, Rim, find_rim, meridians
 from monai_ctseg.hip.sphere import fit_sphere
-from monai_ctseg.solids import unit
+from monai_ctseg.simulation.sdf import unit
 
 CUP_MM = (18.0, 36.0)
 """Outer radii of cups."""

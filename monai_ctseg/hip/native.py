@@ -18,7 +18,7 @@ from monai_ctseg.hip.layers import Fit, Model, Prior, Profiles, fit_layers
 from monai_ctseg.hip.rays import Region, directions
 from monai_ctseg.hip.search import Candidate
 from monai_ctseg.hip.sphere import Sphere, fit_sphere, sphere_through_most
-from monai_ctseg.solids import unit
+from monai_ctseg.simulation.sdf import unit
 
 AT_MM = np.arange(-7.0, 10.0, 0.5)
 """Samples along a ray, from the sphere expected."""

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.scan import Scan
-from monai_ctseg.solids import Floats
+from monai_ctseg.simulation.sdf import Floats
 
 
 def directions(count: int) -> FloatArray:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from monai_ctseg.grid import FloatArray
 from monai_ctseg.hip.sphere import biweight
 from monai_ctseg.scan import BoolArray
-from monai_ctseg.solids import unit
+from monai_ctseg.simulation.sdf import unit
 
 MERIDIANS = 120
 POLAR_DEGREES = np.arange(30.0, 121.0)

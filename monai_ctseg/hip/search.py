@@ -18,7 +18,7 @@ from monai_ctseg.grid import FloatArray
 from monai_ctseg.hip.rays import directions
 from monai_ctseg.hip.sphere import algebraic_sphere
 from monai_ctseg.scan import Scan
-from monai_ctseg.solids import Floats
+from monai_ctseg.simulation.sdf import Floats
 
 STEP_MM = 2.0
 CELL = 2

@@ -12,7 +12,7 @@ from monai_ctseg.hip.native import OWN_EDGE_MM, Head
 from monai_ctseg.hip.rays import Region
 from monai_ctseg.hip.rim import Bowl, Rim, find_rim, meridians
 from monai_ctseg.hip.sphere import Sphere, fit_sphere
-from monai_ctseg.solids import unit
+from monai_ctseg.simulation.sdf import unit
 
 WIDEST_GAP_MM = 9.0
 CONTRAST_HU = 150.0

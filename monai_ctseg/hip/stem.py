@@ -10,7 +10,7 @@ import numpy as np
 from monai_ctseg.grid import FloatArray
 from monai_ctseg.hip.ball import METAL_HU, Surface
 from monai_ctseg.scan import Scan
-from monai_ctseg.solids import unit
+from monai_ctseg.simulation.sdf import unit
 
 FROM_MM, TO_MM, ASIDE_MM = 60.0, 260.0, 90.0
 """The stem is looked for so far below the ball, and so far to its sides; higher up it widens to one side."""

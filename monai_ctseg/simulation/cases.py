@@ -10,16 +10,16 @@ import numpy as np
 
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
-from monai_ctseg.implants import PLACES, Family, Implant, kinds_for, make_implants, place, toward
-from monai_ctseg.phantom.bodies import draw_body
-from monai_ctseg.phantom.canvas import Space, every
-from monai_ctseg.phantom.lying import Lying, lay_down
-from monai_ctseg.phantom.scene import Landmark, Part
 from monai_ctseg.scan import Scan
+from monai_ctseg.simulation.implants import PLACES, Family, Implant, kinds_for, make_implants, place, toward
+from monai_ctseg.simulation.phantom.bodies import draw_body
+from monai_ctseg.simulation.phantom.canvas import Space, every
+from monai_ctseg.simulation.phantom.lying import Lying, lay_down
+from monai_ctseg.simulation.phantom.scene import Landmark, Part
 from monai_ctseg.simulation.real_body import along_bone, require_no_metal, without_burned_in
 from monai_ctseg.simulation.scanner import Scanner, draw_scanner
+from monai_ctseg.simulation.sdf import unit
 from monai_ctseg.simulation.simulate import Simulated, simulate
-from monai_ctseg.solids import unit
 
 PARTS: dict[Part, float] = {"pelvis": 0.45, "limb": 0.2, "spine": 0.1, "head": 0.2, "trunk": 0.05}
 """Body parts, and how often each is drawn."""

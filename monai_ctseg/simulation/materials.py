@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.solids import Floats
+from monai_ctseg.simulation.sdf import Floats
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,139 @@
+"""Bodies: anatomically plausible parts of a patient on a couch, on any grid, without metal, noise or blur."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monai_ctseg.grid import FloatArray, Grid
+from monai_ctseg.simulation.phantom.canvas import Canvas, Space, mix
+from monai_ctseg.simulation.phantom.fields import Profile
+from monai_ctseg.simulation.phantom.lying import Lying, lay_down
+from monai_ctseg.simulation.phantom.outline import SKIN_MM
+from monai_ctseg.simulation.phantom.scene import CAVITY, Landmark, Part, Scene
+from monai_ctseg.simulation.phantom.shapes import FAR_MM, Shape, smooth_max
+from monai_ctseg.simulation.sdf import Floats, Points
+
+SWELL = [(-850, 3), (-500, 7), (-350, 9), (-130, 14), (-70, 13), (-30, 8), (20, 2), (560, 2), (600, 0)]
+"""How much further muscles reach by z, mm: in the thighs they fill the limb."""
+SLAB_VOXELS = 1_500_000
+AIR_HU = -1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class BodyPhantom:
+    """hu: float32 [i, j, k], air -1000; no metal, noise or blur. landmarks: those that lie on the grid."""
+
+    hu: Floats
+    grid: Grid
+    part: Part
+    landmarks: tuple[Landmark, ...]
+
+
+def draw_body(
+    grid: Grid, *, seed: int, part: Part = "pelvis", extras: bool = True, whole: Grid | None = None
+) -> BodyPhantom:
+    """Draw a patient at random on a couch; the same arguments give the same voxels.
+
+    part: what lies in the middle of the grid; the grid may cut the body. extras: also draw, at random, what is bright
+    without being metal: contrast in vessels, bladder or bowel, calcification, bone cement, markers.
+    whole: the grid in whose middle the part lies, where `grid` shows a piece of that patient only.
+    """
+    random = np.random.default_rng(seed)
+    lying = lay_down(whole or grid, random, part, extras=extras)
+    inside = [mark for mark in lying.scene.landmarks if _on(grid, mark.point_lps)]
+    return BodyPhantom(paint_body(grid, lying), grid, part, tuple(inside))
+
+
+def find_landmarks(grid: Grid, *, seed: int, part: Part = "pelvis", extras: bool = True) -> tuple[Landmark, ...]:
+    """The landmarks of the patient that `draw_body` draws with these arguments; nothing is drawn."""
+    lying = lay_down(grid, np.random.default_rng(seed), part, extras=extras)
+    return tuple(mark for mark in lying.scene.landmarks if _on(grid, mark.point_lps))
+
+
+def paint_body(grid: Grid, lying: Lying) -> Floats:
+    """HU [i, j, k] of a body on its couch, painted slab by slab."""
+    hu = np.empty(grid.shape, dtype=np.float32, order="F")
+    step = max(1, SLAB_VOXELS // (grid.shape[0] * grid.shape[1]))
+    for start in range(0, grid.shape[2], step):
+        stop = min(start + step, grid.shape[2])
+        hu[:, :, start:stop] = _slab(grid, start, stop, lying)
+    return hu
+
+
+def _slab(grid: Grid, start: int, stop: int, lying: Lying) -> Floats:
+    """HU of some slices [i, j, k]."""
+    shape = (grid.shape[0], grid.shape[1], stop - start)
+    to_lps = np.array(grid.index_to_lps)
+    to_lps[:3, 3] += start * to_lps[:3, 2]
+    hu = np.full(shape, np.float32(AIR_HU))
+    edge, pose = grid.voxel_mm3 ** (1 / 3), lying.scene.pose
+    room = Canvas(hu, Space(shape, to_lps), edge)
+    for layer in lying.below:
+        layer.paint(room)
+    body = Canvas(hu, Space(shape, pose.from_lps @ to_lps), edge / pose.scale)
+    _soft_tissue(body, lying, room.space.points(room.whole))
+    for layer in lying.scene.layers:
+        layer.paint(body)
+    return hu
+
+
+def _soft_tissue(canvas: Canvas, lying: Lying, at_lps: Points) -> None:
+    """Skin, fat, organs, and muscles with the fat between them."""
+    scene, at = lying.scene, canvas.space.points(canvas.whole)
+    person = scene.person
+    lean, skin = scene.outline.distances(canvas.space, canvas.whole)
+    skin = lying.couch.press(skin, at_lps)
+    coarse, fine = person.coarse(at), person.fine(at)
+    mix(canvas.hu, canvas.cover(skin), at, 5.0)
+    mix(canvas.hu, canvas.cover(skin + np.float32(SKIN_MM)), at, person.fat(coarse, fine))
+    _organs(canvas, scene, lean)
+    share = _muscle_share(canvas, scene, lean, coarse)
+    share *= canvas.cover(skin + np.float32(SKIN_MM + 1))
+    mix(canvas.hu, share, at, person.muscle(coarse, fine))
+
+
+def _muscle_share(canvas: Canvas, scene: Scene, lean: Floats, coarse: Floats) -> Floats:
+    """Share of each voxel that is muscle: in the lean body, off the septa between muscles."""
+    person, (_, _, z) = scene.person, canvas.space.points(canvas.whole)
+    first, second = nearest_two(canvas.space, scene.muscles)
+    swell = np.float32(1.5) * coarse + np.float32(0.4 + person.bulk_mm / 12) * Profile(SWELL)(z)
+    first -= swell
+    second -= swell
+    wall = np.maximum(lean, -lean - scene.wall(z))
+    second = np.minimum(second, np.maximum(first, wall))
+    first = np.minimum(first, wall)
+    septum, edge = np.float32(person.septum_mm), np.float32(canvas.edge_mm)
+    gap = np.clip((septum + 2 * edge - second + first) / (2 * edge), 0, min(1.0, person.septum_mm / canvas.edge_mm))
+    share = canvas.cover(smooth_max(first, lean, 8.0))
+    share *= 1 - gap * np.clip(1 + np.float32(0.5) * coarse, 0, 1)
+    return share
+
+
+def _organs(canvas: Canvas, scene: Scene, lean: Floats) -> None:
+    """What lies in the cavity of the trunk, cut by its wall."""
+    if scene.organs:
+        within = Canvas(canvas.hu.copy(), canvas.space, canvas.edge_mm)
+        for layer in scene.organs:
+            layer.paint(within)
+        _, _, z = canvas.space.points(canvas.whole)
+        canvas.hu += canvas.cover(lean + Profile(CAVITY)(z)) * (within.hu - canvas.hu)
+
+
+def nearest_two(space: Space, shapes: list[Shape]) -> tuple[Floats, Floats]:
+    """Distance to the nearest and to the next of the shapes, FAR_MM where they are more than a few mm away."""
+    first = np.full(space.shape, np.float32(FAR_MM))
+    second = first.copy()
+    for shape in shapes:
+        block = space.block(shape.low - 6, shape.high + 6)
+        if block is not None:
+            near = shape.distance(space.points(block))
+            second[block] = np.minimum(second[block], np.maximum(first[block], near))
+            first[block] = np.minimum(first[block], near)
+    return first, second
+
+
+def _on(grid: Grid, point_lps: FloatArray) -> bool:
+    index = grid.to_index(point_lps)
+    return bool((index >= 0).all() and (index <= np.array(grid.shape) - 1).all())
