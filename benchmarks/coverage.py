@@ -1,4 +1,4 @@
-"""How often the intervals of `monai_ctseg.agreement` hold the truth: simulated, nominal 95 %, as a Markdown table.
+"""How often the intervals of `monai_ctseg.agreement.statistics` hold the truth: simulated, nominal 95 %, as a Markdown table.
 
 python -m benchmarks.coverage [--trials 2000] [--seed 0] [--only limits]
 """
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_ctseg.agreement.checks import slope_on_mean
-from monai_ctseg.agreement.concordance import concordance
-from monai_ctseg.agreement.differences import bias_and_limits, take_differences
-from monai_ctseg.agreement.equivalence import mean_p_value
-from monai_ctseg.agreement.failures import failure_rate
-from monai_ctseg.agreement.icc import Columns, icc
-from monai_ctseg.agreement.pairs import Pair
-from monai_ctseg.agreement.records import Estimate, IccForm, TrueValue
-from monai_ctseg.agreement.regression import deming, passing_bablok
-from monai_ctseg.agreement.reliability import Cells, repeatability, reproducibility
-from monai_ctseg.agreement.table import Reading
-from monai_ctseg.agreement.variance import LIMITS_Z
+from monai_ctseg.agreement.statistics.checks import slope_on_mean
+from monai_ctseg.agreement.statistics.concordance import concordance
+from monai_ctseg.agreement.statistics.differences import bias_and_limits, take_differences
+from monai_ctseg.agreement.statistics.equivalence import mean_p_value
+from monai_ctseg.agreement.statistics.failures import failure_rate
+from monai_ctseg.agreement.statistics.icc import Columns, icc
+from monai_ctseg.agreement.statistics.pairs import Pair
+from monai_ctseg.agreement.statistics.records import Estimate, IccForm, TrueValue
+from monai_ctseg.agreement.statistics.regression import deming, passing_bablok
+from monai_ctseg.agreement.statistics.reliability import Cells, repeatability, reproducibility
+from monai_ctseg.agreement.statistics.table import Reading
+from monai_ctseg.agreement.statistics.variance import LIMITS_Z
 
 SIZES = (20, 40, 80)
 BAND = (93.5, 96.5)

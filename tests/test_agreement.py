@@ -8,11 +8,11 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from monai_ctseg.agreement import Protocol, Reading, analyse, make_table
-from monai_ctseg.agreement.differences import bland_altman
-from monai_ctseg.agreement.icc import all_iccs
-from monai_ctseg.agreement.pairs import pair_up
-from monai_ctseg.agreement.variance import Part, sum_interval
+from monai_ctseg.agreement.statistics import Protocol, Reading, analyse, make_table
+from monai_ctseg.agreement.statistics.differences import bland_altman
+from monai_ctseg.agreement.statistics.icc import all_iccs
+from monai_ctseg.agreement.statistics.pairs import pair_up
+from monai_ctseg.agreement.statistics.variance import Part, sum_interval
 from monai_ctseg.errors import MeasurementsError, ProtocolError
 
 PROTOCOL = Protocol(reference="ruler", test="ct", acceptable_difference=3.0)

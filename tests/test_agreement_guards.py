@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ctseg.agreement import Protocol, Reading, analyse, make_table
-from monai_ctseg.agreement.checks import check_spread, slope_on_mean
-from monai_ctseg.agreement.differences import take_differences
-from monai_ctseg.agreement.failures import failure_rate
-from monai_ctseg.agreement.icc import Columns, MeanSquares, icc
-from monai_ctseg.agreement.jackknife import interval
-from monai_ctseg.agreement.pairs import Pair
-from monai_ctseg.agreement.regression import passing_bablok, passing_bablok_line
-from monai_ctseg.agreement.reliability import Cells, reproducibility
+from monai_ctseg.agreement.statistics import Protocol, Reading, analyse, make_table
+from monai_ctseg.agreement.statistics.checks import check_spread, slope_on_mean
+from monai_ctseg.agreement.statistics.differences import take_differences
+from monai_ctseg.agreement.statistics.failures import failure_rate
+from monai_ctseg.agreement.statistics.icc import Columns, MeanSquares, icc
+from monai_ctseg.agreement.statistics.jackknife import interval
+from monai_ctseg.agreement.statistics.pairs import Pair
+from monai_ctseg.agreement.statistics.regression import passing_bablok, passing_bablok_line
+from monai_ctseg.agreement.statistics.reliability import Cells, reproducibility
 from monai_ctseg.errors import MeasurementsError, ProtocolError
 
 NAMES = {"reference": "ruler", "test": "ct"}

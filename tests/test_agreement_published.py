@@ -8,14 +8,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ctseg.agreement import Protocol, Reading, analyse, make_table
-from monai_ctseg.agreement.concordance import concordance_value, lin_error
-from monai_ctseg.agreement.differences import bias_and_limits, take_differences
-from monai_ctseg.agreement.icc import all_iccs
-from monai_ctseg.agreement.pairs import Pair
-from monai_ctseg.agreement.regression import deming, passing_bablok, passing_bablok_line
-from monai_ctseg.agreement.reliability import Cells
-from monai_ctseg.agreement.variance import Part, approximate_limit_half_width, limits, mean_estimate, sd_estimate
+from monai_ctseg.agreement.statistics import Protocol, Reading, analyse, make_table
+from monai_ctseg.agreement.statistics.concordance import concordance_value, lin_error
+from monai_ctseg.agreement.statistics.differences import bias_and_limits, take_differences
+from monai_ctseg.agreement.statistics.icc import all_iccs
+from monai_ctseg.agreement.statistics.pairs import Pair
+from monai_ctseg.agreement.statistics.regression import deming, passing_bablok, passing_bablok_line
+from monai_ctseg.agreement.statistics.reliability import Cells
+from monai_ctseg.agreement.statistics.variance import (
+    Part,
+    approximate_limit_half_width,
+    limits,
+    mean_estimate,
+    sd_estimate,
+)
 
 # Bland and Altman 1986, table 1: peak flow in l/min, first and second readings of both meters.
 WRIGHT = (

@@ -11,12 +11,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from monai_ctseg.agreement import Protocol, Reading, analyse, make_table
-from monai_ctseg.agreement_report import ITEMS, write_report
-from monai_ctseg.agreement_report.grras import fill
-from monai_ctseg.agreement_report.marks import spread
-from monai_ctseg.agreement_report.plots import draw_plots, plot_bland_altman
-from monai_ctseg.agreement_report.readings import rater_columns
+from monai_ctseg.agreement.report import ITEMS, write_report
+from monai_ctseg.agreement.report.grras import fill
+from monai_ctseg.agreement.report.marks import spread
+from monai_ctseg.agreement.report.plots import draw_plots, plot_bland_altman
+from monai_ctseg.agreement.report.readings import rater_columns
+from monai_ctseg.agreement.statistics import Protocol, Reading, analyse, make_table
 
 # Bland and Altman 1986, table 1: first readings by the large and by the mini peak flow meter (l/min)
 LARGE = (494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_ctseg.agreement import read_table
+from monai_ctseg.agreement.statistics import read_table
 from monai_ctseg.errors import MeasurementsError
 
 HEADER = "subject,side,method,rater,session,value,quantity,unit,reason\n"

@@ -162,8 +162,8 @@ def test_ratios_need_an_acceptable_ratio(run_cli, table, tmp_path):
 
 
 def test_a_studys_protocol_fixes_and_fills_what_the_table_cannot(run_cli, table, tmp_path):
-    from monai_ctseg.study.protocol import DataCollection, Methods, Requirements, SampleSize, StudyProtocol
-    from monai_ctseg.study.protocol_file import write_protocol
+    from monai_ctseg.agreement.study.protocol import DataCollection, Methods, Requirements, SampleSize, StudyProtocol
+    from monai_ctseg.agreement.study.protocol_file import write_protocol
 
     methods = Methods(how_to_read="Fit a circle.", population="Adults before a hip replacement.")
     write_protocol(

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import yaml
 
+from monai_ctseg.agreement.study.cases import Case, read_cases
+from monai_ctseg.agreement.study.join import join
+from monai_ctseg.agreement.study.protocol import DataCollection, Requirements, SampleSize
+from monai_ctseg.agreement.study.protocol_file import read_protocol, write_protocol
+from monai_ctseg.agreement.study.sheets import write_sheets
+from monai_ctseg.agreement.study.template import first_draft
 from monai_ctseg.errors import ProtocolError
-from monai_ctseg.study.cases import Case, read_cases
-from monai_ctseg.study.join import join
-from monai_ctseg.study.protocol import DataCollection, Requirements, SampleSize
-from monai_ctseg.study.protocol_file import read_protocol, write_protocol
-from monai_ctseg.study.sheets import write_sheets
-from monai_ctseg.study.template import first_draft
 
 Run = Callable[..., Any]
 

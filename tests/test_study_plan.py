@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from monai_ctseg.agreement import Agreement, Reading, analyse, make_table
-from monai_ctseg.study.plan import make_plan
-from monai_ctseg.study.protocol import DataCollection, Requirements, SampleSize, StudyProtocol
-from monai_ctseg.study.template import first_draft
+from monai_ctseg.agreement.statistics import Agreement, Reading, analyse, make_table
+from monai_ctseg.agreement.study.plan import make_plan
+from monai_ctseg.agreement.study.protocol import DataCollection, Requirements, SampleSize, StudyProtocol
+from monai_ctseg.agreement.study.template import first_draft
 
 RUNS = 40
 METHODS = (("clinician", "R1"), ("monai-ctseg", ""))

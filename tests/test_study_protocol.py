@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from monai_ctseg.agreement import Reading, make_table
-from monai_ctseg.agreement_report import ITEMS
+from monai_ctseg.agreement.report import ITEMS
+from monai_ctseg.agreement.statistics import Reading, make_table
+from monai_ctseg.agreement.study.blinding import subject_finder
+from monai_ctseg.agreement.study.cases import Case
+from monai_ctseg.agreement.study.join import Joined
+from monai_ctseg.agreement.study.key import draw_key
+from monai_ctseg.agreement.study.plan import make_plan
+from monai_ctseg.agreement.study.protocol import DataCollection, Requirements, SampleSize, StudyProtocol, sha256
+from monai_ctseg.agreement.study.protocol_file import read_protocol, write_protocol
+from monai_ctseg.agreement.study.statements import statements
+from monai_ctseg.agreement.study.template import first_draft
 from monai_ctseg.errors import ProtocolError
-from monai_ctseg.study.blinding import subject_finder
-from monai_ctseg.study.cases import Case
-from monai_ctseg.study.join import Joined
-from monai_ctseg.study.key import draw_key
-from monai_ctseg.study.plan import make_plan
-from monai_ctseg.study.protocol import DataCollection, Requirements, SampleSize, StudyProtocol, sha256
-from monai_ctseg.study.protocol_file import read_protocol, write_protocol
-from monai_ctseg.study.statements import statements
-from monai_ctseg.study.template import first_draft
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ctseg.study.sample_size import (
+from monai_ctseg.agreement.study.sample_size import (
     approximate_limit_width,
     design_effect,
     exact_limit_width,

@@ -73,7 +73,7 @@ def test_the_wheel_holds_no_tests_and_its_license(wheel):
     assert {name.split("/")[0].split("-")[0] for name in names} == {"monai_ctseg"}
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
     assert not [name for name in names if name.endswith(".pyc")]
-    templates = {f"monai_ctseg/agreement_report/templates/report.{kind}.jinja" for kind in ("html", "md")}
+    templates = {f"monai_ctseg/agreement/report/templates/report.{kind}.jinja" for kind in ("html", "md")}
     assert templates <= set(names)
 
 

@@ -1,7 +1,1 @@
-"""Agreement of two methods that measure the same hips: `read_table` and `analyse`."""
-
-from monai_ctseg.agreement.analyse import analyse
-from monai_ctseg.agreement.records import Agreement, Estimate, Protocol
-from monai_ctseg.agreement.table import Reading, Table, make_table, read_table
-
-__all__ = ["Agreement", "Estimate", "Protocol", "Reading", "Table", "analyse", "make_table", "read_table"]
+"""agreement"""

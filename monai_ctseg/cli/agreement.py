@@ -24,7 +24,7 @@ from monai_ctseg.errors import MeasurementsError
 from monai_ctseg.output import file_sha256, new_folder, write_run
 
 if TYPE_CHECKING:
-    from monai_ctseg.agreement import Agreement, Protocol, Table
+    from monai_ctseg.agreement.statistics import Agreement, Protocol, Table
 
 PROGRAM = "monai-ctseg"
 """What `measure` calls its own method; it is the one under test unless another is named."""
@@ -120,9 +120,9 @@ def agreement(
         raise typer.BadParameter(
             "fixes methods, quantity, scale and what is acceptable; leave those options out", param_hint="--protocol"
         )
-    from monai_ctseg.agreement import analyse, read_table
-    from monai_ctseg.agreement.notes import data_notes
-    from monai_ctseg.agreement_report import write_report
+    from monai_ctseg.agreement.report import write_report
+    from monai_ctseg.agreement.statistics import analyse, read_table
+    from monai_ctseg.agreement.statistics.notes import data_notes
 
     start = perf_counter()
     with new_folder(output, overwrite=overwrite) as folder, progress("comparing"):
@@ -146,7 +146,7 @@ def agreement(
 
 def from_options(table: Table, wanted: Wanted) -> Plan:
     """What the options fix. Raises MeasurementsError where the table leaves open which methods are meant."""
-    from monai_ctseg.agreement import Protocol
+    from monai_ctseg.agreement.statistics import Protocol
 
     reference, test = choose_methods(table, wanted)
     if wanted.quantity is None and len(table.quantities) > 1:
@@ -165,9 +165,9 @@ def from_options(table: Table, wanted: Wanted) -> Plan:
 
 def from_file(path: Path) -> Plan:
     """What a study's protocol fixes, and says; but not what only the study's own sheets and key can prove."""
-    from monai_ctseg.study.protocol import sha256
-    from monai_ctseg.study.protocol_file import read_protocol
-    from monai_ctseg.study.statements import statements
+    from monai_ctseg.agreement.study.protocol import sha256
+    from monai_ctseg.agreement.study.protocol_file import read_protocol
+    from monai_ctseg.agreement.study.statements import statements
 
     study = read_protocol(path)
     said = statements(study, sha256(study.fixed()))
@@ -212,7 +212,7 @@ def require_estimates(found: Agreement) -> None:
 
 def report(found: Agreement, plan: Plan, output: Path, *, as_json: bool) -> None:
     """Print the summary and where the rest was written."""
-    from monai_ctseg.agreement_report.report import missing_items
+    from monai_ctseg.agreement.report.report import missing_items
 
     missing = missing_items(found, plan.statements)
     if as_json:
@@ -227,7 +227,7 @@ def report(found: Agreement, plan: Plan, output: Path, *, as_json: bool) -> None
 
 def describe(found: Agreement) -> dict[str, str]:
     """The summary as lines to read."""
-    from monai_ctseg.agreement_report.summary import subject_of, summary
-    from monai_ctseg.agreement_report.wording import plain
+    from monai_ctseg.agreement.report.summary import subject_of, summary
+    from monai_ctseg.agreement.report.wording import plain
 
     return {"compared": subject_of(found)} | {line.name: plain(line.text()) for line in summary(found)}

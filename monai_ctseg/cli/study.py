@@ -23,9 +23,9 @@ from monai_ctseg.cli.console import (
 from monai_ctseg.errors import OutputError
 
 if TYPE_CHECKING:
-    from monai_ctseg.study.analyse import StudyResult
-    from monai_ctseg.study.plan import Plan
-    from monai_ctseg.study.protocol import StudyProtocol
+    from monai_ctseg.agreement.study.analyse import StudyResult
+    from monai_ctseg.agreement.study.plan import Plan
+    from monai_ctseg.agreement.study.protocol import StudyProtocol
 
 study_app = typer.Typer(
     help="Run a validation study: plan it, make blind reader sheets, analyse what comes back.", no_args_is_help=True
@@ -80,11 +80,11 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Compute the sample size and write the protocol: a YAML file to be edited, before anybody measures."""
+    from monai_ctseg.agreement.study.plan import make_plan
+    from monai_ctseg.agreement.study.protocol import DataCollection, Requirements, SampleSize
+    from monai_ctseg.agreement.study.protocol_file import write_protocol
+    from monai_ctseg.agreement.study.template import first_draft
     from monai_ctseg.output import new_file
-    from monai_ctseg.study.plan import make_plan
-    from monai_ctseg.study.protocol import DataCollection, Requirements, SampleSize
-    from monai_ctseg.study.protocol_file import write_protocol
-    from monai_ctseg.study.template import first_draft
 
     if output.suffix.lower() not in (".yaml", ".yml"):
         raise typer.BadParameter(f"{output.name} does not end with .yaml", param_hint="--output")
@@ -135,12 +135,12 @@ def sheet(
     as_json: JsonOption = False,
 ) -> None:
     """Fix the protocol and make a blind sheet in random order for each reader and session, the key kept apart."""
+    from monai_ctseg.agreement.study.cases import read_cases
+    from monai_ctseg.agreement.study.key import KEY
+    from monai_ctseg.agreement.study.protocol import sha256
+    from monai_ctseg.agreement.study.protocol_file import read_protocol
+    from monai_ctseg.agreement.study.sheets import KEY_FOLDER, READERS, write_sheets
     from monai_ctseg.output import file_sha256, new_folder, write_run
-    from monai_ctseg.study.cases import read_cases
-    from monai_ctseg.study.key import KEY
-    from monai_ctseg.study.protocol import sha256
-    from monai_ctseg.study.protocol_file import read_protocol
-    from monai_ctseg.study.sheets import KEY_FOLDER, READERS, write_sheets
 
     start, fixed, hips = time.monotonic(), read_protocol(protocol), read_cases(cases)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
@@ -190,9 +190,9 @@ def analyse(
     as_json: JsonOption = False,
 ) -> None:
     """Check sheets against the key and the protocol, join them with the program's measurements, and report."""
-    from monai_ctseg.agreement_report.wording import count
+    from monai_ctseg.agreement.report.wording import count
+    from monai_ctseg.agreement.study.analyse import analyse_study, write_result
     from monai_ctseg.output import file_sha256, new_folder, write_run
-    from monai_ctseg.study.analyse import analyse_study, write_result
 
     start = time.monotonic()
     with progress("analysing"):
@@ -232,7 +232,7 @@ def _warn_of_plan(protocol: StudyProtocol, planned: Plan) -> None:
 
 
 def _plan_facts(output: Path, protocol: StudyProtocol, planned: Plan) -> dict[str, str]:
-    from monai_ctseg.agreement_report.wording import count
+    from monai_ctseg.agreement.report.wording import count
 
     size, collection = protocol.sample_size, protocol.data_collection
     readers, sessions = count(len(collection.raters), "reader"), count(collection.sessions, "session")
@@ -260,7 +260,7 @@ def _warn_of_cases(protocol: StudyProtocol, hips: list[tuple[str, str]], images:
 
 
 def _result_facts(result: StudyResult) -> dict[str, Any]:
-    from monai_ctseg.study.join import losses
+    from monai_ctseg.agreement.study.join import losses
 
     found, wanted = result.agreement, result.protocol.requirements
     altman = found.bland_altman
@@ -284,9 +284,9 @@ def _result_facts(result: StudyResult) -> dict[str, Any]:
 
 def _describe(result: StudyResult, output: Path) -> dict[str, str]:
     """The verdict first, as `monai-ctseg agreement` has it; then what is missing, apart from what failed."""
-    from monai_ctseg.agreement_report.summary import subject_of, summary
-    from monai_ctseg.agreement_report.wording import plain
-    from monai_ctseg.study.join import losses
+    from monai_ctseg.agreement.report.summary import subject_of, summary
+    from monai_ctseg.agreement.report.wording import plain
+    from monai_ctseg.agreement.study.join import losses
 
     found = result.agreement
     lines = {line.name: plain(line.text()) for line in summary(found)}

@@ -1,0 +1,7 @@
+"""Agreement of two methods that measure the same hips: `read_table` and `analyse`."""
+
+from monai_ctseg.agreement.statistics.analyse import analyse
+from monai_ctseg.agreement.statistics.records import Agreement, Estimate, Protocol
+from monai_ctseg.agreement.statistics.table import Reading, Table, make_table, read_table
+
+__all__ = ["Agreement", "Estimate", "Protocol", "Reading", "Table", "analyse", "make_table", "read_table"]

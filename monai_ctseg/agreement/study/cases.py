@@ -1,0 +1,61 @@
+"""Cases: the list of hips to read, by pseudonym."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai_ctseg.agreement.statistics.table import SIDES
+from monai_ctseg.agreement.study.csv_rows import read_csv
+from monai_ctseg.errors import ProtocolError
+
+
+@dataclass(frozen=True, order=True)
+class Case:
+    """One hip: pseudonym, side (left, right, both, or empty where a subject has one), and where its image is."""
+
+    subject: str
+    side: str
+    image: str
+
+    @property
+    def name(self) -> str:
+        """To be read by people."""
+        return f"{self.subject} {self.side}".strip()
+
+
+def read_cases(path: Path) -> tuple[Case, ...]:
+    """Read SUBJECTS.csv: columns subject and image, and side where a subject has two. In the order of the file.
+
+    Raises ProtocolError for empty cells, unknown sides, and a hip that is there twice.
+    """
+    table = read_csv(
+        path, ("subject", "image"), refusal=ProtocolError, hint="name the list of cases: subject,side,image"
+    )
+    places: dict[tuple[str, str], str] = {}
+    cases = []
+    for row in table.rows:
+        case = Case(row.cells["subject"], row.cells.get("side", "").lower(), row.cells["image"])
+        if not case.subject or not case.image:
+            raise ProtocolError(f"{row.place}: {'subject' if not case.subject else 'image'} is empty; fill it in")
+        if case.side not in SIDES:
+            raise ProtocolError(f"{row.place}: side {case.side!r} is unknown; write left, right or both")
+        if (case.subject, case.side) in places:
+            raise ProtocolError(
+                f"{row.place}: {case.name} is there already ({places[case.subject, case.side]}); keep one"
+            )
+        places[case.subject, case.side] = row.place
+        cases.append(case)
+    _check_whole(path.name, cases)
+    return tuple(cases)
+
+
+def _check_whole(name: str, cases: list[Case]) -> None:
+    if not cases:
+        raise ProtocolError(f"{name}: holds no case; give a row a hip: subject,side,image")
+    sided = {case.subject for case in cases if case.side}
+    for case in cases:
+        if not case.side and case.subject in sided:
+            raise ProtocolError(
+                f"{name}: subject {case.subject} has rows with and without a side; name the side in all"
+            )

@@ -1,0 +1,194 @@
+"""Join: readers' sheets and the program's measurements -> one table; what is missing is named, never dropped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai_ctseg.agreement.report.wording import count
+from monai_ctseg.agreement.statistics.table import Reading, Table, make_table, read_table
+from monai_ctseg.agreement.study.csv_rows import read_csv, write_csv
+from monai_ctseg.agreement.study.filled import HINT, Gap, read_sheets, require_size
+from monai_ctseg.agreement.study.key import Key
+from monai_ctseg.agreement.study.protocol import StudyProtocol
+from monai_ctseg.errors import MeasurementsError, ProtocolError
+
+COLUMNS = ("subject", "side", "method", "rater", "session", "quantity", "value", "unit", "reason")
+NAMED = 5
+"""So many missing readings are named; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The table, the gaps that became failures in it, and what else is worth to know."""
+
+    table: Table
+    gaps: tuple[Gap, ...]
+    notes: tuple[str, ...]
+
+
+def join(paths: Sequence[Path], key: Key, protocol: StudyProtocol, *, allow_missing: bool = False) -> Joined:
+    """Put sheets (they have a column `code`) and measurements together.
+
+    A reading that is not there, or was marked as not blind, becomes a failure with `allow_missing`. Raises
+    ProtocolError for these without, and for all that `read_sheets` refuses; MeasurementsError for tables that cannot
+    be used.
+    """
+    sheets = [path for path in paths if "code" in _columns(path)]
+    tables = [path for path in paths if path not in sheets]
+    filled = read_sheets(sheets, key, protocol)
+    measured, lacking, notes = _measured(tables, key, protocol)
+    gaps = (*filled.gaps, *lacking)
+    if gaps and not allow_missing:
+        raise ProtocolError(_gap_message(gaps))
+    return Joined(make_table([*filled.readings, *measured]), gaps, (*filled.notes, *notes))
+
+
+@dataclass(frozen=True)
+class Losses:
+    """A method's readings without a value: `failed` of `made` were tried and failed; `gaps` (why, count) were not made
+    or not blind, and count as failures too.
+    """
+
+    method: str
+    made: int
+    failed: int
+    gaps: tuple[tuple[str, int], ...]
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        besides = ", ".join(f"{n} {why}" for why, n in self.gaps)
+        return f"{self.method}: {self.failed} of {count(self.made, 'reading')} made" + (
+            f"; missing or not blind: {besides}" if besides else ""
+        )
+
+
+def losses(joined: Joined) -> tuple[Losses, ...]:
+    """Of each method, in order of first appearance."""
+    found = []
+    for method in joined.table.methods:
+        gaps = Counter(gap.why for gap in joined.gaps if gap.method == method)
+        own = [reading.value for reading in joined.table.readings if reading.method == method]
+        made, failed = len(own) - gaps.total(), own.count(None) - gaps.total()
+        found.append(Losses(method, made, failed, tuple(gaps.most_common())))
+    return tuple(found)
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Write measurements.csv. Raises OSError."""
+    rows = ({name: getattr(reading, name) for name in COLUMNS} for reading in table.readings)
+    write_csv(path, COLUMNS, ({**row, "value": "" if row["value"] is None else repr(row["value"])} for row in rows))
+
+
+def _columns(path: Path) -> tuple[str, ...]:
+    return read_csv(path, (), refusal=ProtocolError, hint=HINT + ", and measurements.csv of the program").columns
+
+
+def _measured(
+    paths: Sequence[Path], key: Key, protocol: StudyProtocol
+) -> tuple[list[Reading], list[Gap], tuple[str, ...]]:
+    wanted = protocol.requirements
+    rows = read_table(*paths).readings if paths else ()
+    _refuse_unblinded(rows, protocol)
+    own = [row for row in rows if row.method == wanted.test_method and row.quantity in (wanted.quantity, "")]
+    if not own:
+        there = ", ".join(sorted({f"{row.method} {row.quantity}".strip() for row in rows})) or "no measurements"
+        raise MeasurementsError(
+            f"no reading of {wanted.quantity} by {wanted.test_method} is there, but {there}; give the measurements.csv "
+            "of `monai-ctseg measure`"
+        )
+    readings, gaps = [], []
+    for subject, side in key.cases:
+        there_too = _of_case(own, subject, side, protocol)
+        readings += there_too
+        if not there_too:
+            name = f"{wanted.test_method} {subject} {side}".rstrip()
+            gaps.append(Gap(name, wanted.test_method, "not in any table"))
+            readings.append(_failure(subject, side, protocol))
+    return readings, gaps, (*_left_over(rows, own, key), *_without_unit(readings, own, wanted.unit))
+
+
+def _refuse_unblinded(rows: Sequence[Reading], protocol: StudyProtocol) -> None:
+    for row in rows:
+        if row.method == protocol.requirements.reference_method:
+            reader = row.rater or "a reader"
+            raise ProtocolError(
+                f"{row.place}: is a reading by {row.method} ({reader}, subject {row.subject}) that did not come in "
+                "a blind sheet; have it read by a sheet of this study"
+            )
+
+
+def _of_case(own: Sequence[Reading], subject: str, side: str, protocol: StudyProtocol) -> list[Reading]:
+    """The program's readings of a hip; a case without a side takes the one hip that there is."""
+    rows = [row for row in own if row.subject == subject and (not side or row.side == side)]
+    if not side and len({row.side for row in rows}) > 1:
+        raise ProtocolError(
+            f"{rows[0].place}: subject {subject} has two sides here and none in the study; name the side"
+        )
+    quantity, unit = protocol.requirements.quantity, protocol.requirements.unit
+    for row in rows:
+        if row.value is None:
+            continue
+        if row.unit not in (unit, ""):
+            raise MeasurementsError(f"{row.place}: unit is {row.unit} where the protocol has {unit}; use one unit")
+        require_size(row.value, quantity, row.place)
+    return [_labelled(row, side, quantity, unit) for row in rows]
+
+
+def _labelled(row: Reading, side: str, quantity: str, unit: str) -> Reading:
+    return Reading(
+        subject=row.subject,
+        side=side,
+        method=row.method,
+        rater=row.rater,
+        session=row.session,
+        value=row.value,
+        quantity=quantity,
+        unit=unit,
+        reason=row.reason or ("no reason given" if row.value is None else ""),
+        place=row.place,
+    )
+
+
+def _failure(subject: str, side: str, protocol: StudyProtocol) -> Reading:
+    wanted = protocol.requirements
+    return Reading(
+        subject=subject,
+        side=side,
+        method=wanted.test_method,
+        rater="",
+        session="1",
+        value=None,
+        quantity=wanted.quantity,
+        unit=wanted.unit,
+        reason="not in any table",
+    )
+
+
+def _left_over(rows: Sequence[Reading], own: Sequence[Reading], key: Key) -> tuple[str, ...]:
+    methods = sorted({row.method for row in rows} - {row.method for row in own})
+    subjects = {subject for subject, _ in key.cases}
+    strangers = sorted({row.subject for row in own} - subjects)
+    notes = [f"left out: readings by {', '.join(methods)}, which the protocol does not compare"] if methods else []
+    if strangers:
+        notes.append(f"left out: {count(len(strangers), 'subject')} not in the study ({strangers[0]} ...)")
+    return tuple(notes)
+
+
+def _without_unit(readings: Sequence[Reading], own: Sequence[Reading], unit: str) -> tuple[str, ...]:
+    """A note on values of the study's cases that name no unit: the protocol's is taken."""
+    cases = {reading.subject for reading in readings}
+    bare = sum(row.value is not None and not row.unit and row.subject in cases for row in own)
+    return (f"{count(bare, 'reading')} without a unit, taken as {unit} by the protocol",) if bare else ()
+
+
+def _gap_message(gaps: Sequence[Gap]) -> str:
+    named = "; ".join(f"{gap.name}: {gap.why}" for gap in gaps[:NAMED])
+    more = f"; and {len(gaps) - NAMED} more" if len(gaps) > NAMED else ""
+    return (
+        f"{count(len(gaps), 'reading')} missing or not blind ({named}{more}); complete them, or give --allow-missing "
+        "to count them as failures"
+    )

@@ -1,0 +1,131 @@
+"""Key: which code stands for which hip, reader and session. Readers never see it.
+
+Codes are drawn anew for each reader and session, so that no reader knows a case again by its code. They have no vowels
+and no digits: no words, and nothing that a spreadsheet takes for a number or a date.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_ctseg.agreement.study.cases import Case
+from monai_ctseg.agreement.study.csv_rows import read_csv, write_csv
+from monai_ctseg.agreement.study.protocol import StudyProtocol, sha256
+from monai_ctseg.errors import ProtocolError
+from monai_ctseg.output.run_record import file_sha256, write_json
+
+LETTERS = "BCDFGHJKMNPQRSTVWXZ"
+CODE_LENGTH = 6
+KEY, FIXED = "key.csv", "fixed.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One reading to be made: who, when (session and place in it), and of which hip."""
+
+    code: str
+    rater: str
+    session: str
+    order: int
+    subject: str
+    side: str
+
+    @property
+    def name(self) -> str:
+        """To be read by the researcher, who may know it."""
+        return f"{self.rater} session {self.session} {self.subject} {self.side}".rstrip()
+
+
+@dataclass(frozen=True)
+class Key:
+    """All entries, what the protocol said when they were made, and the seed that made them: it gives them again."""
+
+    entries: tuple[Entry, ...]
+    fixed: Mapping[str, Any]
+    seed: int
+
+    @property
+    def cases(self) -> tuple[tuple[str, str], ...]:
+        """Subject and side of every hip."""
+        return tuple(sorted({(entry.subject, entry.side) for entry in self.entries}))
+
+    def of(self, rater: str, session: str) -> tuple[Entry, ...]:
+        """One sheet's entries, in reading order."""
+        return tuple(entry for entry in self.entries if (entry.rater, entry.session) == (rater, session))
+
+
+def draw_key(protocol: StudyProtocol, cases: Sequence[Case], seed: int) -> Key:
+    """Codes, and an order of its own for each reader and session; the same seed and cases give the same key."""
+    collection = protocol.data_collection
+    random = np.random.default_rng(seed)
+    sheets = [(rater, str(session)) for rater in collection.raters for session in range(1, collection.sessions + 1)]
+    codes = iter(_draw_codes(random, len(sheets) * len(cases)))
+    entries: list[Entry] = []
+    before: dict[str, list[int]] = {}
+    for rater, session in sheets:
+        order = _shuffle(random, len(cases), before.get(rater))
+        before[rater] = order
+        chosen = enumerate((cases[index] for index in order), start=1)
+        entries += [Entry(next(codes), rater, session, place, case.subject, case.side) for place, case in chosen]
+    return Key(tuple(entries), protocol.fixed(), seed)
+
+
+def _draw_codes(random: np.random.Generator, count: int) -> list[str]:
+    codes: dict[str, None] = {}
+    while len(codes) < count:
+        codes["".join(random.choice(list(LETTERS), CODE_LENGTH))] = None
+    return list(codes)
+
+
+def _shuffle(random: np.random.Generator, count: int, before: list[int] | None) -> list[int]:
+    """An order that differs from the reader's last one, where there are two cases or more."""
+    while True:
+        order = [int(index) for index in random.permutation(count)]
+        if order != before or count < 2:
+            return order
+
+
+def write_key(key: Key, folder: Path) -> None:
+    """Write key.csv, and fixed.json with the protocol as it was, the hashes of both, and the seed."""
+    write_csv(folder / KEY, [part.name for part in fields(Entry)], map(asdict, key.entries))
+    hashes = {"protocol_sha256": sha256(key.fixed), "key_sha256": file_sha256(folder / KEY)}
+    write_json(folder / FIXED, {**hashes, "seed": key.seed, "protocol": dict(key.fixed)})
+
+
+def read_key(folder: Path) -> Key:
+    """Read it. Raises ProtocolError where it is not there or not as it was written."""
+    hint = "name the folder that `monai-ctseg study sheet` wrote, whole"
+    table = read_csv(folder / KEY, [part.name for part in fields(Entry)], refusal=ProtocolError, hint=hint)
+    try:
+        record = json.loads((folder / FIXED).read_text("utf-8"))
+        fixed, key_hash, protocol_hash = record["protocol"], record["key_sha256"], record["protocol_sha256"]
+        seed = int(record["seed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ProtocolError(f"{FIXED}: is missing beside {KEY} or not as it was written; {hint}") from None
+    if key_hash != file_sha256(folder / KEY) or protocol_hash != sha256(fixed):
+        raise ProtocolError(f"{KEY} or {FIXED} was changed after the sheets were made; bring back the files as written")
+    return Key(tuple(_entry(row.cells) for row in table.rows), fixed, seed)
+
+
+def _entry(cells: Mapping[str, str]) -> Entry:
+    given = {part.name: cells[part.name] for part in fields(Entry)}
+    return Entry(**{**given, "order": int(given["order"])})  # type: ignore[arg-type]
+
+
+def require_unchanged(protocol: StudyProtocol, key: Key) -> None:
+    """ProtocolError that names what was changed in the protocol since the sheets were made."""
+    now = json.loads(json.dumps(protocol.fixed()))
+    changed = [name for name in sorted({*now, *key.fixed}) if now.get(name) != key.fixed.get(name)]
+    if changed:
+        first = changed[0]
+        more = f" (and {', '.join(changed[1:])})" if changed[1:] else ""
+        raise ProtocolError(
+            f"protocol was changed after the sheets were made: {first} was {key.fixed.get(first)!r} and is "
+            f"{now.get(first)!r}{more}; put it back, or make a new study"
+        )

@@ -1,0 +1,139 @@
+"""Sheets: what readers get. A folder a reader and session: instructions, a table to fill in, images by code.
+
+STUDY/protocol.yaml                              the protocol, fixed
+STUDY/key/key.csv, fixed.json                    not for readers
+STUDY/for_readers/R1/session_1/                  README.txt, sheet_R1_session_1.csv, images/CODE...
+"""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from monai_ctseg.agreement.study.blinding import MARK, subject_finder
+from monai_ctseg.agreement.study.cases import Case
+from monai_ctseg.agreement.study.csv_rows import write_csv
+from monai_ctseg.agreement.study.key import Entry, Key, draw_key, write_key
+from monai_ctseg.agreement.study.protocol import StudyProtocol
+from monai_ctseg.agreement.study.protocol_file import write_protocol
+from monai_ctseg.errors import ProtocolError
+
+Images = Literal["given", "link", "copy"]
+Progress = Callable[[int, int], None]
+
+COLUMNS = ("code", "image", "side", "quantity", "unit", "value", "reason", "notes")
+ENDINGS = (".nii.gz", ".nii", ".dcm", ".zip", ".nrrd", ".mha", ".png", ".jpg", ".jpeg")
+"""Endings that images keep by code; any other could be a part of a name."""
+
+PROTOCOL, KEY_FOLDER, READERS = "protocol.yaml", "key", "for_readers"
+
+
+@dataclass(frozen=True)
+class _Setup:
+    protocol: StudyProtocol
+    images: Mapping[tuple[str, str], str]
+    how: Images
+
+
+def write_sheets(
+    protocol: StudyProtocol,
+    cases: Sequence[Case],
+    folder: Path,
+    *,
+    seed: int,
+    images: Images = "given",
+    base: Path = Path(),
+    progress: Progress | None = None,
+) -> Key:
+    """Write protocol, key and all sheets into an existing folder; returns the key.
+
+    seed: makes orders and codes; with the list of cases it rebuilds the key, so that it is kept in the key's folder.
+    images: "given" puts the pointers of the list into the sheets, "link" and "copy" put images named by code beside
+    them, from paths that start at `base`. Raises ProtocolError where a given pointer names its subject, or an image to
+    link or copy is not there.
+    """
+    targets = _given(cases) if images == "given" else _files(cases, base)
+    key, setup = draw_key(protocol, cases, seed), _Setup(protocol, targets, images)
+    write_protocol(protocol, folder / PROTOCOL)
+    (folder / KEY_FOLDER).mkdir()
+    write_key(key, folder / KEY_FOLDER)
+    sheets = list(dict.fromkeys((entry.rater, entry.session) for entry in key.entries))
+    for done, (rater, session) in enumerate(sheets, start=1):
+        _write_session(folder / READERS / rater / f"session_{session}", key.of(rater, session), setup)
+        if progress:
+            progress(done, len(sheets))
+    return key
+
+
+def _write_session(folder: Path, entries: Sequence[Entry], setup: _Setup) -> None:
+    folder.mkdir(parents=True)
+    rater, session = entries[0].rater, entries[0].session
+    wanted = setup.protocol.requirements
+    if setup.how != "given":
+        (folder / "images").mkdir()
+    rows = []
+    for entry in entries:
+        image = _place_image(setup.images[entry.subject, entry.side], folder, entry.code, setup.how)
+        rows.append(
+            {"code": entry.code, "image": image, "side": entry.side, "quantity": wanted.quantity, "unit": wanted.unit}
+        )
+    sheet = f"sheet_{rater}_session_{session}.csv"
+    write_csv(folder / sheet, COLUMNS, rows)
+    (folder / "README.txt").write_text(_instructions(setup.protocol, sheet, session), "utf-8")
+
+
+def _place_image(source: str, folder: Path, code: str, how: Images) -> str:
+    if how == "given":
+        return source
+    path = Path(source)
+    name = code + next((ending for ending in ENDINGS if path.name.lower().endswith(ending) and path.is_file()), "")
+    target = folder / "images" / name
+    if how == "link":
+        target.symlink_to(path, target_is_directory=path.is_dir())
+    elif path.is_dir():
+        shutil.copytree(path, target)
+    else:
+        shutil.copyfile(path, target)
+    return f"images/{name}"
+
+
+def _given(cases: Sequence[Case]) -> dict[tuple[str, str], str]:
+    find = subject_finder(case.subject for case in cases)
+    for case in cases:
+        if named := find(case.image):
+            raise ProtocolError(
+                f"image of {case.name} names subject {named}, so readers would not be blind; give --images link or "
+                "copy, or a pointer without it"
+            )
+    return {(case.subject, case.side): case.image for case in cases}
+
+
+def _files(cases: Sequence[Case], base: Path) -> dict[tuple[str, str], str]:
+    found = {}
+    for case in cases:
+        path = (base / case.image).resolve()
+        if not path.exists():
+            raise ProtocolError(f"image of {case.name} is not there; mend its path, or give --images given")
+        found[case.subject, case.side] = str(path)
+    return found
+
+
+def _instructions(protocol: StudyProtocol, sheet: str, session: str) -> str:
+    wanted, collection = protocol.requirements, protocol.data_collection
+    paragraphs = (
+        f"Session {session} of {collection.sessions}. Fill in {sheet}, from top to bottom, and send it back.",
+        f"What is measured: {wanted.quantity.replace('_', ' ')}, in {wanted.unit}, as a number such as 48.5.",
+        f"How: {protocol.methods.how_to_read}",
+        "Each row is one hip; `image` says where its image is, `side` which hip (the patient's left or right).",
+        "If it cannot be measured, leave `value` empty and write in `reason` why. Do not guess, and leave no row out.",
+        "Do not change `code`, `image`, `side`, `quantity` and `unit`, and add no columns. `notes` is yours; write no "
+        "names there.",
+        "Read alone. Do not look at other readers' values, at your own from an earlier session, or at a program's. "
+        f"If you did, or know the patient, write `{MARK}` in `reason` of that row.",
+        f"At least {collection.days_between_sessions} days lie between two sessions.",
+    )
+    return "\n\n".join(textwrap.fill(" ".join(text.split()), 100) for text in paragraphs) + "\n"
