@@ -1,4 +1,4 @@
-"""How often the intervals of `monai_ctseg.agreement.statistics` hold the truth: simulated, nominal 95 %, as a Markdown table.
+"""How often the intervals of `agreement.statistics` hold the truth: simulated, nominal 95 %, as a Markdown table.
 
 python -m benchmarks.coverage [--trials 2000] [--seed 0] [--only limits]
 """

@@ -4,10 +4,10 @@
     python benchmarks/unchanged.py record AFTER.json DATA      # with the new one
     python benchmarks/unchanged.py compare BEFORE.json AFTER.json
 
-DATA holds hip-screw-ct/dicom, hip-prosthesis-ct/dicom and head-neck-ct/pt_*.nii.gz. A snapshot is {step: {key: value}}: the
-JSON that a command prints, its exit code, the SHA-256 of each mask's voxels, each picture's pixels, each CSV's and each
-weight's bytes. Paths, seconds and versions are left out. RENAMED says which keys changed their names on purpose; any other
-difference is printed and makes the exit code 1.
+DATA holds hip-screw-ct/dicom, hip-prosthesis-ct/dicom and head-neck-ct/pt_*.nii.gz. A snapshot is {step: {key: value}}:
+the JSON that a command prints, its exit code, the SHA-256 of the voxels of each mask, the pixels of each picture, the
+bytes of each CSV and the tensors of all weights. Paths, seconds and versions are left out. RENAMED says which keys
+changed their names on purpose; any other difference is printed and makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RENAMED_VALUES: dict[str, str] = {}
 """Old text -> new text, within values."""
 
 VOLATILE = re.compile(r"(^|/)(seconds|versions|output|source|image|path|weights|truth|predicted|log|file|folder)(/|$)")
-SIMULATED = "--kind hip_screw --seed 4 --size 256 --pixel 1.5 --count 40 --slice 2.5".split()
+SIMULATED = ["--kind", "hip_screw", "--seed", "4", "--size", "256", "--pixel", "1.5", "--count", "40", "--slice", "2.5"]
 HEAD_NECK = ("pt_38", "pt_265", "pt_208")
 QUICK_TRAINING = ["--epochs", "1", "--set", "steps_per_epoch=4"]
 
@@ -68,7 +68,7 @@ def steps(data: Path, out: Path) -> Iterator[tuple[str, list[str]]]:
     yield "simulate/cohort", ["simulate", "--cases", "3", "--seed", "11", "--size", "160", "--json"]
     yield "bundles", ["bundles", "--json"]
     readings = Path(__file__).parents[1] / "docs" / "readings.csv"
-    words = "--reference clinician --method program --acceptable-difference 2 --json".split()
+    words = ["--reference", "clinician", "--method", "program", "--acceptable-difference", "2", "--json"]
     yield "agreement", ["agreement", str(readings), *words]
 
 
@@ -113,7 +113,7 @@ def flat(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def files(folder: Path) -> Iterator[tuple[str, str]]:
-    """Hashes of what a command wrote; of pictures with text in them only the size, since renderers differ in versions."""
+    """Hashes of what a command wrote; of coloured pictures, which hold text, only the size."""
     for path in sorted(folder.rglob("*")):
         key = path.relative_to(folder).as_posix()
         if path.name.endswith(".nii.gz"):

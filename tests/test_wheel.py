@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 BUNDLES = ("metal_unet2d", "metal_unet3d")
 NEEDED = (
     "LICENSE",

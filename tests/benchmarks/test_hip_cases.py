@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks are no part of the package
+sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks are no part of the package
 
 from benchmarks import hip_cases
 from benchmarks.hip import Row, report, true_values

@@ -466,7 +466,7 @@ def test_lists_of_cases_that_cannot_be_used(tmp_path: Path, run_cli: Run, rows: 
 
 def documented() -> list[list[str]]:
     """The commands of the page on validation studies, as words."""
-    page = (Path(__file__).parents[1] / "docs" / "validation-study.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "validation-study.md").read_text("utf-8")
     return [line.split()[1:] for line in page.splitlines() if line.startswith("monai-ctseg ")]
 
 

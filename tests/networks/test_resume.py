@@ -204,7 +204,7 @@ def test_a_full_disk_stops_it_in_one_line_and_keeps_the_last_checkpoint(scan: Pa
     )
     full = subprocess.run(
         [sys.executable, "-c", script, str(scan), str(output)],
-        capture_output=True, text=True, preexec_fn=limit, cwd=Path(__file__).parent.parent, check=False,
+        capture_output=True, text=True, preexec_fn=limit, cwd=Path(__file__).parents[2], check=False,
     )  # fmt: skip
     assert full.returncode == 1, full.stderr
     assert "cannot be written" in full.stdout
