@@ -28,7 +28,7 @@ test: .venv/installed-dev
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
 	@echo "installing into .venv (torch among it: some minutes the first time)"
-	$(PIP) --editable .
+	$(PIP) --editable ".[all]"
 	@touch $@
 
 .venv/installed-dev: .venv/installed

@@ -90,3 +90,12 @@ class ProtocolError(CtsegError):
 
 class OutputError(CtsegError):
     """A place where nothing can be written."""
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun, for messages.
+
+    >>> plural(1, "voxel"), plural(2000, "voxel")
+    ('1 voxel', '2,000 voxels')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

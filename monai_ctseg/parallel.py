@@ -15,7 +15,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import psutil
 
@@ -69,6 +69,9 @@ def _number(file: Path) -> int:
         return 0
     return int(text) if text.isdecimal() else 0
 
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with what is done and what there is to do in all."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

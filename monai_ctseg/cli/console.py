@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from monai_ctseg import __version__
-from monai_ctseg.io.dicom.files import Progress as Report
 from monai_ctseg.io.read import read_scan
+from monai_ctseg.parallel import Progress as Report
 from monai_ctseg.scan import Scan
 
 INTERRUPTED = 130

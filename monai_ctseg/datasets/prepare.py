@@ -19,7 +19,7 @@ from monai_ctseg.datasets.sources import Source, group_sources, list_files, look
 from monai_ctseg.datasets.split import SHARE, Facts, group_patients, split_patients
 from monai_ctseg.errors import DatasetError, NoScanFound, OutputError
 from monai_ctseg.output import alone, write_json, write_run
-from monai_ctseg.parallel import choose_jobs, cores, run_in_order, version_of
+from monai_ctseg.parallel import Progress, choose_jobs, cores, run_in_order, version_of
 from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
 
 TEST_SHARE = 0.1
@@ -69,7 +69,7 @@ def prepare_cohort(
     seed: int = 0,
     jobs: int | None = None,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> Prepared:
     """Make image/label pairs and dataset.json of every CT series and NIfTI volume in the places.
@@ -153,7 +153,7 @@ class _Run:
         self.failures: list[Failure] = []
         self.recorded: list[dict[str, str | None]] = []
 
-    def work(self, sources: Sequence[Source], *, jobs: int | None, progress: Callable[[int, int], None] | None) -> None:
+    def work(self, sources: Sequence[Source], *, jobs: int | None, progress: Progress | None) -> None:
         """Take over what is done and make the rest. DatasetError where nothing could be used."""
         usable = [source for source in sources if not source.damage]
         for source in sources:

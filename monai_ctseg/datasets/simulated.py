@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, write_
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.output import write_json
-from monai_ctseg.parallel import run_in_order
+from monai_ctseg.parallel import Progress, run_in_order
 from monai_ctseg.simulation import Wish, draw_case, make_case
 
 WRITES = ("images/", "labels/", "facts/", FILE_NAME)
@@ -33,7 +33,7 @@ def simulate_cohort(
     wish: Wish | None = None,
     validation: float = 0.1,
     jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> DataSplit:
     """Make `cases` cases with the seeds seed, seed + 1, ... and dataset.json; those that are there are kept.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,10 +18,9 @@ from monai_ctseg.hip.search import Candidate, find_balls
 from monai_ctseg.hip.socket import Socket, find_socket, socket_met
 from monai_ctseg.hip.sphere import Sphere
 from monai_ctseg.hip.stem import Stem, find_stem
+from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Scan, header_text
 from monai_ctseg.segmentation.intensity import judge_intensity
-
-Progress = Callable[[int, int], None]
 
 REACH_MM = 65.0
 SOFT_AND_BONE_HU = (-200.0, 2000.0)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.hip.find import Hip, Hips, NativeHip, Progress, ReplacedHip, find_hips
+from monai_ctseg.hip.find import Hip, Hips, NativeHip, ReplacedHip, find_hips
 from monai_ctseg.hip.records import Measurement, Side
 from monai_ctseg.hip.rim import Rim
 from monai_ctseg.hip.sphere import Sphere
+from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Scan
 
 NATIVE = ("femoral_head", "acetabulum")

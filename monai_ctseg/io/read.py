@@ -6,8 +6,8 @@ from pathlib import Path
 
 from monai_ctseg.errors import NoScanFound
 from monai_ctseg.io.dicom import read_series
-from monai_ctseg.io.dicom.files import Progress
 from monai_ctseg.io.nifti import is_nifti, read_nifti
+from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Scan
 
 

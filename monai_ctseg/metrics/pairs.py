@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from monai_ctseg.errors import CtsegError, MaskError
 from monai_ctseg.io.nifti import is_nifti, read_mask
 from monai_ctseg.metrics.scores import Score, ScoreTable, score_masks
+from monai_ctseg.parallel import Progress
 
 MASK_NAMES = ("mask.nii.gz", "mask.nii")
 
@@ -41,7 +42,7 @@ def pair_masks(predicted: Path, truth: Path) -> tuple[MaskPair, ...]:
     return tuple(MaskPair(case, sides[0][case], sides[1][case]) for case in sorted(sides[0]))
 
 
-def score_pairs(pairs: Sequence[MaskPair], *, progress: Callable[[int, int], None] | None = None) -> ScoreTable:
+def score_pairs(pairs: Sequence[MaskPair], *, progress: Progress | None = None) -> ScoreTable:
     """Score each pair; a refusal names its case. progress: called with the pairs done and the pairs in all."""
     scores: list[Score] = []
     for pair in pairs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,7 @@ from monai_ctseg.networks.config import (
     read_config,
     writing_errors,
 )
-
-Progress = Callable[[int, int], None]
-"""Called with the cases done and the cases in all."""
+from monai_ctseg.parallel import Progress
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.read import read_scan
 from monai_ctseg.networks.config import config_errors, device_override, load_weights, own_errors, quiet, read_config
-from monai_ctseg.networks.sliding_window import Network, Progress, Windows, out_of_memory, shortage
+from monai_ctseg.networks.sliding_window import Network, Windows, out_of_memory, shortage
 from monai_ctseg.networks.transforms import scan_to_tensor
+from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.confidence import Trust
 from monai_ctseg.segmentation.half_maximum import METAL, combine_edges

@@ -14,10 +14,9 @@ import torch
 from monai.utils import ensure_tuple_rep
 
 from monai_ctseg.errors import BundleError
+from monai_ctseg.parallel import Progress
 
 Network = Callable[[torch.Tensor], torch.Tensor]
-Progress = Callable[[int, int], None]
-"""Called with the windows (2D: slices) that are done with, and with all of them."""
 
 NOTHING = -30.0
 """The logit where the network did not look: a probability of 0, also where windows overlap or are resampled."""

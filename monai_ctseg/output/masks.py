@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from PIL import Image
 
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.output.run_record import write_json
+from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Mask, Scan
 
 WINDOW_HU = (-1000.0, 4000.0)
@@ -27,7 +28,7 @@ def write_segmentation(
     audit: Mapping[str, Any],
     *,
     image: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Write mask.nii.gz, masks/NAME.png and images/NAME.png for each slice, and audit.json; image.nii.gz on request.
 

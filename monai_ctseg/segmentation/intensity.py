@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from monai_ctseg.errors import plural
 from monai_ctseg.scan import BoolArray, HUArray
 
 LOWEST_HU = -32768
@@ -74,7 +75,7 @@ class IntensityVerdict:
     def describe(self) -> str:
         """One line for people."""
         above = f"only {self.strays:,}" if self.strays else "nothing"
-        at = f"{self.ceiling_voxels:,} voxel{'' if self.ceiling_voxels == 1 else 's'} at {self.ceiling_hu:g} HU"
+        at = f"{plural(self.ceiling_voxels, 'voxel')} at {self.ceiling_hu:g} HU"
         text = {
             "saturated": f"saturated: {at}, and {above} above; for metal {self.advise()}",
             "extended": f"extended scale: up to {self.ceiling_hu:g} HU, no ceiling",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
+from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Scan
 from monai_ctseg.simulation.implants import PLACES, Family, Implant, kinds_for, make_implants, place, toward
 from monai_ctseg.simulation.phantom.bodies import draw_body
@@ -160,7 +161,7 @@ def _require_on_shafts(kinds: Sequence[str]) -> None:
         )
 
 
-def make_case(case: Case, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> Simulated:
+def make_case(case: Case, *, jobs: int = 1, progress: Progress | None = None) -> Simulated:
     """The case's scan and its truth."""
     return simulate(
         case.body or _draw_body(case),

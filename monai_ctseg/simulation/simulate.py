@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cc3d
@@ -12,7 +12,7 @@ from scipy.ndimage import find_objects
 
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
-from monai_ctseg.parallel import run_in_order
+from monai_ctseg.parallel import Progress, run_in_order
 from monai_ctseg.scan import BoolArray, Mask, Scan
 from monai_ctseg.simulation.acquire import AIR_HU, MetalPixels, SliceTask, acquire, circle
 from monai_ctseg.simulation.implants.place import Implant
@@ -26,7 +26,6 @@ LAYER_MM = 0.8
 MOST_LAYERS = 6
 FULL = 200
 """What a voxel reads that is all metal."""
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

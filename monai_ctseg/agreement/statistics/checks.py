@@ -10,7 +10,8 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.diagnostic import het_breuschpagan
 
 from monai_ctseg.agreement.statistics.jackknife import jackknife, leave_one_out, standard_error
-from monai_ctseg.agreement.statistics.records import Check, Estimate, plural
+from monai_ctseg.agreement.statistics.records import Check, Estimate
+from monai_ctseg.errors import plural
 from monai_ctseg.grid import FloatArray
 
 FEW_SUBJECTS = 4

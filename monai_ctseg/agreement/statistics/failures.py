@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from statsmodels.stats.proportion import proportion_confint
 
-from monai_ctseg.agreement.statistics.records import Estimate, FailureRate, plural
+from monai_ctseg.agreement.statistics.records import Estimate, FailureRate
 from monai_ctseg.agreement.statistics.table import Reading
+from monai_ctseg.errors import plural
 
 
 def count_failures(readings: Sequence[Reading], *, level: float) -> tuple[FailureRate, ...]:

@@ -10,7 +10,8 @@ from typing import get_args
 import numpy as np
 from scipy import stats
 
-from monai_ctseg.agreement.statistics.records import Estimate, Icc, IccForm, plural
+from monai_ctseg.agreement.statistics.records import Estimate, Icc, IccForm
+from monai_ctseg.errors import plural
 from monai_ctseg.grid import FloatArray
 
 NAMES: dict[IccForm, str] = {

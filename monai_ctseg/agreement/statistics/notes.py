@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from monai_ctseg.agreement.statistics.records import Protocol, Scale, plural
+from monai_ctseg.agreement.statistics.records import Protocol, Scale
 from monai_ctseg.agreement.statistics.table import Reading, Table
+from monai_ctseg.errors import plural
 
 TENFOLD = (8.0, 12.5)
 """A reading so many times its partner, or so many times smaller, looks like a slip of the decimal point."""

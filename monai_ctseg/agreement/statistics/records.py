@@ -84,11 +84,6 @@ def _above(name: str, value: float | None, bound: float) -> None:
         raise ProtocolError(f"{name} is {value!r}; give a number above {bound}, or leave it out")
 
 
-def plural(count: int, noun: str) -> str:
-    """A count with its noun: 1 hip, 2 hips."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 @dataclass(frozen=True)
 class Estimate:
     """A figure and its confidence interval.

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from scipy import stats
 
 from monai_ctseg.agreement.statistics.jackknife import interval, jackknife
-from monai_ctseg.agreement.statistics.records import Check, Estimate, Regression, plural
+from monai_ctseg.agreement.statistics.records import Check, Estimate, Regression
+from monai_ctseg.errors import plural
 from monai_ctseg.grid import FloatArray
 
 IntArray: TypeAlias = npt.NDArray[np.int64]

@@ -12,9 +12,10 @@ from scipy import stats
 from monai_ctseg.agreement.statistics.concordance import concordance
 from monai_ctseg.agreement.statistics.icc import Columns, MeanSquares, all_iccs
 from monai_ctseg.agreement.statistics.pairs import Pair
-from monai_ctseg.agreement.statistics.records import Between, Estimate, Reliability, plural
+from monai_ctseg.agreement.statistics.records import Between, Estimate, Reliability
 from monai_ctseg.agreement.statistics.table import Reading
 from monai_ctseg.agreement.statistics.variance import Part, mean_reciprocal, pooled, sd_estimate, sum_of
+from monai_ctseg.errors import plural
 from monai_ctseg.grid import FloatArray
 
 REPEATABILITY = float(stats.norm.ppf(0.975)) * math.sqrt(2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from monai_ctseg.agreement.study.protocol import StudyProtocol
@@ -18,8 +17,8 @@ from monai_ctseg.agreement.study.sample_size import (
     power_within,
     smallest,
 )
+from monai_ctseg.parallel import Progress
 
-Progress = Callable[[int, int], None]
 _Z = 1.959964
 
 

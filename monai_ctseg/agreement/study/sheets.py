@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,9 +21,9 @@ from monai_ctseg.agreement.study.key import Entry, Key, draw_key, write_key
 from monai_ctseg.agreement.study.protocol import StudyProtocol
 from monai_ctseg.agreement.study.protocol_file import write_protocol
 from monai_ctseg.errors import ProtocolError
+from monai_ctseg.parallel import Progress
 
 Images = Literal["given", "link", "copy"]
-Progress = Callable[[int, int], None]
 
 COLUMNS = ("code", "image", "side", "quantity", "unit", "value", "reason", "notes")
 ENDINGS = (".nii.gz", ".nii", ".dcm", ".zip", ".nrrd", ".mha", ".png", ".jpg", ".jpeg")

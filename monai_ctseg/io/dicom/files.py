@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +25,7 @@ from monai_ctseg.io.dicom.frame import (
     transfer_syntax,
     why_no_ct_slice,
 )
-
-Progress = Callable[[int, int], None]
-"""Called with (done, of) as work goes on."""
+from monai_ctseg.parallel import Progress
 
 NO_IMAGE = "no DICOM image"
 

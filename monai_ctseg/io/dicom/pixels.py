@@ -34,8 +34,8 @@ from pydicom.uid import (
 )
 
 from monai_ctseg.errors import PixelDataError
-from monai_ctseg.io.dicom.files import Progress
 from monai_ctseg.io.dicom.frame import Frame
+from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import HUArray
 
 Stored = npt.NDArray[Any]

@@ -16,7 +16,7 @@ from pydicom.multival import MultiValue
 
 from monai_ctseg.errors import AmbiguousScan, GeometryError, NoScanFound, PixelDataError
 from monai_ctseg.grid import Grid
-from monai_ctseg.io.dicom.files import Found, Progress, find_frames
+from monai_ctseg.io.dicom.files import Found, find_frames
 from monai_ctseg.io.dicom.frame import REPAIRS, Frame
 from monai_ctseg.io.dicom.geometry import (
     SAME_POSITION_MM,
@@ -29,6 +29,7 @@ from monai_ctseg.io.dicom.geometry import (
     same_plane,
 )
 from monai_ctseg.io.dicom.pixels import hu_volume, stored_values
+from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Scan
 
 LONGEST_NAME = 200
