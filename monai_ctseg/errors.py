@@ -15,13 +15,24 @@ CtsegError
 ├── BundleError            a bundle or its weights that cannot be used
 ├── MeasurementsError      a table of measurements that cannot be used
 ├── ProtocolError          a study's protocol, sheet or key that cannot be used
-└── OutputError            a place where nothing can be written
+├── OutputError            a place where nothing can be written
+└── MissingExtra           a command whose optional packages are not installed
 
 Each message is one line: what was found, where, and what to do about it.
 The command line prints that line and exits with 1.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+EXTRAS = {
+    "simulation": ("spekpy", "xraydb"),
+    "agreement": ("jinja2", "statsmodels"),
+    "export": ("onnx", "onnxscript"),
+}
+"""The modules that each extra installs, as pyproject.toml lists them."""
 
 
 class CtsegError(Exception):
@@ -90,6 +101,32 @@ class ProtocolError(CtsegError):
 
 class OutputError(CtsegError):
     """A place where nothing can be written."""
+
+
+class MissingExtra(CtsegError):
+    """A command whose optional packages are not installed."""
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Turn a missing module of an extra into one line that says what to install.
+
+    Args:
+        extra: a key of `EXTRAS`. Imports of its modules go inside the `with` block.
+
+    Raises:
+        MissingExtra: a module of this extra is not installed. Other import errors pass through.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in EXTRAS[extra]:
+            raise
+        raise MissingExtra(
+            f"this needs the extra '{extra}', which is not installed (there is no module {missing}): "
+            f'pip install "monai_ctseg[{extra}]"'
+        ) from error
 
 
 def plural(count: int, noun: str) -> str:
