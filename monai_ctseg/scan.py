@@ -14,6 +14,8 @@ from monai_ctseg.grid import Grid
 
 HUArray: TypeAlias = npt.NDArray[np.int16] | npt.NDArray[np.float32]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
+Box: TypeAlias = tuple[slice, slice, slice]
+"""Voxels from start to stop along i, j and k."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,39 @@ class Mask:
     def volume_mm3(self) -> float:
         """Volume of the voxels set, in cubic millimetres."""
         return self.count * self.grid.voxel_mm3
+
+
+def bounding_box(voxels: BoolArray, within: Box | None = None) -> Box | None:
+    """The smallest box that holds all set voxels.
+
+    Args:
+        voxels: [i, j, k].
+        within: where to look; None: everywhere.
+
+    Returns:
+        The box in indices of `voxels`; None where nothing is set.
+
+    """
+    part = voxels if within is None else voxels[within]
+    slices = np.flatnonzero(part.any(axis=(0, 1)))
+    if not slices.size:
+        return None
+    plane = np.asarray(part[:, :, slices[0] : slices[-1] + 1].any(axis=2))
+    lines = (np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0)), slices)
+    first = (0, 0, 0) if within is None else [side.start for side in within]
+    i, j, k = (slice(int(o + line[0]), int(o + line[-1]) + 1) for o, line in zip(first, lines, strict=True))
+    return i, j, k
+
+
+def surface_voxels(voxels: BoolArray) -> BoolArray:
+    """Set voxels with a face neighbour (of six) that is not set or lies beyond the array; of the shape of `voxels`."""
+    inner = voxels.copy(order="K")
+    for axis in range(3):
+        into, whole = np.moveaxis(inner, axis, 0), np.moveaxis(voxels, axis, 0)
+        into[1:] &= whole[:-1]
+        into[:-1] &= whole[1:]
+        into[[0, -1]] = False
+    return np.asarray(voxels & ~inner)
 
 
 def voxels_sha256(scan: Scan) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from monai_ctseg.grid import FloatArray, Grid
-from monai_ctseg.scan import BoolArray, Mask
+from monai_ctseg.scan import BoolArray, Mask, bounding_box, surface_voxels
 
 
 @dataclass(frozen=True)
@@ -90,30 +90,9 @@ def _surface_distances(predicted: Mask, truth: Mask) -> tuple[float | None, floa
 
 def _surface_lps(voxels: BoolArray, grid: Grid) -> FloatArray:
     """Centres of the surface voxels, (n, 3) mm in LPS; searched in the mask's own box, for speed."""
-    box = _box(voxels)
+    box = bounding_box(voxels)
     if box is None:
         return np.empty((0, 3))
     # Slice by slice in memory: scans are Fortran-ordered.
-    surface = np.argwhere(_surface(np.ascontiguousarray(voxels[box].T)))[:, ::-1]
+    surface = np.argwhere(surface_voxels(np.ascontiguousarray(voxels[box].T)))[:, ::-1]
     return grid.to_lps(surface + [s.start for s in box])
-
-
-def _box(voxels: BoolArray) -> tuple[slice, slice, slice] | None:
-    """The smallest box around what is set; None where nothing is."""
-    k = np.flatnonzero(np.any(voxels, axis=(0, 1)))
-    if not k.size:
-        return None
-    flat = np.any(voxels[:, :, k[0] : k[-1] + 1], axis=2)
-    i, j = np.flatnonzero(np.any(flat, axis=1)), np.flatnonzero(np.any(flat, axis=0))
-    return slice(i[0], i[-1] + 1), slice(j[0], j[-1] + 1), slice(k[0], k[-1] + 1)
-
-
-def _surface(inside: BoolArray) -> BoolArray:
-    """The voxels with a face neighbour that is not set, or not in the volume."""
-    deep = inside.copy()
-    for axis in range(3):
-        view, whole = np.moveaxis(deep, axis, 0), np.moveaxis(inside, axis, 0)
-        view[1:] &= whole[:-1]
-        view[:-1] &= whole[1:]
-        view[[0, -1]] = False
-    return np.asarray(inside & ~deep)

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_ctseg.grid import FloatArray, Grid
-from monai_ctseg.scan import BoolArray, HUArray
+from monai_ctseg.scan import BoolArray, Box, HUArray, bounding_box
 from monai_ctseg.segmentation.body import Body
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
-Box: TypeAlias = tuple[slice, slice, slice]
+ONE_VOXEL: Box = (slice(0, 1), slice(0, 1), slice(0, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Pieces:
     @classmethod
     def of(cls, mask: BoolArray) -> Pieces:
         """Label `mask` [i, j, k]."""
-        box = _box(mask)
+        box = bounding_box(mask) or ONE_VOXEL
         labels = cc3d.connected_components(mask[box], connectivity=26, out_dtype=np.uint32)
         return cls(labels, (box[0].start, box[1].start, box[2].start))
 
@@ -98,11 +98,3 @@ class Pieces:
             i, j = np.nonzero(self.labels[:, :, n])
             if len(i):
                 yield n + self.origin[2], (i + self.origin[0], j + self.origin[1]), self.labels[i, j, n]
-
-
-def _box(mask: BoolArray) -> Box:
-    """The smallest box that holds the mask; one voxel where the mask is empty."""
-    plane = np.asarray(mask.any(axis=2))
-    lines = (plane.any(axis=1), plane.any(axis=0), mask.any(axis=(0, 1)))
-    i, j, k = (np.flatnonzero(line)[[0, -1]].tolist() if line.any() else [0, 0] for line in lines)
-    return slice(i[0], i[1] + 1), slice(j[0], j[1] + 1), slice(k[0], k[1] + 1)

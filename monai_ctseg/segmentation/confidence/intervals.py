@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.spatial import KDTree
 
 from monai_ctseg.grid import FloatArray, Grid
-from monai_ctseg.scan import BoolArray
+from monai_ctseg.scan import BoolArray, surface_voxels
 from monai_ctseg.segmentation.components import Pieces
 
 Probability: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.floating[Any]]
@@ -144,7 +144,7 @@ def _nearest(
     """The label of the nearest piece within `reach` of each voxel, 0 without one; `around`: slices to look at."""
     first, last = (min(max(k - pieces.origin[2], 0), pieces.labels.shape[2]) for k in around)
     labels = pieces.labels[:, :, first:last]
-    surface = np.nonzero(_surface(labels > 0))
+    surface = np.nonzero(surface_voxels(labels > 0))
     if not len(surface[0]):
         return np.zeros(len(voxels[0]), dtype=np.int64)
     place = np.transpose(surface) + np.array([pieces.origin[0], pieces.origin[1], pieces.origin[2] + first])
@@ -152,17 +152,6 @@ def _nearest(
     _, nearest = tree.query(grid.to_lps(np.transpose(voxels)), distance_upper_bound=reach)
     known = np.append(labels[surface].astype(np.int64), 0)  # the tree names its size where nothing is near
     return np.asarray(known[nearest])
-
-
-def _surface(solid: BoolArray) -> BoolArray:
-    """Set voxels with a neighbour across a face that is not set, or beyond the array."""
-    inner = solid.copy()
-    for axis in range(3):
-        into, shown = np.moveaxis(inner, axis, 0), np.moveaxis(solid, axis, 0)
-        into[1:] &= shown[:-1]
-        into[:-1] &= shown[1:]
-        into[0] = into[-1] = False
-    return solid & ~inner
 
 
 def unit(probability: Probability) -> float:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import numpy as np
 
-from monai_ctseg.scan import BoolArray
-
-Box: TypeAlias = tuple[slice, slice, slice]
+from monai_ctseg.scan import BoolArray, Box, bounding_box
 
 LARGEST = 150_000
 """Voxels of a box; larger ones are divided, which also drops the empty corners of oblique implants."""
@@ -23,7 +20,7 @@ def boxes_around(seeds: BoolArray) -> Iterator[Box]:
 
 
 def _divide(seeds: BoolArray, box: Box) -> Iterator[Box]:
-    inner = _shrink(seeds, box)
+    inner = bounding_box(seeds, box)
     if inner is None:
         return
     sides = [s.stop - s.start for s in inner]
@@ -35,17 +32,6 @@ def _divide(seeds: BoolArray, box: Box) -> Iterator[Box]:
     for part in (slice(inner[axis].start, middle), slice(middle, inner[axis].stop)):
         i, j, k = (part if n == axis else side for n, side in enumerate(inner))
         yield from _divide(seeds, (i, j, k))
-
-
-def _shrink(seeds: BoolArray, box: Box) -> Box | None:
-    part: BoolArray = seeds[box]
-    plane = np.asarray(part.any(axis=2))
-    lines = (plane.any(axis=1), plane.any(axis=0), part.any(axis=(0, 1)))
-    if not lines[0].any():
-        return None
-    ends = [np.flatnonzero(line)[[0, -1]] for line in lines]
-    i, j, k = (slice(int(s.start + a), int(s.start + b) + 1) for s, (a, b) in zip(box, ends, strict=True))
-    return i, j, k
 
 
 def grow(box: Box, margin: tuple[int, ...], shape: tuple[int, ...]) -> Box:

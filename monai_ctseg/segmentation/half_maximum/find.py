@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from monai_ctseg.scan import BoolArray, Mask, Scan
+from monai_ctseg.scan import BoolArray, Box, Mask, Scan
 from monai_ctseg.segmentation.components import Pieces
-from monai_ctseg.segmentation.half_maximum.boxes import Box, boxes_around, grow
+from monai_ctseg.segmentation.half_maximum.boxes import boxes_around, grow
 from monai_ctseg.segmentation.half_maximum.edges import STREAK_MM, Edges, find_edges
 from monai_ctseg.segmentation.half_maximum.ridges import Floats, Ints
 from monai_ctseg.segmentation.half_maximum.saturated import find_plateaus
