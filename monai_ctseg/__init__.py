@@ -2,7 +2,8 @@
 
 >>> from monai_ctseg import read_scan, scan_stats, find_metal, predict
 
-`predict` and `train` import torch when they are first asked for; the others never do.
+Each name is imported when it is first asked for, so that `import monai_ctseg` costs nothing;
+only `predict` and `train` import torch.
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from monai_ctseg.errors import CtsegError
-from monai_ctseg.grid import Grid
-from monai_ctseg.io.read import read_scan
-from monai_ctseg.metrics.overlap import compare_masks
-from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.segmentation.threshold import find_metal
-from monai_ctseg.stats import scan_stats
-
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from monai_ctseg.errors import CtsegError
+    from monai_ctseg.grid import Grid
+    from monai_ctseg.io.read import read_scan
+    from monai_ctseg.metrics.overlap import compare_masks
     from monai_ctseg.networks.predict import predict
     from monai_ctseg.networks.train import train
+    from monai_ctseg.scan import Mask, Scan
+    from monai_ctseg.segmentation.threshold import find_metal
+    from monai_ctseg.stats import scan_stats
 
 __all__ = [
     "CtsegError",
@@ -37,10 +37,28 @@ __all__ = [
     "train",
 ]
 
-_LAZY = {"predict": "monai_ctseg.networks.predict", "train": "monai_ctseg.networks.train"}
+_HOMES = {
+    "CtsegError": "errors",
+    "Grid": "grid",
+    "Mask": "scan",
+    "Scan": "scan",
+    "compare_masks": "metrics.overlap",
+    "find_metal": "segmentation.threshold",
+    "predict": "networks.predict",
+    "read_scan": "io.read",
+    "scan_stats": "stats",
+    "train": "networks.train",
+}
+"""The module of each public name."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _HOMES.keys())

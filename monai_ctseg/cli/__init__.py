@@ -14,25 +14,13 @@ from collections.abc import Sequence
 
 import typer
 
-from monai_ctseg.cli.agreement import register as register_agreement
-from monai_ctseg.cli.bundles import register as register_bundles
+from monai_ctseg.cli.commands import Commands
 from monai_ctseg.cli.console import INTERRUPTED, options, refuse
-from monai_ctseg.cli.demo import register as register_demo
-from monai_ctseg.cli.evaluate import register as register_evaluate
-from monai_ctseg.cli.infer import register as register_infer
-from monai_ctseg.cli.labels import register as register_labels
-from monai_ctseg.cli.measure import register as register_measure
-from monai_ctseg.cli.phantom import register as register_phantom
-from monai_ctseg.cli.prepare import register as register_prepare
-from monai_ctseg.cli.series import register as register_series
-from monai_ctseg.cli.simulate import register as register_simulate
-from monai_ctseg.cli.stats import register as register_stats
-from monai_ctseg.cli.study import register as register_study
-from monai_ctseg.cli.train import register as register_train
 from monai_ctseg.errors import AmbiguousScan, CtsegError
 
 app = typer.Typer(
     name="monai-ctseg",
+    cls=Commands,
     help="Finds metal in CT scans: statistics, metal masks, and U-Nets trained on them. Not a medical device.",
     no_args_is_help=True,
     add_completion=False,
@@ -40,23 +28,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.callback()(options)
-for register in (
-    register_series,
-    register_stats,
-    register_labels,
-    register_prepare,
-    register_train,
-    register_infer,
-    register_evaluate,
-    register_bundles,
-    register_measure,
-    register_agreement,
-    register_study,
-    register_phantom,
-    register_simulate,
-    register_demo,
-):
-    register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

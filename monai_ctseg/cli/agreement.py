@@ -58,14 +58,12 @@ class Plan:
     statements: Mapping[str, str] = field(default_factory=dict)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        epilog="Example:  monai-ctseg agreement readings.csv -o agreement --reference clinician "
-        "--acceptable-difference 2"
-    )(agreement)
+app = typer.Typer()
 
 
+@app.command(
+    epilog="Example:  monai-ctseg agreement readings.csv -o agreement --reference clinician --acceptable-difference 2"
+)
 def agreement(
     measurements: Annotated[
         list[Path],

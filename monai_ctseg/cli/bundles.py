@@ -11,12 +11,10 @@ import typer
 from monai_ctseg.bundles import BundleFacts, describe_bundle, installed_bundles
 from monai_ctseg.cli.console import JsonOption, print_facts, print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example:  monai-ctseg bundles --json")(bundles)
+app = typer.Typer()
 
 
+@app.command(epilog="Example:  monai-ctseg bundles --json")
 def bundles(as_json: JsonOption = False) -> None:
     """List the bundles that --bundle takes by name: version, spacing, HU window, weights and measured figures.
 

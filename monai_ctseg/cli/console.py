@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from monai_ctseg import __version__
-from monai_ctseg.io.read import read_scan
-from monai_ctseg.parallel import Progress as Report
-from monai_ctseg.scan import Scan
+
+if TYPE_CHECKING:
+    from monai_ctseg.parallel import Progress
+    from monai_ctseg.scan import Scan
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
-
-_err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 ScanArgument = Annotated[
     Path,
@@ -79,26 +78,36 @@ def options(
 
 def refuse(message: str, *, table: str = "") -> None:
     """One line of refusal, and the table of choices behind it."""
-    _err.print(f"monai-ctseg: {' '.join(message.split())}", style="red")
+    _say(f"monai-ctseg: {' '.join(message.split())}", "red")
     if table:
-        _err.print(table)
+        typer.echo(table, err=True)
 
 
 def warn(message: str) -> None:
     """One line that the user should not miss."""
-    _err.print(f"note: {' '.join(message.split())}", style="yellow")
+    _say(f"note: {' '.join(message.split())}", "yellow")
+
+
+def _say(line: str, colour: str) -> None:
+    typer.secho(line, err=True, fg=None if os.environ.get("NO_COLOR") else colour)
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Report]:
+def progress(what: str) -> Iterator[Progress]:
     """A bar on stderr, where that is a terminal; yields a callback (done, of). It pulses until the first call."""
+    if not sys.stderr.isatty():
+        yield lambda done, of: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)
 
@@ -112,6 +121,8 @@ def training_progress() -> Iterator[Callable[[int, int, float], None]]:
 
 def load(place: Path, series: str | None, *, say_notes: bool = True) -> Scan:
     """Read a scan under a progress bar, and say what was repaired or left out."""
+    from monai_ctseg.io.read import read_scan
+
     with progress("reading") as callback:
         scan = read_scan(place, series=series, progress=callback)
     for note in scan.notes if say_notes else ():

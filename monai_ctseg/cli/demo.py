@@ -17,11 +17,10 @@ STEPS = 40
 SIMULATED = ("--kind", "hip_screw", "--seed", "4", "--size", "256", "--pixel", "1.5", "--count", "40", "--slice", "2.5")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example:  monai-ctseg demo -o demo     or     monai-ctseg demo ~/scans/hip -o demo")(demo)
+app = typer.Typer()
 
 
+@app.command(epilog="Example:  monai-ctseg demo -o demo     or     monai-ctseg demo ~/scans/hip -o demo")
 def demo(
     context: typer.Context,
     output: OutputOption,

@@ -29,13 +29,10 @@ class Section(StrEnum):
     training = "training"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example:  monai-ctseg evaluate hip_run/dataset.json -o hip_scores --weights hip_run/model.pt")(
-        evaluate
-    )
+app = typer.Typer()
 
 
+@app.command(epilog="Example:  monai-ctseg evaluate hip_run/dataset.json -o hip_scores --weights hip_run/model.pt")
 def evaluate(
     predicted: Annotated[
         Path,

@@ -67,11 +67,10 @@ class Found:
     intensity: str
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example:  monai-ctseg infer ~/scans/hip -o hip_predicted")(infer)
+app = typer.Typer()
 
 
+@app.command(epilog="Example:  monai-ctseg infer ~/scans/hip -o hip_predicted")
 def infer(
     scans: Annotated[
         list[Path],

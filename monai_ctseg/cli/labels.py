@@ -35,11 +35,10 @@ class Method(StrEnum):
     half_maximum = "half-maximum"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example:  monai-ctseg labels ~/scans/hip -o hip_metal --threshold 3000")(labels)
+app = typer.Typer()
 
 
+@app.command(epilog="Example:  monai-ctseg labels ~/scans/hip -o hip_metal --threshold 3000")
 def labels(
     scan: ScanArgument,
     output: OutputOption,

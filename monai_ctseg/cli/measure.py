@@ -32,11 +32,10 @@ FORMULA = "=+-@"
 """What spreadsheets take for the beginning of a formula."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example:  monai-ctseg measure ~/scans/hip --subject HIP-001 -o measured/HIP-001")(measure)
+app = typer.Typer()
 
 
+@app.command(epilog="Example:  monai-ctseg measure ~/scans/hip --subject HIP-001 -o measured/HIP-001")
 def measure(
     scan: ScanArgument,
     output: Annotated[

@@ -12,12 +12,10 @@ from monai_ctseg.io.nifti import write_mask
 from monai_ctseg.output import new_folder, write_run
 from monai_ctseg.simulation.phantom import Phantom, make_phantom
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example:  monai-ctseg phantom -o phantom --seed 3")(phantom)
+app = typer.Typer()
 
 
+@app.command(epilog="Example:  monai-ctseg phantom -o phantom --seed 3")
 def phantom(
     output: OutputOption,
     seed: Annotated[int, typer.Option(min=0, help="Chooses size, pose, side, screws and noise.")] = 0,

@@ -23,11 +23,10 @@ from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
 LISTED = 20
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example:  monai-ctseg prepare ~/scans ~/more/scan.nii.gz -o cohort --jobs 4")(prepare)
+app = typer.Typer()
 
 
+@app.command(epilog="Example:  monai-ctseg prepare ~/scans ~/more/scan.nii.gz -o cohort --jobs 4")
 def prepare(
     places: Annotated[
         list[Path],

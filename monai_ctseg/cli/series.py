@@ -12,12 +12,10 @@ from monai_ctseg.cli.console import JsonOption, print_json, progress, warn
 from monai_ctseg.errors import NoScanFound
 from monai_ctseg.io.dicom import find_stacks, series_rows, series_table
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example:  monai-ctseg series ~/scans/hip")(series)
+app = typer.Typer()
 
 
+@app.command(epilog="Example:  monai-ctseg series ~/scans/hip")
 def series(
     folder: Annotated[
         Path, typer.Argument(help="A folder of DICOM files, searched with the folders in it.", show_default=False)

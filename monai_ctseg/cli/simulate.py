@@ -39,16 +39,14 @@ MOST_SLICES = 2000
 FEW_VOXELS = 10
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    example = (
-        "Example:  monai-ctseg simulate -o hip --kind total_hip --seed 3     "
-        "monai-ctseg simulate -o screw --body ~/scans/native_hip --kind plate     "
-        "monai-ctseg simulate -o cohort --cases 100"
-    )
-    app.command(epilog=example)(simulate)
+app = typer.Typer()
 
 
+@app.command(
+    epilog="Example:  monai-ctseg simulate -o hip --kind total_hip --seed 3     "
+    "monai-ctseg simulate -o screw --body ~/scans/native_hip --kind plate     "
+    "monai-ctseg simulate -o cohort --cases 100"
+)
 def simulate(
     output: OutputOption,
     kind: Annotated[

@@ -25,11 +25,10 @@ from monai_ctseg.stats import ScanStats, scan_stats, write_csv
 PICTURES = (".png", ".svg", ".pdf")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example:  monai-ctseg stats ~/scans/hip --plot hip.png --csv hip.csv")(stats)
+app = typer.Typer()
 
 
+@app.command(epilog="Example:  monai-ctseg stats ~/scans/hip --plot hip.png --csv hip.csv")
 def stats(
     scan: ScanArgument,
     series: SeriesOption = None,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from monai_ctseg.agreement.study.plan import Plan
     from monai_ctseg.agreement.study.protocol import StudyProtocol
 
-study_app = typer.Typer(
+app = typer.Typer(
     help="Run a validation study: plan it, make blind reader sheets, analyse what comes back.", no_args_is_help=True
 )
 
@@ -44,12 +44,7 @@ class Images(StrEnum):
     copy = "copy"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(study_app, name="study")
-
-
-@study_app.command(epilog="Example:  monai-ctseg study plan -o protocol.yaml --acceptable-difference 2")
+@app.command(epilog="Example:  monai-ctseg study plan -o protocol.yaml --acceptable-difference 2")
 def plan(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The protocol to write, YAML.", show_default=False)
@@ -115,7 +110,7 @@ def plan(
         print_facts(_plan_facts(output, protocol, planned))
 
 
-@study_app.command(epilog="Example:  monai-ctseg study sheet protocol.yaml cases.csv -o hips --images link")
+@app.command(epilog="Example:  monai-ctseg study sheet protocol.yaml cases.csv -o hips --images link")
 def sheet(
     protocol: Annotated[Path, typer.Argument(metavar="PROTOCOL", help="What `study plan` wrote, edited.")],
     cases: Annotated[
@@ -175,7 +170,7 @@ def sheet(
     )
 
 
-@study_app.command(epilog="Example:  monai-ctseg study analyse hips filled/*.csv measurements.csv -o result")
+@app.command(epilog="Example:  monai-ctseg study analyse hips filled/*.csv measurements.csv -o result")
 def analyse(
     study: Annotated[Path, typer.Argument(metavar="STUDY_FOLDER", help="What `study sheet` wrote.")],
     measurements: Annotated[

@@ -46,11 +46,10 @@ class Split(StrEnum):
     patients = "patients"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example:  monai-ctseg train ~/scans/hip -o hip_run --split blocks --epochs 12")(train)
+app = typer.Typer()
 
 
+@app.command(epilog="Example:  monai-ctseg train ~/scans/hip -o hip_run --split blocks --epochs 12")
 def train(
     scans: Annotated[
         list[Path],

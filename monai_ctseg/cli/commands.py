@@ -1,0 +1,110 @@
+"""The table of commands, and the group that imports a command's module when the command is called.
+
+A command named NAME is defined in `monai_ctseg/cli/NAME.py`, in a Typer instance named `app`.
+A module with several commands becomes a group of its own.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+
+class Entry(NamedTuple):
+    """A command as the list in `--help` shows it; `help` is the first sentence of its own help."""
+
+    name: str
+    panel: str
+    help: str
+
+
+SCANS, NETWORKS, SIMULATION, HIPS = "Scans", "Networks", "Simulation", "Hips and agreement"
+
+COMMANDS = (
+    Entry(
+        "series",
+        SCANS,
+        "List the CT series in a folder: name, number, description, slices, matrix, spacing, orientation.",
+    ),
+    Entry(
+        "stats",
+        SCANS,
+        "Measure a scan: intensities, centre in scanner coordinates, geometry, saturation, and what was repaired.",
+    ),
+    Entry("labels", SCANS, "Find metal by threshold, inside the body, and write masks with an account of every piece."),
+    Entry(
+        "infer", NETWORKS, "Segment whole scans by a bundle's network, inside the body, and write what `labels` writes."
+    ),
+    Entry("evaluate", NETWORKS, "Compare masks on one grid, or a bundle's network with the truth of a dataset."),
+    Entry(
+        "prepare",
+        NETWORKS,
+        "Make image/label pairs and dataset.json of every CT series in any number of places, for `train`.",
+    ),
+    Entry("train", NETWORKS, "Train a bundle's U-Net and validate it on slices or patients that it never sees."),
+    Entry(
+        "bundles",
+        NETWORKS,
+        "List the bundles that --bundle takes by name: version, spacing, HU window, weights and measured figures.",
+    ),
+    Entry(
+        "simulate",
+        SIMULATION,
+        "Simulate a CT of a body with metal in it, and write it as a DICOM series with its true mask.",
+    ),
+    Entry(
+        "phantom", SIMULATION, "Write a drawn CT of two thighs with a hip screw as a DICOM series, and its true mask."
+    ),
+    Entry(
+        "demo",
+        SIMULATION,
+        "Show the whole path: simulated CT or your scan, statistics, labels, segmentation, a short training, Dice.",
+    ),
+    Entry("measure", HIPS, "Measure hips, native or replaced: heads, sockets, cups, stem, with intervals, or why not."),
+    Entry(
+        "agreement",
+        HIPS,
+        "Say how well two methods agree that measured the same hips, and write a report in the order of GRRAS.",
+    ),
+    Entry("study", HIPS, "Run a validation study: plan it, make blind reader sheets, analyse what comes back."),
+)
+
+
+class Commands(TyperGroup):
+    """Lists the table's commands without importing them; imports one when it is called."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.commands = {
+            entry.name: TyperCommand(entry.name, help=entry.help, rich_help_panel=entry.panel) for entry in COMMANDS
+        }
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first argument names, loaded; also asked when a shell completes its options."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and load_command(name or ""), rest
+
+
+def load_command(name: str) -> TyperCommand | TyperGroup:
+    """Import a command.
+
+    Args:
+        name: one of the table's names.
+
+    Returns:
+        The command, or the group where its module has several, ready to be called or documented.
+    """
+    group = get_group(import_module(f"monai_ctseg.cli.{name}").app)
+    loaded: Any = group.commands.get(name, group)
+    loaded.name = name
+    for command in (loaded, *getattr(loaded, "commands", {}).values()):
+        command.help = _flowing(command.help or "")
+    return loaded  # type: ignore[no-any-return]
+
+
+def _flowing(text: str) -> str:
+    """Each paragraph on one line, so that it is wrapped where the terminal ends."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
