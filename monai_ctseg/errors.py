@@ -15,7 +15,7 @@ CtsegError
 ├── BundleError            a bundle or its weights that cannot be used
 ├── MeasurementsError      a table of measurements that cannot be used
 ├── ProtocolError          a study's protocol, sheet or key that cannot be used
-├── OutputError            a place where nothing can be written
+├── OutputError            a path where nothing can be written
 └── MissingExtra           a command whose optional packages are not installed
 
 Each message is one line: what was found, where, and what to do about it.
@@ -24,8 +24,10 @@ The command line prints that line and exits with 1.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 EXTRAS = {
     "simulation": ("spekpy", "xraydb"),
@@ -44,7 +46,7 @@ class ScanError(CtsegError):
 
 
 class NoScanFound(ScanError):
-    """Nothing in this place is a CT slice or a NIfTI volume."""
+    """Nothing there is a CT slice or a NIfTI volume."""
 
 
 class NotCT(ScanError):
@@ -100,7 +102,7 @@ class ProtocolError(CtsegError):
 
 
 class OutputError(CtsegError):
-    """A place where nothing can be written."""
+    """A path where nothing can be written: it is in use, the disk is full, or rights are missing."""
 
 
 class MissingExtra(CtsegError):
@@ -136,3 +138,42 @@ def plural(count: int, noun: str) -> str:
     ('1 voxel', '2,000 voxels')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+_ADVICE = {
+    errno.ENOSPC: "make room, or name another path",
+    errno.EDQUOT: "make room, or name another path",
+    errno.EACCES: "change its permissions, or name another path",
+    errno.EPERM: "change its permissions, or name another path",
+    errno.EROFS: "name another path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+def output_error(error: OSError, where: Path | str, *, advice: str = "") -> OutputError:
+    """The one mapping of the system's errors on writing (full disk, missing rights, too long name) to a refusal.
+
+    Args:
+        error: What the system raised.
+        where: The file or folder that could not be written, or words for it.
+        advice: What to do about it; by default it depends on the error.
+
+    Returns:
+        The refusal, to be raised.
+    """
+    advice = advice or _ADVICE.get(error.errno or 0, "name another path")
+    return OutputError(f"{where}: cannot be written ({error.strerror or error}); {advice}")
+
+
+@contextmanager
+def writing_errors(where: Path | str, *, advice: str = "") -> Iterator[None]:
+    """Raise `output_error` for any OSError in the block; with `advice`, also in place of an `output_error` of it."""
+    try:
+        yield
+    except OSError as error:
+        raise output_error(error, where, advice=advice) from error
+    except OutputError as error:
+        cause = error.__cause__
+        if not advice or not isinstance(cause, OSError):
+            raise
+        raise output_error(cause, where, advice=advice) from cause

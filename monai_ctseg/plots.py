@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import binary_erosion
 
+from monai_ctseg.output.figures import figure_style, new_figure, save_figure
 from monai_ctseg.scan import BoolArray
 from monai_ctseg.stats import ScanStats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 METAL_HU = 3000.0
 WINDOW_HU = (-200.0, 1500.0)
@@ -45,13 +44,14 @@ class SheetSlice:
     aspect: float = 1.0
 
 
+@figure_style()
 def plot_stats(stats: ScanStats, path: str | Path) -> None:
     """Draw the maximum and the mean intensity of each slice over its position, with the 3000 HU line.
 
     Two panels, because the maximum of metal would flatten the mean. Raises OSError where `path` cannot be written,
     ValueError where its ending names no picture format.
     """
-    figure = _figure(9.0, 6.5)
+    figure = new_figure(9.0, 6.5)
     upper, lower = figure.subplots(2, 1, sharex=True)
     position = [s.position_mm for s in stats.slices]
     upper.plot(position, [s.maximum_hu for s in stats.slices], color="#1565c0", **_markers(len(position)))
@@ -68,9 +68,10 @@ def plot_stats(stats: ScanStats, path: str | Path) -> None:
         axes.grid(color="#e0e0e0", linewidth=0.7)
         axes.spines[["top", "right"]].set_visible(False)
     figure.align_ylabels([upper, lower])
-    figure.savefig(path, dpi=130)
+    save_figure(figure, path, dpi=130)
 
 
+@figure_style()
 def plot_overview(
     hu: Sequence[npt.NDArray[Any]] | npt.NDArray[Any],
     truth: Sequence[npt.NDArray[Any]] | npt.NDArray[Any],
@@ -91,7 +92,7 @@ def plot_overview(
     truth, predicted = ([np.asarray(mask, dtype=bool) for mask in masks] for masks in (truth, predicted))
     cut = _surroundings([*truth, *predicted])
     tall, wide = np.asarray(hu[0])[cut].shape
-    figure = _figure(6.4 * pairs, (3.1 * tall / wide + 0.3) * rows + 0.5)
+    figure = new_figure(6.4 * pairs, (3.1 * tall / wide + 0.3) * rows + 0.5)
     grid = figure.subplots(rows, 2 * pairs, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -103,9 +104,10 @@ def plot_overview(
         _draw(axes[1], image[cut], right[cut], PREDICTED_COLOR, title)
     low, high = WINDOW_HU
     figure.suptitle(f"Truth at left, prediction at right; CT window {low:.0f} to {high:.0f} HU", fontsize=11)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
+@figure_style()
 def plot_sheet(slices: Sequence[SheetSlice], path: str | Path, *, title: str) -> None:
     """Draw slices of any size twice, cut to the surroundings of their masks: truth outlined at left, prediction right.
 
@@ -115,7 +117,7 @@ def plot_sheet(slices: Sequence[SheetSlice], path: str | Path, *, title: str) ->
         raise ValueError("no slices to draw")
     pairs = 2 if len(slices) > 1 else 1
     rows = -(-len(slices) // pairs)
-    figure = _figure(6.8 * pairs, 3.75 * rows + 0.5)
+    figure = new_figure(6.8 * pairs, 3.75 * rows + 0.5)
     grid = figure.subplots(rows, 2 * pairs, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -128,17 +130,7 @@ def plot_sheet(slices: Sequence[SheetSlice], path: str | Path, *, title: str) ->
         note = "\n" + shown.predicted_note
         _draw(right, image, _outline(shown.predicted)[cut], PREDICTED_COLOR, note, aspect=shown.aspect)
     figure.suptitle(title, fontsize=11)
-    figure.savefig(path, dpi=110)
-
-
-def _figure(width: float, height: float) -> Figure:
-    """A figure that belongs to no display and that nobody has to close."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    save_figure(figure, path)
 
 
 def _markers(points: int) -> dict[str, Any]:
@@ -168,7 +160,9 @@ def shorten(name: str, length: int) -> str:
 
 def _outline(mask: BoolArray) -> BoolArray:
     """The pixels of a mask [row, column] with a side neighbour outside it."""
-    return np.asarray(mask & ~binary_erosion(mask))
+    padded = np.pad(mask, 1)
+    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return np.asarray(mask & ~inside)
 
 
 def _draw(axes: Axes, image: npt.NDArray[Any], mask: BoolArray, color: str, title: str, *, aspect: float = 1.0) -> None:

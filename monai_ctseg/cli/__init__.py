@@ -16,7 +16,7 @@ import typer
 
 from monai_ctseg.cli.commands import Commands
 from monai_ctseg.cli.console import INTERRUPTED, options, refuse
-from monai_ctseg.errors import AmbiguousScan, CtsegError
+from monai_ctseg.errors import AmbiguousScan, CtsegError, output_error
 
 app = typer.Typer(
     name="monai-ctseg",
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        refuse(f"the output cannot be written ({error.strerror or error})")
+        refuse(str(output_error(error, "the output")))
         sys.exit(1)
     except Exception:
         traceback.print_exc()

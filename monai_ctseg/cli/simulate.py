@@ -23,7 +23,7 @@ from monai_ctseg.cli.console import (
     progress,
     warn,
 )
-from monai_ctseg.output import lasting_folder, new_folder, write_run
+from monai_ctseg.output import new_folder, resumable_folder, write_run
 from monai_ctseg.parallel import choose_jobs
 from monai_ctseg.scan import provenance
 from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
@@ -347,7 +347,7 @@ def _simulate_many(
 
     start = perf_counter()
     options = {"command": "simulate", "cases": cases, "seed": seed, "wish": repr(wish)}
-    with lasting_folder(output, writes=WRITES, keep="facts", options=options, overwrite=overwrite) as folder:
+    with resumable_folder(output, writes=WRITES, keep="facts", options=options, overwrite=overwrite) as folder:
         with progress("simulating") as callback:
             dataset = simulate_cohort(folder, cases=cases, seed=seed, wish=wish, jobs=jobs, progress=callback)
         write_run(folder, "simulate", {**options, "wish": asdict(wish)}, seconds={"all": perf_counter() - start})

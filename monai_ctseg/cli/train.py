@@ -26,7 +26,7 @@ from monai_ctseg.cli.console import (
     training_progress,
     warn,
 )
-from monai_ctseg.output import file_sha256, lasting_folder, write_run
+from monai_ctseg.output import file_sha256, resumable_folder, write_run
 from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 _FILES = ("dataset.json", "model.pt", "last.pt", "history.csv", "overview.png")
-WRITES = (*_FILES, *(f"{name}.part" for name in (*_FILES, "run.json")), "validation/", "tensorboard/", "cache/")
+WRITES = (*_FILES, "validation/", "tensorboard/", "cache/")
 OWN_OPTIONS = {"max_epochs", "augment", "seed", "threshold_hu", "split", "held_out", "device"}
 
 
@@ -125,7 +125,7 @@ def train(
         _train(scans, output, bundle, label, options)
         return
     named = {"bundle": bundle, "inputs": _fingerprint(scans, label), **options}
-    with lasting_folder(output, writes=WRITES, keep="last.pt", options=named, overwrite=overwrite) as folder:
+    with resumable_folder(output, writes=WRITES, keep="last.pt", options=named, overwrite=overwrite) as folder:
         try:
             with training_progress() as callback:
                 result = _train(scans, folder, bundle, label, options, progress=callback)

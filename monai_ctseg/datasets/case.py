@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from monai_ctseg.datasets.sources import Source
-from monai_ctseg.errors import CtsegError, NotCT, OutputError
+from monai_ctseg.errors import CtsegError, NotCT, OutputError, writing_errors
 from monai_ctseg.io.dicom import find_stacks
 from monai_ctseg.io.nifti import is_nifti, write_mask, write_scan
 from monai_ctseg.io.read import read_scan
@@ -23,6 +23,9 @@ from monai_ctseg.segmentation.threshold import find_metal
 
 PARTS = {"images": ".nii.gz", "labels": ".nii.gz", "audits": ".json"}
 """The folders of a cohort, and how a case's file in each ends."""
+
+RESTART = "make room and start the same command again, or name another path"
+"""Advice where the cohort cannot be written."""
 
 _PICTURE_HU = 255
 
@@ -92,18 +95,13 @@ def _make(scan: Scan, task: Task) -> Made:
     metal = find_metal(scan, threshold_hu=task.threshold_hu)
     voxels = str(source["voxels_sha256"])
     made = Made(f"case_{voxels[:12]}", voxels, metal.mask.count, source)
-    try:
+    with writing_errors("the cases", advice=RESTART):
         files = {part: task.folder / part / (made.name + ending) for part, ending in PARTS.items()}
         for file in files.values():
             file.parent.mkdir(parents=True, exist_ok=True)
         write_scan(scan, files["images"])
         write_mask(metal.mask, files["labels"])
         write_json(files["audits"], {"case": made.name, "source": source, **metal.audit()})
-    except OSError as error:
-        raise OutputError(
-            f"the cases cannot be written ({error.strerror or error}); "
-            "make room and start the same command again, or name another place"
-        ) from error
     return made
 
 

@@ -18,7 +18,7 @@ from monai_ctseg.datasets.case import PARTS, Made
 from monai_ctseg.datasets.dataset_file import FILE_NAME
 from monai_ctseg.errors import OutputError
 from monai_ctseg.output import write_json
-from monai_ctseg.output.atomic import RECORD, TOOL
+from monai_ctseg.output.earlier_run import RECORD, TOOL
 
 COMMAND = "prepare"
 FAILURES = "failures.json"
@@ -61,7 +61,7 @@ class Place:
                 (partial / part / target.name).replace(target)
         shutil.rmtree(partial, ignore_errors=True)
         if whole:
-            _write_whole(record, {"settings": self.settings, "cases": [asdict(case) for case in made]})
+            write_json(record, {"settings": self.settings, "cases": [asdict(case) for case in made]})
 
     def begin(self) -> None:
         """Mark the folder as unfinished; an earlier dataset.json no longer holds."""
@@ -71,7 +71,7 @@ class Place:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         files = [f"{name}/" for name in (*PARTS, DONE, PARTIAL)] + [FILE_NAME, FAILURES]
         marker = {"tool": TOOL, "finished": False, "command": COMMAND, "settings": self.settings, "files": files}
-        _write_whole(self.folder / RECORD, marker)
+        write_json(self.folder / RECORD, marker)
         (self.folder / FILE_NAME).unlink(missing_ok=True)
         self._begun = True
 
@@ -126,10 +126,3 @@ def _remove_others(folder: Path, pattern: str, keep: set[str]) -> None:
     for path in folder.glob(pattern):
         if path.name not in keep:
             path.unlink()
-
-
-def _write_whole(path: Path, content: Mapping[str, Any]) -> None:
-    """JSON that is there whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    write_json(partial, content)
-    partial.replace(path)

@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeAlias
 
 from monai_ctseg.errors import DatasetError, GridMismatch
 from monai_ctseg.io.nifti import read_mask
+from monai_ctseg.output import write_text
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.threshold import find_metal
 
@@ -117,9 +118,7 @@ def write_dataset(dataset: DataSplit, path: Path) -> None:
     }
     content |= {f"num{name.capitalize()}": len(dataset.cases(name)) for name in SECTIONS}
     content |= {name: [_written(case, path.parent) for case in dataset.cases(name)] for name in SECTIONS}
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_text(path, json.dumps(content, indent=1) + "\n")  # ASCII: a path may hold bytes that are not UTF-8
 
 
 def read_dataset(path: Path) -> DataSplit:

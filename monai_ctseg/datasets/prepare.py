@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from monai_ctseg.datasets.case import Made, Outcome, Task, make_cases, with_names
+from monai_ctseg.datasets.case import RESTART, Made, Outcome, Task, make_cases, with_names
 from monai_ctseg.datasets.cohort_folder import COMMAND, FAILURES, PARTIAL, Place
 from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, write_dataset
 from monai_ctseg.datasets.sources import Source, group_sources, list_files, look_at_all
 from monai_ctseg.datasets.split import SHARE, Facts, group_patients, split_patients
-from monai_ctseg.errors import DatasetError, NoScanFound, OutputError
-from monai_ctseg.output import alone, write_json, write_run
+from monai_ctseg.errors import DatasetError, NoScanFound, writing_errors
+from monai_ctseg.output import locked, write_json, write_run
 from monai_ctseg.parallel import Progress, choose_jobs, cores, run_in_order, version_of
 from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
 
@@ -83,10 +82,10 @@ def prepare_cohort(
     if not (validation >= 0 and test >= 0 and validation + test < 1):
         raise DatasetError(f"shares of {validation:g} for validation and {test:g} for test leave nothing to train on")
     output = Path(output_dir).absolute()
-    with _os_errors(output):
+    with writing_errors(output):
         if not output.exists():
             output.mkdir(parents=True)
-    with alone(output), _os_errors(output):
+    with locked(output), writing_errors(output, advice=RESTART):
         settings = {"threshold_hu": float(threshold_hu), "monai_ctseg": version_of("monai_ctseg")}
         place = Place(output, settings, overwrite=overwrite)
         try:
@@ -224,15 +223,3 @@ class _Run:
         except DatasetError as error:
             dataset = DataSplit(tuple(cases), (), "patients", f"everything is under 'training': {error}")
         return dataset, patients
-
-
-@contextmanager
-def _os_errors(folder: Path) -> Iterator[None]:
-    """A full disk and the like, as one line that says how to go on."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({error.strerror or error}); "
-            "make room and start the same command again, or name another place"
-        ) from error

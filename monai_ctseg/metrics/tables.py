@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from monai_ctseg.metrics.scores import ScoreTable
-from monai_ctseg.output.run_record import write_json
+from monai_ctseg.output.atomic import write_json
 
 CASES, SCORES = "cases.csv", "scores.json"
 

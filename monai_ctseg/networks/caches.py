@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
 import pickle
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -25,9 +23,10 @@ from monai.data import CacheDataset, Dataset, MetaTensor, PersistentDataset
 from monai.data.utils import pickle_hashing
 from monai.transforms.utils import convert_to_contiguous
 
-from monai_ctseg.errors import CtsegError, DatasetError, OutputError
+from monai_ctseg.errors import CtsegError, DatasetError, OutputError, writing_errors
 from monai_ctseg.io.dicom.files import find_frames
 from monai_ctseg.io.nifti import is_nifti
+from monai_ctseg.output import new_file
 from monai_ctseg.parallel import free_memory_bytes, version_of
 
 logger = logging.getLogger(__name__)
@@ -232,23 +231,12 @@ def _load(file: Path) -> Any:
 
 
 def _store(stored: Any, file: Path) -> None:
+    advice = "make room, or train without a disk cache"
     try:
-        handle, partial = tempfile.mkstemp(prefix=".", suffix=".partial", dir=file.parent)
-        os.close(handle)
-    except OSError as error:
-        raise _full(file.parent, error) from error
-    try:
-        torch.save(stored, partial)
-        Path(partial).replace(file)
-    except (OSError, RuntimeError) as error:
-        raise _full(file.parent, error) from error
-    finally:
-        Path(partial).unlink(missing_ok=True)
-
-
-def _full(folder: Path, error: Exception) -> OutputError:
-    why = getattr(error, "strerror", None) or "is the disk full?"
-    return OutputError(f"{folder}: scans cannot be kept here ({why}); make room, or train without a disk cache")
+        with writing_errors(file.parent, advice=advice), new_file(file, overwrite=True) as partial:
+            torch.save(stored, partial)
+    except RuntimeError as error:  # what torch makes of a full disk
+        raise OutputError(f"{file.parent}: cannot be written (is the disk full?); {advice}") from error
 
 
 def _free_disk_bytes(folder: Path) -> int:

@@ -22,6 +22,7 @@ from monai_ctseg.bundles import DEFAULT_BUNDLE as DEFAULT_BUNDLE
 from monai_ctseg.bundles import WEIGHTS as WEIGHTS
 from monai_ctseg.bundles import find_bundle as find_bundle
 from monai_ctseg.errors import BundleError, CtsegError, OutputError
+from monai_ctseg.errors import writing_errors as system_errors
 
 ConfigName = Literal["inference", "train", "evaluate", "labels", "multi_gpu_train", "multi_gpu_evaluate"]
 _NOISY = ("monai", "ignite")
@@ -145,15 +146,16 @@ def own_errors() -> Iterator[None]:
 
 @contextmanager
 def writing_errors(folder: Path) -> Iterator[None]:
-    """A full disk or missing rights as one line about the folder."""
+    """Errors of the system and of torch on writing (a full disk, missing rights) as one line about the folder."""
     try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error}); name another place") from error
+        with system_errors(folder):
+            yield
     except RuntimeError as error:  # what torch makes of a full disk
         if "PytorchStreamWriter" not in str(error) and "file write failed" not in str(error):
             raise
-        raise OutputError(f"{folder}: the weights cannot be written (is the disk full?); name another place") from error
+        raise OutputError(
+            f"{folder}: the weights cannot be written (is the disk full?); make room, or name another path"
+        ) from error
 
 
 @contextmanager

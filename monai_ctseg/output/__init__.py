@@ -1,24 +1,30 @@
-"""Outputs: what commands write.
+"""What commands leave behind.
 
-place         a folder or file that appears whole or not at all
-segmentation  a mask as NIfTI, a PNG a slice, and its audit
-record        run.json: versions, arguments, inputs, timings
+atomic       the one writer: a file or folder that appears whole or not at all
+earlier_run  what an earlier run left in a folder, and whether a new one may replace it
+resumable    a folder for long work that can be interrupted and resumed
+run_record   run.json: versions, arguments, inputs, timings
+figures      the one set-up for matplotlib
+masks        a mask as NIfTI, a PNG a slice, and its component report
 """
 
-from monai_ctseg.output.atomic import alone, lasting_folder, new_file, new_folder
+from monai_ctseg.output.atomic import new_file, new_folder, write_bytes, write_json, write_text
 from monai_ctseg.output.masks import WINDOW_HU, to_8_bit, write_png, write_segmentation
-from monai_ctseg.output.run_record import file_sha256, write_json, write_run
+from monai_ctseg.output.resumable import locked, resumable_folder
+from monai_ctseg.output.run_record import file_sha256, write_run
 
 __all__ = [
     "WINDOW_HU",
-    "alone",
     "file_sha256",
-    "lasting_folder",
+    "locked",
     "new_file",
     "new_folder",
+    "resumable_folder",
     "to_8_bit",
+    "write_bytes",
     "write_json",
     "write_png",
     "write_run",
     "write_segmentation",
+    "write_text",
 ]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from monai_ctseg.io.nifti import write_mask, write_scan
-from monai_ctseg.output.run_record import write_json
+from monai_ctseg.output.atomic import write_json
 from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Mask, Scan
 

@@ -1,9 +1,8 @@
-"""Record: run.json, which says how a result came about. It never names the patient or the path of the scan."""
+"""run.json, which says how a result came about. It never names the patient or the path of the scan."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from monai_ctseg.output.atomic import RECORD, TOOL
+from monai_ctseg.output.atomic import write_json
+from monai_ctseg.output.earlier_run import RECORD, TOOL, result_files
 from monai_ctseg.scan import Scan, provenance
 
 _PACKAGES = (
@@ -40,10 +40,18 @@ def write_run(
 ) -> None:
     """Write run.json: versions, arguments, inputs by UID and voxel hash, timings, and every file of the folder.
 
-    inputs: what `provenance` gave, where the scans themselves are gone.
+    Args:
+        folder: Of the finished output.
+        command: Name of the command.
+        arguments: Its options, as values that JSON can hold, without paths of scans.
+        scans: What was read.
+        inputs: The `provenance` of each scan, where the scans themselves are no longer in memory.
+        seconds: Time of each step.
+        facts: More keys of the record.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
-    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    files = [name for name in files if name != RECORD]
     record = {
         "tool": TOOL,
         "finished": True,
@@ -53,13 +61,13 @@ def write_run(
         **facts,
         "seconds": {name: round(value, 3) for name, value in (seconds or {}).items()},
         "versions": _versions(),
-        "files": files,
+        "files": sorted(result_files(folder) - {RECORD}),
     }
     write_json(folder / RECORD, record)
 
 
 def file_sha256(path: Path) -> str:
-    """Hash of a file, such as weights."""
+    """SHA-256 of a file's bytes, such as weights, as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -72,10 +80,3 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Indented UTF-8 JSON with a newline at the end; the file is never half there."""
-    partial = path.with_name(f"{path.name}.part")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-    partial.replace(path)

@@ -80,3 +80,15 @@ def test_a_second_run_names_overwrite(scans: Path, tmp_path: Path, run_cli: Call
 def test_torch_stays_unloaded() -> None:
     code = "import sys, monai_ctseg.datasets, monai_ctseg.cli.prepare; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_command_line_works_on_a_system_without_fcntl(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['fcntl'] = None\n"
+        "from pathlib import Path\n"
+        "import monai_ctseg.cli, monai_ctseg.cli.train, monai_ctseg.cli.prepare\n"
+        "from monai_ctseg.output import new_folder, new_file\n"
+        "with new_folder(Path(sys.argv[1])) as folder, new_file(folder / 'a') as path:\n    path.write_text('x')"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=True)
+    assert (tmp_path / "out" / "a").read_text() == "x"

@@ -24,7 +24,7 @@ from monai_ctseg.errors import CtsegError, DatasetError, NoScanFound, OutputErro
 from monai_ctseg.io.dicom import write_series
 from monai_ctseg.io.nifti import read_mask, write_mask, write_scan
 from monai_ctseg.io.read import read_scan
-from monai_ctseg.output import alone
+from monai_ctseg.output import locked
 from monai_ctseg.parallel import choose_jobs, run_in_order
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.simulation.phantom import make_phantom
@@ -334,7 +334,7 @@ def test_other_types_of_number_are_the_same_voxels(tmp_path: Path) -> None:
 
 def test_two_runs_do_not_work_in_one_folder(scans: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with alone(tmp_path / "out"), pytest.raises(OutputError, match="another process writes there"):
+    with locked(tmp_path / "out"), pytest.raises(OutputError, match="another process writes there"):
         prepare(scans, to=tmp_path / "out")
 
 

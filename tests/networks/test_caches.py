@@ -151,7 +151,7 @@ def test_a_file_that_was_cut_off_is_made_anew(counted: Callable[..., int], tmp_p
 def test_names_of_cached_files_are_the_same_in_another_process(cohort: Path) -> None:
     names = config_items(cohort, "train", "disk")._names
     code = (
-        "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; import test_caching as t\n"
+        "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; import test_caches as t\n"
         "print(*t.config_items(Path(sys.argv[1]), 'train', 'disk')._names)"
     )
     done = subprocess.run(

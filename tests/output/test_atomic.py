@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from PIL import Image
 
 from monai_ctseg.errors import DatasetError, OutputError
 from monai_ctseg.io.nifti import read_mask
-from monai_ctseg.output import lasting_folder, new_file, new_folder, write_run, write_segmentation
+from monai_ctseg.output import locked, new_file, new_folder, resumable_folder, write_run, write_segmentation
 from monai_ctseg.scan import Mask, Scan, voxels_sha256
 
 
@@ -49,7 +51,7 @@ def test_an_existing_result_stays_unless_it_may_go(tmp_path):
 def long_work(target, *, name="a.txt", text="half", keep="a.txt", error=KeyboardInterrupt, options=None, **more):
     with (
         pytest.raises(error),
-        lasting_folder(target, writes=["a.txt"], keep=keep, options=options or {}, **more) as folder,
+        resumable_folder(target, writes=["a.txt"], keep=keep, options=options or {}, **more) as folder,
     ):
         (folder / name).write_text(text)
         raise error
@@ -59,7 +61,7 @@ def test_long_work_stays_when_cut_off_and_is_taken_up_again(tmp_path):
     long_work(tmp_path / "out", options={"epochs": 3})
     long_work(tmp_path / "out", options={"epochs": 3}, name="b.txt", error=DatasetError)
     assert (tmp_path / "out" / "a.txt").read_text() == "half"
-    with lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={"epochs": 3}) as folder:
+    with resumable_folder(tmp_path / "out", writes=[], keep="a.txt", options={"epochs": 3}) as folder:
         assert (folder / "b.txt").exists()
         write_one(folder, "whole")
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
@@ -68,7 +70,7 @@ def test_long_work_stays_when_cut_off_and_is_taken_up_again(tmp_path):
 
 def test_other_options_do_not_go_on(tmp_path):
     long_work(tmp_path / "out", options={"epochs": 3})
-    work = lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={"epochs": 4})
+    work = resumable_folder(tmp_path / "out", writes=[], keep="a.txt", options={"epochs": 4})
     with pytest.raises(OutputError, match=r"epochs 3 -> 4.*--overwrite"), work:
         pass
     assert (tmp_path / "out" / "a.txt").read_text() == "half"
@@ -78,25 +80,74 @@ def test_other_options_do_not_go_on(tmp_path):
 
 
 def test_an_earlier_result_waits_until_the_new_one_is_there(tmp_path):
-    with lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={}) as folder:
+    with resumable_folder(tmp_path / "out", writes=[], keep="a.txt", options={}) as folder:
         write_one(folder, "first")
     long_work(tmp_path / "out", keep="none yet", overwrite=True)
     assert (tmp_path / "out" / "a.txt").read_text() == "first"
     long_work(tmp_path / "out", overwrite=True)
     assert (tmp_path / ".out.earlier" / "a.txt").read_text() == "first"
-    with lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={}, overwrite=True) as folder:
+    with resumable_folder(tmp_path / "out", writes=[], keep="a.txt", options={}, overwrite=True) as folder:
         assert (folder / "a.txt").read_text() == "half"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
 def test_two_processes_do_not_work_in_one_folder(tmp_path):
-    with lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={}) as folder:
+    with resumable_folder(tmp_path / "out", writes=[], keep="a.txt", options={}) as folder:
         for overwrite in (False, True):
-            second = lasting_folder(tmp_path / "out", writes=[], keep="a.txt", options={}, overwrite=overwrite)
+            second = resumable_folder(tmp_path / "out", writes=[], keep="a.txt", options={}, overwrite=overwrite)
             with pytest.raises(OutputError, match="another process writes there"), second:
                 pass
         write_one(folder)
     assert (tmp_path / "out" / "a.txt").read_text() == "x"
+
+
+def test_a_killed_process_releases_its_lock_and_its_unfinished_files_are_nobodys_result(tmp_path):
+    code = """
+import sys, time
+from pathlib import Path
+from monai_ctseg.output import new_file, resumable_folder
+with resumable_folder(Path(sys.argv[1]), writes=["a.txt"], keep="a.txt", options={}) as folder:
+    (folder / "a.txt").write_text("half")
+    with new_file(folder / "b.txt") as partial:
+        partial.write_text("half")
+        print("locked", flush=True)
+        time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path / "out"], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"locked\n"
+        with (
+            pytest.raises(OutputError, match="another process writes there"),
+            resumable_folder(tmp_path / "out", writes=[], keep="a.txt", options={}),
+        ):
+            pass
+        process.kill()
+    with resumable_folder(tmp_path / "out", writes=[], keep="a.txt", options={}) as folder:
+        assert (folder / "a.txt").read_text() == "half"
+        write_one(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["files"] == ["a.txt"]
+    with new_folder(tmp_path / "out", overwrite=True) as folder:
+        write_one(folder)
+
+
+def test_a_folder_is_locked_in_itself_where_nothing_can_be_written_beside_it(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root, as whom tests may run, may write anywhere
+    with locked(tmp_path / "out"):
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+        with pytest.raises(OutputError, match="another process"), locked(tmp_path / "out"):
+            pass
+        write_one(tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.txt", "run.json"]
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["files"] == ["a.txt"]
+
+
+def test_a_file_with_a_very_long_name_is_written(tmp_path):
+    with new_file(tmp_path / ("x" * 240 + ".nii.gz")) as path:
+        assert path.name.endswith(".nii.gz")
+        path.write_text("x")
+    with pytest.raises(OutputError, match="choose a shorter name"), new_file(tmp_path / ("x" * 260)) as path:
+        path.write_text("x")
 
 
 def test_work_that_is_refused_at_once_leaves_nothing(tmp_path):
@@ -129,7 +180,7 @@ def test_a_file_is_not_taken_for_a_folder_nor_a_folder_for_a_file(tmp_path):
         pass
     with pytest.raises(OutputError, match="is a folder"), new_file(tmp_path):
         pass
-    with pytest.raises(OutputError, match="there already"), new_file(tmp_path / "file"):
+    with pytest.raises(OutputError, match="exists already"), new_file(tmp_path / "file"):
         pass
     with pytest.raises(OutputError, match="cannot be written"), new_folder(tmp_path / "file" / "out"):
         pass
@@ -178,7 +229,7 @@ def test_the_hash_is_of_voxels_in_their_order(tiny_scan):
 
 
 def test_a_full_disk_does_not_take_what_was_trained(tmp_path):
-    work = lasting_folder(tmp_path / "out", writes=["a"], keep="a", options={})
+    work = resumable_folder(tmp_path / "out", writes=["a"], keep="a", options={})
     with pytest.raises(OutputError, match="No space left"), work as folder:
         (folder / "a").write_text("weights")
         raise OSError(28, os.strerror(28))

@@ -18,7 +18,7 @@ from monai_ctseg.agreement.study.cases import Case
 from monai_ctseg.agreement.study.csv_rows import read_csv, write_csv
 from monai_ctseg.agreement.study.protocol import StudyProtocol, sha256
 from monai_ctseg.errors import ProtocolError
-from monai_ctseg.output.run_record import file_sha256, write_json
+from monai_ctseg.output import file_sha256, write_json
 
 LETTERS = "BCDFGHJKMNPQRSTVWXZ"
 CODE_LENGTH = 6

@@ -6,7 +6,6 @@ import csv
 import io
 import logging
 import math
-import os
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_ctseg.errors import TrainingError
+from monai_ctseg.output import write_bytes, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ class Checkpoint:
             return
         best = self.evaluator.state
         if best.best_metric_epoch == engine.state.epoch:
-            write_whole(self.folder / BEST, _saved(self.parts["model"].state_dict()))
+            write_bytes(self.folder / BEST, _saved(self.parts["model"].state_dict()), durable=True)
         content = {
             **{name: part.state_dict() for name, part in self._all_parts(engine).items()},
             "place": {
@@ -181,8 +181,8 @@ class Checkpoint:
             "settings": self._all_settings(engine),
             "best": {"metric": float(best.best_metric), "epoch": int(best.best_metric_epoch)},
         }
-        write_whole(self.folder / LAST, _saved(content))
-        write_whole(self.folder / HISTORY, self.history.as_csv().encode())
+        write_bytes(self.folder / LAST, _saved(content), durable=True)
+        write_text(self.folder / HISTORY, self.history.as_csv(), durable=True)
 
     def _all_parts(self, engine: Engine) -> dict[str, Part]:
         scaler = getattr(engine, "scaler", None)  # of mixed precision
@@ -249,20 +249,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def is_finished(checkpoint: Mapping[str, Any]) -> bool:
     """Whether the training of `read_checkpoint` had come to its last epoch."""
     return int(checkpoint["place"]["epoch"]) >= int(checkpoint["place"]["max_epochs"])
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place, wait until it is on the disk, and rename it."""
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _saved(content: Mapping[str, Any]) -> bytes:
