@@ -19,7 +19,6 @@ from monai_ctseg.cli.console import (
     print_json,
     progress,
 )
-from monai_ctseg.output import new_file
 from monai_ctseg.stats import ScanStats, scan_stats, write_csv
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -50,7 +49,19 @@ def stats(
     loaded = load(scan, series, say_notes=False)
     with progress("measuring"):
         facts = scan_stats(loaded)
-    with ExitStack() as both:  # neither file without the other
+    if plot or csv:
+        write_files(facts, plot, csv, overwrite=overwrite)
+    if as_json:
+        print_json(asdict(facts))
+    else:
+        print_facts(describe(facts))
+
+
+def write_files(facts: ScanStats, plot: Path | None, csv: Path | None, *, overwrite: bool) -> None:
+    """The picture and the table asked for; neither without the other."""
+    from monai_ctseg.output import new_file
+
+    with ExitStack() as both:
         plot_path, csv_path = (
             target and both.enter_context(new_file(target, overwrite=overwrite)) for target in (plot, csv)
         )
@@ -60,10 +71,6 @@ def stats(
             plot_stats(facts, plot_path)
         if csv_path:
             write_csv(facts, csv_path)
-    if as_json:
-        print_json(asdict(facts))
-    else:
-        print_facts(describe(facts))
 
 
 def describe(facts: ScanStats) -> dict[str, str]:

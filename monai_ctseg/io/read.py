@@ -6,7 +6,6 @@ from pathlib import Path
 
 from monai_ctseg.errors import NoScanFound
 from monai_ctseg.io.dicom import read_series
-from monai_ctseg.io.nifti import is_nifti, read_nifti
 from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Scan
 
@@ -21,7 +20,11 @@ def read_scan(source: str | Path, *, series: str | None = None, progress: Progre
     place = Path(source).expanduser()
     if not is_there(place):
         raise NoScanFound(f"{place}: there is no such file or folder")
-    if is_nifti(place) and place.is_file():
+    if place.is_dir():
+        return read_series(place, series=series, progress=progress)
+    from monai_ctseg.io.nifti import is_nifti, read_nifti
+
+    if is_nifti(place):
         if series is not None:
             raise NoScanFound(f"{place.name}: a NIfTI volume has no series to choose from; leave --series out")
         return read_nifti(place)
