@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -201,7 +201,7 @@ def equals(hu: HUArray, value: float) -> BoolArray:
     return np.asarray(rounded <= value if value == LOWEST_HU else rounded == value)
 
 
-def _slabs(hu: HUArray) -> Iterator[npt.NDArray[np.generic]]:
+def _slabs(hu: HUArray) -> Iterator[npt.NDArray[Any]]:
     """The volume in slices across its slowest axis, each contiguous where the volume is."""
     yield from np.moveaxis(hu, int(np.argmax(np.abs(hu.strides))), 0)
 
