@@ -1,6 +1,7 @@
 # make demo               try the whole path on a simulated scan (SCAN=folder: on your own series, SERIES=UID, THRESHOLD=HU)
 #                         into OUT=folder; SCAN, SERIES and THRESHOLD are those of the commands
 # make test               the whole gate: lint, types, import layers, tests
+# make docs               the documentation's site, strict and offline, into site/
 # PYTHON=python3.12       another interpreter for .venv
 # PIP_FLAGS="..."         more options for pip, such as an index with another torch
 
@@ -10,7 +11,7 @@ OUT ?= $(if $(SCAN),demo_scan,demo)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) --constraint constraints.txt
 
-.PHONY: demo test clean
+.PHONY: demo test docs clean
 
 demo: .venv/installed
 	$(BIN)/monai-ctseg demo --output "$(OUT)" --overwrite $(if $(SERIES),--series $(SERIES)) $(if $(THRESHOLD),--threshold $(THRESHOLD)) $(if $(SCAN),"$(SCAN)")
@@ -21,6 +22,10 @@ test: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest
+
+docs: .venv/installed-dev
+	$(BIN)/python docs/generate_commands.py
+	$(BIN)/mkdocs build --strict --quiet
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("monai_ctseg needs Python 3.11 or newer: make PYTHON=...") if sys.version_info < (3, 11) else 0'
@@ -36,4 +41,4 @@ test: .venv/installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv demo demo_scan dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv demo demo_scan dist site .mypy_cache .ruff_cache .pytest_cache

@@ -41,7 +41,7 @@ def _walk(context: typer.Context) -> Iterator[typer.Context]:
     yield context
     group: Any = context.command
     for name in group.list_commands(context) if hasattr(group, "list_commands") else ():
-        command = group.get_command(context, name)
+        _, command, _ = group.resolve_command(context, [name])  # which loads it
         if not command.hidden:
             yield from _walk(typer.Context(command, info_name=name, parent=context))
 
@@ -68,11 +68,16 @@ def _prose(text: str | None) -> str:
 def _row(parameter: Any, context: typer.Context) -> str:
     """A parameter as `--help` shows it: name, type, help, default."""
     name, text = parameter.get_help_record(context)
-    return f"| `{_cell(name)}` | {_cell(text).replace('<', '&lt;')} |"
+    return f"| {_code(name)} | {_escape(' '.join(text.split()))} |"
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def _code(text: str) -> str:
+    """Text as code in a table; a bar would end the cell, so it is written as an entity."""
+    return f"<code>{_escape(text)}</code>" if "|" in text else f"`{text}`"
+
+
+def _escape(text: str) -> str:
+    return text.replace("<", "&lt;").replace("|", "&#124;")
 
 
 def _table(head: str, rows: list[str]) -> str:

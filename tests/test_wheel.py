@@ -75,6 +75,7 @@ def test_the_wheel_holds_no_tests_and_its_license(wheel):
     assert not [name for name in names if name.endswith(".pyc")]
     templates = {f"monai_ctseg/agreement/report/templates/report.{kind}.jinja" for kind in ("html", "md")}
     assert templates <= set(names)
+    assert "monai_ctseg/py.typed" in names
 
 
 def test_it_lists_trains_and_infers_away_from_its_source(run, wheel):
