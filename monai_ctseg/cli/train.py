@@ -108,8 +108,8 @@ def train(
     A training that was cut off, by Ctrl-C, SIGTERM or a power cut, goes on when the same command is given again.
     For several GPUs: torchrun --nproc_per_node GPUS -m monai_ctseg train ...
     """
-    for room in ("training", "caching", "handlers.checkpoints"):
-        logging.getLogger(f"monai_ctseg.{room}").setLevel(logging.INFO)
+    for room in ("train", "caches", "handlers.checkpoints"):
+        logging.getLogger(f"monai_ctseg.networks.{room}").setLevel(logging.INFO)
     options: dict[str, Any] = {
         "threshold_hu": threshold,
         "split": split.value if split else None,

@@ -72,7 +72,7 @@ def test_it_goes_on_bit_for_bit(step: int, scan: Path, whole: TrainResult, tmp_p
         assert all(torch.equal(one[key], two[key]) for key in one)
     assert (tmp_path / "run" / "history.csv").read_text() == whole.weights.with_name("history.csv").read_text()
     assert (result.dice, result.best_epoch) == (whole.dice, whole.best_epoch)
-    assert not list((tmp_path / "run").glob("*.part"))
+    assert not list((tmp_path / "run").glob(".partial.*"))
 
 
 def test_the_history_has_a_row_an_epoch(whole: TrainResult) -> None:
@@ -197,7 +197,7 @@ def test_a_full_disk_stops_it_in_one_line_and_keeps_the_last_checkpoint(scan: Pa
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, resource.RLIM_INFINITY))
 
     script = (
-        "import sys; from pathlib import Path; from tests.test_resume import run\n"
+        "import sys; from pathlib import Path; from tests.networks.test_resume import run\n"
         "from monai_ctseg.errors import OutputError\n"
         "try: run(Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "except OutputError as error: print(error); sys.exit(1)"
