@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeAlias
 
 from monai_ctseg.errors import DatasetError, GridMismatch
 from monai_ctseg.io.nifti import read_mask
+from monai_ctseg.io.walk import exists
 from monai_ctseg.output import write_text
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.threshold import find_metal
@@ -239,17 +240,10 @@ def _resolved(path: Path) -> Path:
 
 def _require_files(cases: Sequence[Case], path: Path) -> None:
     named = dict.fromkeys(file for case in cases for file in (case.image, case.label) if file is not None)
-    missing = [str(file) for file in named if not _exists(file)]
+    missing = [str(file) for file in named if not exists(file)]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise DatasetError(f"{path} names files that are not there: {', '.join(missing[:3])}{more}")
-
-
-def _exists(file: Path) -> bool:
-    try:
-        return file.exists()
-    except (OSError, ValueError):  # a name too long for a file, or with a zero byte in it
-        return False
 
 
 def _written(case: Case, folder: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import nibabel as nib
 from monai_ctseg.errors import NoScanFound, NotCT, ScanError
 from monai_ctseg.io.dicom.files import find_frames
 from monai_ctseg.io.nifti import is_nifti
-from monai_ctseg.io.read import is_there
+from monai_ctseg.io.walk import exists, unreadable, walk_files
 from monai_ctseg.scan import patient_keys
 
 
@@ -64,35 +64,21 @@ def list_files(places: Sequence[Path], *, leave_out: Path) -> tuple[list[Path], 
     leave_out: a folder that is not searched, the output. Raises NoScanFound for a place that is not there.
     """
     for place in places:
-        if not is_there(place):
+        if not exists(place):
             raise NoScanFound(f"{place}: there is no such file or folder")
     closed: list[Source] = []
     found: dict[Path, Path] = {}
+
+    def close(error: OSError) -> None:
+        closed.append(Source((Path(error.filename),), damage=unreadable(error)))
+
     for place in places:
-        for path in _walk(place, leave_out.resolve(), closed) if place.is_dir() else [place]:
+        for path in walk_files(place, leave_out=leave_out, on_unreadable=close) if place.is_dir() else [place]:
             try:
                 found.setdefault(path.resolve(), path)
             except (OSError, RuntimeError):  # a link to itself
                 closed.append(Source((path,), damage="a link that leads nowhere; take it away"))
     return sorted(found.values()), closed
-
-
-def _walk(folder: Path, leave_out: Path, closed: list[Source]) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        damage = f"cannot be read ({error.strerror}); check the folder's permissions"
-        closed.append(Source((Path(error.filename),), damage=damage))
-
-    seen = {leave_out}
-    for root, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        here = Path(root).resolve()
-        if here in seen:  # the output, or a link back to where we were
-            folders.clear()
-            continue
-        seen.add(here)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith("."):
-                yield Path(root, name)
 
 
 def look_at(path: Path) -> Seen | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from monai_ctseg.errors import NoScanFound
 from monai_ctseg.io.dicom import read_series
+from monai_ctseg.io.walk import exists
 from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Scan
 
@@ -18,7 +19,7 @@ def read_scan(source: str | Path, *, series: str | None = None, progress: Progre
     Raises ScanError (see monai_ctseg.errors) where the scan cannot be read without guessing.
     """
     place = Path(source).expanduser()
-    if not is_there(place):
+    if not exists(place):
         raise NoScanFound(f"{place}: there is no such file or folder")
     if place.is_dir():
         return read_series(place, series=series, progress=progress)
@@ -29,11 +30,3 @@ def read_scan(source: str | Path, *, series: str | None = None, progress: Progre
             raise NoScanFound(f"{place.name}: a NIfTI volume has no series to choose from; leave --series out")
         return read_nifti(place)
     return read_series(place, series=series, progress=progress)
-
-
-def is_there(place: Path) -> bool:
-    """Whether there is something; False also for a name that the system cannot have."""
-    try:
-        return place.exists()
-    except OSError:
-        return False

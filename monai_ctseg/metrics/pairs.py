@@ -8,7 +8,9 @@ from pathlib import Path
 
 from monai_ctseg.errors import CtsegError, MaskError
 from monai_ctseg.io.nifti import is_nifti, read_mask
+from monai_ctseg.io.walk import walk_files
 from monai_ctseg.metrics.scores import Score, ScoreTable, score_masks
+from monai_ctseg.output.names import case_name
 from monai_ctseg.parallel import Progress
 
 MASK_NAMES = ("mask.nii.gz", "mask.nii")
@@ -58,14 +60,14 @@ def score_pairs(pairs: Sequence[MaskPair], *, progress: Progress | None = None) 
 
 def _find_masks(folder: Path) -> dict[str, Path]:
     """Mask files by case; the case of a folder's own mask.nii.gz is "mask"."""
-    named = [path for name in MASK_NAMES for path in sorted(folder.rglob(name)) if path.is_file()]
+    files = [path for path in walk_files(folder) if path.is_file()]
+    named = [path for path in files if path.name in MASK_NAMES]
     found: dict[str, Path] = {}
     if named:
         cases = [(path.parent.relative_to(folder).as_posix(), path) for path in named]
         cases = [("mask" if case == "." else case, path) for case, path in cases]
     else:
-        files = sorted(path for path in folder.iterdir() if path.is_file() and is_nifti(path))
-        cases = [(path.name[: path.name.lower().rindex(".nii")], path) for path in files]
+        cases = [(case_name(path), path) for path in files if path.parent == folder and is_nifti(path)]
     for case, path in cases:
         if case in found:
             raise MaskError(f"{folder}: two masks for {case}: {found[case].name} and {path.name}; keep one of them")

@@ -9,7 +9,7 @@ beside the mean: read both, as missing a case must not look like an improvement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -206,33 +206,6 @@ def summarize(scores: Sequence[Score]) -> Summary:
         cases_with_false_metal=sum(score.overlap.voxels_predicted > 0 for score in bare),
         false_metal_on_scans_mm3=float(sum(score.overlap.false_positive_mm3 for score in bare)),
     )
-
-
-def name_cases(paths: Iterable[str]) -> list[str]:
-    """A name for each image: its file's or folder's own name without ending, and a number where several share it.
-
-    >>> name_cases(["a/hip.nii.gz", "b/hip.nii", "knee"])
-    ['hip_1', 'hip_2', 'knee']
-    """
-    stems = [_stem(path) for path in paths]
-    taken, names = set(stems), []
-    for n, stem in enumerate(stems):
-        name, number = stem, stems[: n + 1].count(stem)
-        if stems.count(stem) > 1:
-            name = f"{stem}_{number}"
-            while name in taken:  # another image bears that very name
-                name += "_"
-        taken.add(name)
-        names.append(name)
-    return names
-
-
-def _stem(path: str) -> str:
-    name = path.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
-    for ending in (".nii.gz", ".nii", ".dcm"):
-        if name.lower().endswith(ending) and len(name) > len(ending):
-            return name[: -len(ending)]
-    return name or "scan"
 
 
 def _why_no_distances(overlap: Overlap, apart: bool) -> str:

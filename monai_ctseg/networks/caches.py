@@ -26,6 +26,7 @@ from monai.transforms.utils import convert_to_contiguous
 from monai_ctseg.errors import CtsegError, DatasetError, OutputError, writing_errors
 from monai_ctseg.io.dicom.files import find_frames
 from monai_ctseg.io.nifti import is_nifti
+from monai_ctseg.io.walk import walk_files
 from monai_ctseg.output import new_file
 from monai_ctseg.parallel import free_memory_bytes, version_of
 
@@ -134,7 +135,7 @@ def _dicom_shape(image: Path) -> tuple[int, ...]:
 
 
 def _files(place: Path) -> list[Path]:
-    return sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
+    return [path for path in walk_files(place) if path.is_file()] if place.is_dir() else [place]
 
 
 class DiskItems(PersistentDataset):  # type: ignore[misc]

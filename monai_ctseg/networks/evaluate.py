@@ -14,7 +14,7 @@ from monai_ctseg.bundles import find_weights
 from monai_ctseg.datasets.dataset_file import DataSplit, Section
 from monai_ctseg.datasets.split import open_dataset
 from monai_ctseg.errors import DatasetError
-from monai_ctseg.metrics.scores import ScoreTable, name_cases
+from monai_ctseg.metrics.scores import ScoreTable
 from monai_ctseg.networks.config import (
     DEFAULT_BUNDLE,
     config_errors,
@@ -27,6 +27,7 @@ from monai_ctseg.networks.config import (
     read_config,
     writing_errors,
 )
+from monai_ctseg.output.names import unique_names
 from monai_ctseg.parallel import Progress
 
 
@@ -96,7 +97,7 @@ def evaluate(
 
 
 def case_items(dataset: DataSplit, section: Section) -> list[dict[str, Any]]:
-    """A section of a dataset as MONAI takes it, each case with a name under "case" (`name_cases`).
+    """A section of a dataset as MONAI takes it, each case with a name under "case" (`unique_names`).
 
     Raises DatasetError for a section that is none, or that lists no scan.
     """
@@ -105,7 +106,7 @@ def case_items(dataset: DataSplit, section: Section) -> list[dict[str, Any]]:
         raise DatasetError(
             f"the dataset lists no scan under '{section}', so there is nothing to evaluate; take another"
         )
-    names = name_cases([item["image"] for item in items])
+    names = unique_names([Path(item["image"]) for item in items])
     return [{**item, "case": name} for item, name in zip(items, names, strict=True)]
 
 

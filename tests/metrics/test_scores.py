@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +16,11 @@ from monai_ctseg.metrics.scores import (
     EMPTY_PREDICTION,
     EMPTY_TRUTH,
     ScoreTable,
-    name_cases,
     score_masks,
     summarize,
 )
 from monai_ctseg.metrics.tables import write_scores
+from monai_ctseg.output.names import unique_names
 from monai_ctseg.scan import Mask
 
 VOXEL_MM3 = 0.5 * 0.5 * 2.0
@@ -134,5 +135,6 @@ def test_notes_say_what_the_threshold_cannot():
 
 
 def test_names_are_stems_made_unique():
-    assert name_cases(["/a/x.nii.gz", "b/dicom/", "c/y.NII"]) == ["x", "dicom", "y"]
-    assert name_cases(["a/x.nii", "b/x.nii.gz", "x_1"]) == ["x_1_", "x_2", "x_1"]
+    assert unique_names([Path("/a/x.nii.gz"), Path("b/dicom/"), Path("c/y.NII")]) == ["x", "dicom", "y"]
+    assert unique_names([Path("a/x.nii"), Path("b/X.nii.gz"), Path("c/a_x")]) == ["a_x", "b_X", "a_x_2"]
+    assert unique_names([Path("a/x.nii")] * 3) == ["a_x", "a_x_2", "a_x_3"]

@@ -103,7 +103,7 @@ def test_slices_apart_have_true_volumes_and_no_distances(
     place = write_split(tmp_path / "data", {**case, "slices": slices}, {**case, "slices": list(range(10, 20))})
     evaluate(place, tmp_path / "out", weights=trained.weights, device="cpu")
     found = figures(tmp_path / "out")
-    apart, block = found["scan_1 network"], found["scan_2 network"]
+    apart, block = found[f"{folder.name}_scan network"], found[f"{folder.name}_scan_2 network"]
     assert apart["voxels_truth"] == phantom.truth.voxels[:, :, slices].sum() > 0
     assert apart["volume_truth_mm3"] == pytest.approx(apart["voxels_truth"] * phantom.truth.grid.voxel_mm3)
     assert (apart["hd95_mm"], apart["no_distances"]) == (None, "the slices that count are no neighbours")
@@ -124,9 +124,9 @@ def test_the_threshold_beside_the_network(trained: TrainResult, phantom: Phantom
     table = evaluate(place, tmp_path / "out", weights=trained.weights, device="cpu", threshold_hu=3000).table
     found = figures(tmp_path / "out")
     assert "saturated threshold" not in found
-    assert found["scan_2 threshold"]["dice"] == 1.0
+    assert found[f"{folder.name}_scan_2 threshold"]["dice"] == 1.0
     by_hand = compare_masks(find_metal(phantom.scan, threshold_hu=3000).mask, phantom.truth)
-    assert found["scan_1 threshold"]["dice"] == by_hand.dice < 1
+    assert found[f"{folder.name}_scan threshold"]["dice"] == by_hand.dice < 1
     assert len(table.notes) == 2
 
 
@@ -140,7 +140,7 @@ def test_what_cannot_be_evaluated(trained: TrainResult, tmp_path: Path) -> None:
 
 def test_cases_get_names() -> None:
     cases = (Case(Path("a/hip.nii.gz")), Case(Path("b/hip.nii.gz"), label=Path("c.nii.gz")))
-    assert [item["case"] for item in case_items(DataSplit(cases, cases), "training")] == ["hip_1", "hip_2"]
+    assert [item["case"] for item in case_items(DataSplit(cases, cases), "training")] == ["a_hip", "b_hip"]
     with pytest.raises(DatasetError, match="no scan under 'training'"):
         case_items(DataSplit((), cases), "training")
 

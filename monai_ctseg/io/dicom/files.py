@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from monai_ctseg.io.dicom.frame import (
     transfer_syntax,
     why_no_ct_slice,
 )
+from monai_ctseg.io.walk import walk_files
 from monai_ctseg.parallel import Progress
 
 NO_IMAGE = "no DICOM image"
@@ -50,7 +49,7 @@ def find_frames(place: Path, *, progress: Progress | None = None) -> Found:
 
     Raises NoScanFound where there is none, ScanError where a CT file's header cannot be read.
     """
-    paths = list(_walk(place)) if place.is_dir() else [place]
+    paths = list(walk_files(place)) if place.is_dir() else [place]
     frames: list[Frame] = []
     left_out: dict[str, list[str]] = {}
     with warnings.catch_warnings():
@@ -71,25 +70,6 @@ def find_frames(place: Path, *, progress: Progress | None = None) -> Found:
 def _counted(names: tuple[str, ...]) -> str:
     listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     return f"{len(names)} {'file' if len(names) == 1 else 'files'} ({listed})"
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, through links too, in a stable order; hidden ones left out."""
-    seen: set[tuple[int, int]] = set()
-    for root, folders, names in os.walk(folder, onerror=_refuse_folder, followlinks=True):
-        here = Path(root).stat()
-        if (here.st_dev, here.st_ino) in seen:  # a link back to where we were
-            folders.clear()
-            continue
-        seen.add((here.st_dev, here.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(root, name)
-
-
-def _refuse_folder(error: OSError) -> None:
-    raise ScanError(f"{error.filename}: cannot be read ({error.strerror}); check the folder's permissions") from None
 
 
 def _frames_in(path: Path) -> list[Frame] | str:
