@@ -1,8 +1,8 @@
-"""`monai-ctseg agreement`: how well two methods agree that measured the same hips."""
+"""`monai-ctseg agreement`: how well two methods agree that measured the same subjects."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from monai_ctseg.agreement.statistics import Agreement, Protocol, Table
 
 PROGRAM = "monai-ctseg"
-"""What `measure` calls its own method; it is the one under test unless another is named."""
+"""The method of `measure`; it is the one under test unless another is named."""
 
 
 class Scale(StrEnum):
@@ -40,7 +40,7 @@ class Scale(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the options name; None where they do not."""
+    """The options that a study's protocol replaces; None where one is not given."""
 
     reference: str | None
     method: str | None
@@ -52,7 +52,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the statistics take as fixed, and what a study's protocol says to the items of the report."""
+    """The protocol of the statistics, and what a study's protocol states for the items of the report."""
 
     protocol: Protocol
     statements: Mapping[str, str] = field(default_factory=dict)
@@ -69,14 +69,14 @@ def agreement(
         list[Path],
         typer.Argument(
             metavar="MEASUREMENTS...",
-            help="CSV, a row a reading: subject, side, method, rater, session, value; also quantity, unit, reason.",
+            help="CSV, one row per reading: subject, side, method, rater, session, value; also quantity, unit, reason.",
             show_default=False,
         ),
     ],
     output: OutputOption,
     reference: Annotated[
         str | None,
-        typer.Option(help="The method to hold the other against.", show_default=False),
+        typer.Option(help="The method that the other is compared with.", show_default=False),
     ] = None,
     method: Annotated[
         str | None,
@@ -87,31 +87,34 @@ def agreement(
     ] = None,
     acceptable_difference: Annotated[
         float | None,
-        typer.Option(help="The largest difference that does no harm, fixed before the data.", show_default=False),
+        typer.Option(
+            help="The largest difference without consequence, fixed before the data were seen.", show_default=False
+        ),
     ] = None,
     acceptable_ratio: Annotated[
         float | None, typer.Option(help="The same for ratios, such as 1.05.", show_default=False)
     ] = None,
     scale: Annotated[
         Scale | None,
-        typer.Option(help="Differences or ratios; auto: ratios where spread grows with size. [default: auto]"),
+        typer.Option(help="Differences or ratios; auto: ratios where the spread grows with size. [default: auto]"),
     ] = None,
     protocol: Annotated[
         Path | None,
         typer.Option(
-            metavar="PROTOCOL.yaml", help="A study's protocol in place of the options above.", show_default=False
+            metavar="PROTOCOL.yaml", help="A study's protocol; it replaces the options above.", show_default=False
         ),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how well two methods agree that measured the same hips, and write a report in the order of GRRAS.
+    """Report how well two methods agree that measured the same subjects, in the order of GRRAS.
 
     Bias and limits of agreement (Bland and Altman), ICC, Lin's concordance, Deming and Passing-Bablok regression,
-    failure rates, and a verdict against the acceptable difference, each with its interval; what cannot be estimated
-    says why. All is for the readers in the table, not for others.
-    Two hips of one subject are not taken as independent. An empty value is a failure: it is counted, never dropped.
-    Writes report.html, report.md, agreement.json, hips.csv, plots as PNG and SVG, and run.json.
+    failure rates, and a verdict by the acceptable difference. Each figure has its interval, or the reason why it cannot
+    be estimated. All results hold for the readers in the table, not for others.
+    A subject may have several targets, such as a left and a right side; they are not taken as independent. An empty
+    value is a failure: it is counted, never dropped.
+    Writes report.html, report.md, agreement.json, targets.csv, plots as PNG and SVG, and run.json.
     """
     wanted = Wanted(reference, method, quantity, acceptable_difference, acceptable_ratio, scale)
     if protocol and any(value is not None for value in asdict(wanted).values()):
@@ -143,7 +146,7 @@ def agreement(
 
 
 def from_options(table: Table, wanted: Wanted) -> Plan:
-    """What the options fix. Raises MeasurementsError where the table leaves open which methods are meant."""
+    """The protocol by the options. Raises MeasurementsError where the methods or the quantity are not determined."""
     from monai_ctseg.agreement.statistics import Protocol
 
     reference, test = choose_methods(table, wanted)
@@ -162,7 +165,7 @@ def from_options(table: Table, wanted: Wanted) -> Plan:
 
 
 def from_file(path: Path) -> Plan:
-    """What a study's protocol fixes, and says; but not what only the study's own sheets and key can prove."""
+    """The protocol of a study and its statements, without those that only the study's sheets and key can prove."""
     from monai_ctseg.agreement.study.protocol import sha256
     from monai_ctseg.agreement.study.protocol_file import read_protocol
     from monai_ctseg.agreement.study.statements import statements
@@ -175,41 +178,47 @@ def from_file(path: Path) -> Plan:
 
 
 def choose_methods(table: Table, wanted: Wanted) -> tuple[str, str]:
-    """Reference and test: as named, else the one that is left, else monai-ctseg as the test."""
+    """Reference and test as named; else monai-ctseg is the test, and the only method left is the other one."""
     reference, test = wanted.reference, wanted.method
-    others = [name for name in table.methods if name not in (reference, test)]
-    if test is None and PROGRAM in others and (reference or len(others) == 2):
+    if test is None and PROGRAM in table.methods and reference != PROGRAM and (reference or len(table.methods) == 2):
         test = PROGRAM
-        others.remove(PROGRAM)
-    if reference and test:
-        return reference, test
-    if len(others) != 1 or not (reference or test):
-        named = ", ".join(table.methods)
-        if len(table.methods) < 2:
-            raise MeasurementsError(f"there is one method only, {named}; two are needed that measured the same hips")
-        one = "--method" if reference else "--reference"
-        option = one if reference or test or len(table.methods) == 2 else "--reference and --method"
-        raise MeasurementsError(f"the methods are {named}, and which to compare is open; name {option}")
-    return reference or others[0], test or others[0]
+    left = [name for name in table.methods if name not in (reference, test)]
+    if (reference or test) and len(left) == 1:
+        reference, test = reference or left[0], test or left[0]
+    if not reference or not test:
+        raise MeasurementsError(open_choice(table.methods, wanted))
+    return reference, test
+
+
+def open_choice(methods: Sequence[str], wanted: Wanted) -> str:
+    """Why the methods to compare are not determined, and which option determines them."""
+    names = ", ".join(methods)
+    if len(methods) < 2:
+        return f"there is one method only, {names}; a comparison needs two that measured the same subjects"
+    if wanted.reference:
+        option = "--method"
+    else:
+        option = "--reference" if wanted.method or len(methods) == 2 else "--reference and --method"
+    return f"the methods are {names}, and which to compare is open; name {option}"
 
 
 def require_estimates(found: Agreement) -> None:
-    """Refuses where the data allow no estimate at all: an empty report would look like an answer."""
+    """Refuse data that allow no estimate at all: an empty report would look like a result."""
     protocol, bias = found.protocol, found.bland_altman.bias
-    if not found.hips:
+    if not found.targets:
         raise MeasurementsError(
             f"no subject and side has a value by both {protocol.reference} and {protocol.test}; "
-            "use the same names for the same hips"
+            "use the same names for the same subjects"
         )
     if bias.value is None:
         raise MeasurementsError(
             f"agreement of {protocol.test} with {protocol.reference} cannot be estimated: {bias.reason}; "
-            "measure more hips"
+            "measure more subjects"
         )
 
 
 def report(found: Agreement, plan: Plan, output: Path, *, as_json: bool) -> None:
-    """Print the summary and where the rest was written."""
+    """Print the summary, and what was written."""
     from monai_ctseg.agreement.report.report import missing_items
 
     missing = missing_items(found, plan.statements)
@@ -217,14 +226,14 @@ def report(found: Agreement, plan: Plan, output: Path, *, as_json: bool) -> None
         print_json({**asdict(found), "missing_items": [filled.item.key for filled in missing], "output": str(output)})
     else:
         print_facts(describe(found))
-        typer.echo(f"\nwritten to {output}: report.html, report.md, agreement.json, hips.csv, plots, run.json")
+        typer.echo(f"\nwritten to {output}: report.html, report.md, agreement.json, targets.csv, plots, run.json")
     if missing:
         numbers = ", ".join(str(filled.item.number) for filled in missing)
-        warn(f"the report names what is still to be stated: GRRAS items {numbers}")
+        warn(f"the report names what still has to be stated: GRRAS items {numbers}")
 
 
 def describe(found: Agreement) -> dict[str, str]:
-    """The summary as lines to read."""
+    """The summary as facts to print."""
     from monai_ctseg.agreement.report.summary import subject_of, summary
     from monai_ctseg.agreement.report.wording import plain
 

@@ -20,7 +20,7 @@ from monai_ctseg.cli.console import (
     progress,
     warn,
 )
-from monai_ctseg.errors import OutputError
+from monai_ctseg.errors import OutputError, plural
 
 if TYPE_CHECKING:
     from monai_ctseg.agreement.study.analyse import StudyResult
@@ -66,11 +66,11 @@ def plan(
     icc_width: Annotated[float, typer.Option(help="Wanted full width of its confidence interval.")] = 0.1,
     raters: Annotated[int, typer.Option(help="How many readers; at least two.")] = 2,
     sessions: Annotated[int, typer.Option(help="How often each reader reads each case.")] = 2,
-    sides: Annotated[int, typer.Option(help="Hips measured per patient, 1 or 2.")] = 2,
+    sides: Annotated[int, typer.Option(help="Targets measured per patient, 1 or 2.")] = 2,
     side_correlation: Annotated[
-        float, typer.Option(help="Correlation of the differences of two hips of a patient.")
+        float, typer.Option(help="Correlation of the differences of two targets of a patient.")
     ] = 0.5,
-    dropout: Annotated[float, typer.Option(help="Share of hips without a pair of values.")] = 0.1,
+    dropout: Annotated[float, typer.Option(help="Share of targets without a pair of values.")] = 0.1,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -114,7 +114,7 @@ def plan(
 def sheet(
     protocol: Annotated[Path, typer.Argument(metavar="PROTOCOL", help="What `study plan` wrote, edited.")],
     cases: Annotated[
-        Path, typer.Argument(metavar="SUBJECTS.csv", help="A row a hip: subject (pseudonym), side, image.")
+        Path, typer.Argument(metavar="SUBJECTS.csv", help="A row a target: subject (pseudonym), side, image.")
     ],
     output: OutputOption,
     images: Annotated[
@@ -137,16 +137,16 @@ def sheet(
     from monai_ctseg.agreement.study.sheets import KEY_FOLDER, READERS, write_sheets
     from monai_ctseg.output import file_sha256, new_folder, write_run
 
-    start, fixed, hips = time.monotonic(), read_protocol(protocol), read_cases(cases)
+    start, fixed, targets = time.monotonic(), read_protocol(protocol), read_cases(cases)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output}: is there already, and a study's key must not be lost; name another folder")
-    _warn_of_cases(fixed, [(case.subject, case.side) for case in hips], images)
+    _warn_of_cases(fixed, [(case.subject, case.side) for case in targets], images)
     drawn = secrets.randbits(48) if seed is None else seed
     with progress("writing sheets") as bar, new_folder(output) as folder:
-        key = write_sheets(fixed, hips, folder, seed=drawn, images=images.value, base=cases.parent, progress=bar)
+        key = write_sheets(fixed, targets, folder, seed=drawn, images=images.value, base=cases.parent, progress=bar)
         facts: dict[str, Any] = {
-            "subjects": len({case.subject for case in hips}),
-            "hips": len(hips),
+            "subjects": len({case.subject for case in targets}),
+            "targets": len(targets),
             "raters": list(fixed.data_collection.raters),
             "sessions": fixed.data_collection.sessions,
             "readings": len(key.entries),
@@ -163,7 +163,7 @@ def sheet(
         {
             "for readers": f"{output.name}/{READERS}: {readers}, {facts['sessions']} sessions each",
             "key": f"{output.name}/{KEY_FOLDER}: keep it from the readers",
-            "cases": f"{facts['hips']} hips of {facts['subjects']} subjects, {facts['readings']} readings",
+            "cases": f"{facts['targets']} targets of {facts['subjects']} subjects, {facts['readings']} readings",
             "seed": f"{drawn}, kept in {output.name}/{KEY_FOLDER}: with the list of cases it rebuilds the key",
             "protocol SHA-256": f"{facts['protocol_sha256']}\nput it on record: it proves what was fixed beforehand",
         }
@@ -185,7 +185,6 @@ def analyse(
     as_json: JsonOption = False,
 ) -> None:
     """Check sheets against the key and the protocol, join them with the program's measurements, and report."""
-    from monai_ctseg.agreement.report.wording import count
     from monai_ctseg.agreement.study.analyse import analyse_study, write_result
     from monai_ctseg.output import file_sha256, new_folder, write_run
 
@@ -205,7 +204,7 @@ def analyse(
                 study=_result_facts(result),
             )
     if result.joined.gaps:
-        warn(f"{count(len(result.joined.gaps), 'reading')} missing or not blind, counted as failures")
+        warn(f"{plural(len(result.joined.gaps), 'reading')} missing or not blind, counted as failures")
     if as_json:
         print_json(_result_facts(result))
     else:
@@ -219,7 +218,7 @@ def _warn_of_plan(protocol: StudyProtocol, planned: Plan) -> None:
     form, readers = protocol.analysis.icc_form, len(protocol.data_collection.raters)
     if form.startswith("A") and readers < FEW_READERS:
         warn(
-            f"the hips for the ICC leave out how readers differ; with {readers} readers its interval (ICC({form})) "
+            f"the targets for the ICC leave out how readers differ; with {readers} readers its interval (ICC({form})) "
             "may never get as narrow as wanted: plan more readers"
         )
     if protocol.data_collection.sessions < 2:
@@ -227,25 +226,24 @@ def _warn_of_plan(protocol: StudyProtocol, planned: Plan) -> None:
 
 
 def _plan_facts(output: Path, protocol: StudyProtocol, planned: Plan) -> dict[str, str]:
-    from monai_ctseg.agreement.report.wording import count
 
     size, collection = protocol.sample_size, protocol.data_collection
-    readers, sessions = count(len(collection.raters), "reader"), count(collection.sessions, "session")
+    readers, sessions = plural(len(collection.raters), "reader"), plural(collection.sessions, "session")
     needs = "\n".join(
         f"{'none' if need.pairs is None else need.pairs:>5}  {need.question} ({need.method})" for need in planned.needs
     )
     return {
         "protocol": f"{output.name}: edit it, then `monai-ctseg study sheet`",
-        "independent hips": needs,
-        "design effect": f"{planned.design_effect:g}, for {count(size.sides_per_subject, 'hip')} a patient",
+        "independent targets": needs,
+        "design effect": f"{planned.design_effect:g}, for {plural(size.sides_per_subject, 'target')} a patient",
         "without a value": f"{size.dropout_share:.0%}",
-        "to enrol": f"{count(planned.subjects, 'patient')}, {count(planned.hips, 'hip')}",
+        "to enrol": f"{plural(planned.subjects, 'patient')}, {plural(planned.targets, 'target')}",
         "readings": f"{planned.readings}: {readers}, {sessions}",
     }
 
 
-def _warn_of_cases(protocol: StudyProtocol, hips: list[tuple[str, str]], images: Images) -> None:
-    subjects, planned = len({subject for subject, _ in hips}), protocol.sample_size.subjects
+def _warn_of_cases(protocol: StudyProtocol, targets: list[tuple[str, str]], images: Images) -> None:
+    subjects, planned = len({subject for subject, _ in targets}), protocol.sample_size.subjects
     if subjects < planned:
         warn(f"{subjects} subjects, where the protocol plans {planned}: intervals will be wider than planned")
     if images is Images.given and protocol.data_collection.sessions > 1:
@@ -265,7 +263,7 @@ def _result_facts(result: StudyResult) -> dict[str, Any]:
         "unit": wanted.unit,
         "scale": altman.scale,
         "subjects": found.subjects,
-        "hips": found.hips,
+        "targets": found.targets,
         "readings": found.readings,
         **{name: [estimate.value, estimate.low, estimate.high] for name, estimate in estimates.items()},
         "acceptable_difference": wanted.acceptable_difference,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from monai_ctseg.agreement.statistics import Protocol, Reading, analyse, make_table
-from monai_ctseg.agreement.statistics.differences import bland_altman
+from monai_ctseg.agreement.statistics.bland_altman import bland_altman
 from monai_ctseg.agreement.statistics.icc import all_iccs
 from monai_ctseg.agreement.statistics.pairs import pair_up
 from monai_ctseg.agreement.statistics.variance import Part, sum_interval
@@ -53,7 +53,7 @@ def test_designs_are_recognised(kinds, design):
     assert agreement.subjects == 30
 
 
-def test_two_hips_of_a_subject_count_as_one_subject():
+def test_two_targets_of_a_subject_count_as_one_subject():
     rows = study(shared=2.0)
     nested = analyse(make_table(rows), PROTOCOL).bland_altman
     apart = [Reading(**(asdict(row) | {"subject": row.subject + row.side, "side": ""})) for row in rows]
@@ -116,7 +116,7 @@ def test_failures_are_counted_and_what_lacks_a_partner_is_named():
     assert rates["ct", ""].reasons == (("metal", 2),)
     assert rates["ct", ""].rate.low == pytest.approx(0.0179, abs=1e-4)  # Wilson, 1 of 10 subjects
     assert agreement.unpaired == (("p3", "left", "ct"), ("p3", "right", "ct"))
-    assert agreement.hips == 18
+    assert agreement.targets == 18
 
 
 def test_raters_and_sessions_have_their_own_reliability():
@@ -157,8 +157,8 @@ def rows_of(reference, test, side=""):
         (rows_of([48.0], [49.0]), "only one subject"),
         (rows_of([48.0], [49.0], "left") + rows_of([47.0], [48.5], "right"), "only one subject"),
         (rows_of([48.0] * 9, [48.0] * 9), "all differences are the same"),
-        (rows_of([48.0, 50.0], [None, None]), "no hip has a value by both methods"),
-        (rows_of([48.0, None], [None, 50.0]), "no hip has a value by both methods"),
+        (rows_of([48.0, 50.0], [None, None]), "no target has a value by both methods"),
+        (rows_of([48.0, None], [None, 50.0]), "no target has a value by both methods"),
     ],
 )
 @pytest.mark.parametrize("scale", ["auto", "ratio"])
@@ -222,8 +222,10 @@ def test_iccs_and_intervals_are_those_of_pingouin(columns):
     pandas, pingouin = pytest.importorskip("pandas"), pytest.importorskip("pingouin")
     rng = np.random.default_rng(columns)
     table = rng.normal(48, 3, (15, 1)) + rng.normal(0, 0.5, columns) + rng.normal(0, 1.5, (15, columns))
-    long = pandas.DataFrame([(i, j, table[i, j]) for i, j in np.ndindex(table.shape)], columns=["hip", "rater", "mm"])
-    theirs = pingouin.intraclass_corr(long, targets="hip", raters="rater", ratings="mm").set_index("Type")
+    long = pandas.DataFrame(
+        [(i, j, table[i, j]) for i, j in np.ndindex(table.shape)], columns=["target", "rater", "mm"]
+    )
+    theirs = pingouin.intraclass_corr(long, targets="target", raters="rater", ratings="mm").set_index("Type")
     for item in all_iccs(table, [f"p{i}" for i in range(15)]):
         name = {"1": "ICC(1,1)", "k": "ICC(1,k)"}.get(item.form, f"ICC({item.form})")
         assert item.estimate.value == pytest.approx(theirs.loc[name, "ICC"], abs=1e-9)

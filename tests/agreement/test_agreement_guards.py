@@ -24,7 +24,7 @@ NAMES = {"reference": "ruler", "test": "ct"}
 
 
 def rows(reference, test, *, sides=("",), raters=("",), sessions=("1",), **more):
-    """Hips in order, `sides` of a subject together; values in `reference` go on with rater and session."""
+    """Targets in order, `sides` of a subject together; values in `reference` go on with rater and session."""
     found = []
     for i, (values, other) in enumerate(zip(reference, test, strict=True)):
         own = {"subject": f"p{i // len(sides)}", "side": sides[i % len(sides)], **more}
@@ -36,21 +36,21 @@ def rows(reference, test, *, sides=("",), raters=("",), sessions=("1",), **more)
 
 
 def nested(seed=2, subjects=9):
-    """Rows [hips, 2] of two hips each, with the subjects' names."""
+    """Rows [targets, 2] of two targets each, with the subjects' names."""
     rng = np.random.default_rng(seed)
     size = np.repeat(rng.normal(48, 3, subjects), 2) + rng.normal(0, 1, 2 * subjects)
     table = np.column_stack([size, 1.1 * size - 4]) + rng.normal(0, 0.6, (2 * subjects, 2))
     return table, [f"p{i // 2}" for i in range(2 * subjects)]
 
 
-def test_two_like_hips_count_as_one_in_the_degrees_of_freedom_of_the_icc():
+def test_two_like_targets_count_as_one_in_the_degrees_of_freedom_of_the_icc():
     table = np.repeat(np.random.default_rng(0).normal(48, 3, (6, 3)), 2, axis=0)
     squares = MeanSquares.of(table, [f"p{i // 2}" for i in range(12)])
     assert squares.between_freedom == pytest.approx(5)
     assert squares.error_freedom == pytest.approx(10)
 
 
-def test_slopes_of_nested_hips_are_those_of_a_jackknife_by_hand():
+def test_slopes_of_nested_targets_are_those_of_a_jackknife_by_hand():
     table, subjects = nested()
     means, differences = table.mean(1), table[:, 1] - table[:, 0]
 
@@ -71,7 +71,7 @@ def test_slopes_of_nested_hips_are_those_of_a_jackknife_by_hand():
     assert check.p_value == pytest.approx(2 * stats.t.sf(abs(growth / error), 7))
 
 
-def test_passing_bablok_of_nested_hips_leaves_out_whole_subjects():
+def test_passing_bablok_of_nested_targets_leaves_out_whole_subjects():
     table, subjects = nested()
     found = passing_bablok(table, subjects)
     each = [passing_bablok_line(table[np.array(subjects) != name]) for name in dict.fromkeys(subjects)]
@@ -119,9 +119,9 @@ def test_readings_of_a_subjects_hips_are_weighed_by_subject():
         for i in range(30)
         for side in (("left", "right") if i < 15 else ("left",))
     ]
-    parts = {part.source: part for part in take_differences(pairs, "difference", "constant", ("ruler", "ct")).parts}
+    parts = {part.source: part for part in take_differences(pairs, "difference", Protocol(**NAMES)).parts}
     assert parts["between sides of a subject"].weight == pytest.approx(1 - 0.75)
-    # A quarter of the variance stands in two-hip subjects, all of it in the others: half of 1/4 and 1.
+    # A quarter of the variance stands in two-target subjects, all of it in the others: half of 1/4 and 1.
     assert parts["readings of ruler"].weight == pytest.approx(1 - 0.625)
     assert parts["readings of ruler"].in_sides == pytest.approx(0.25)
 
@@ -153,7 +153,7 @@ def test_several_readers_are_named_in_the_verdict_and_in_the_notes():
     assert found.equivalence.limits.statement.endswith(", for these readers")
     assert found.equivalence.mean.statement.endswith(", for these readers")
     assert any("for these 2 readers" in note for note in found.notes)
-    assert "of each method's mean per hip" in found.reliability[0].iccs[2].name
+    assert "of each method's mean per target" in found.reliability[0].iccs[2].name
     one = analyse(make_table(rows([46.0, 48, 50], [46.1, 48.3, 50.0])), Protocol(**NAMES, acceptable_difference=2.0))
     assert "readers" not in one.equivalence.limits.statement
 
@@ -182,12 +182,12 @@ def test_ratios_of_values_around_nought_are_not_judged():
 
 
 @pytest.mark.parametrize("true_value", ["constant", "varying"])
-def test_what_was_attempted_has_a_value_and_was_used_is_counted_hip_by_hip(true_value):
+def test_what_was_attempted_has_a_value_and_was_used_is_counted_target_by_target(true_value):
     lost = [(46.0, 47.0), (48.0, 48.0), (50.0, None), (None, None), (None, None)]
     readings = rows(lost, [46.5, 48.2, 50.1, 51.0, None], sessions=("1", "2"))
     again = [Reading(**(asdict(row) | {"session": "2"})) for row in readings if row.method == "ct"]
     found = analyse(make_table([*readings, *again]), Protocol(**NAMES, true_value=true_value))
-    assert (found.hips, found.hips_attempted, found.subjects_attempted) == (3, 5, 5)
+    assert (found.targets, found.targets_attempted, found.subjects_attempted) == (3, 5, 5)
     assert found.unpaired == (("p3", "", "ruler"),)
     assert found.failed_by_both == (("p4", ""),)
     used = 11 if true_value == "constant" else 10

@@ -1,4 +1,4 @@
-"""Statistics of agreement against figures that others have printed; each test names its source."""
+"""Statistics of agreement reproduce published figures; each test names its source."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ import pytest
 from scipy import stats
 
 from monai_ctseg.agreement.statistics import Protocol, Reading, analyse, make_table
+from monai_ctseg.agreement.statistics.bland_altman import bias_and_limits
 from monai_ctseg.agreement.statistics.concordance import concordance_value, lin_error
-from monai_ctseg.agreement.statistics.differences import bias_and_limits, take_differences
+from monai_ctseg.agreement.statistics.differences import take_differences
 from monai_ctseg.agreement.statistics.icc import all_iccs
 from monai_ctseg.agreement.statistics.pairs import Pair
 from monai_ctseg.agreement.statistics.regression import deming, passing_bablok, passing_bablok_line
 from monai_ctseg.agreement.statistics.reliability import Cells
-from monai_ctseg.agreement.statistics.variance import (
-    Part,
-    approximate_limit_half_width,
-    limits,
-    mean_estimate,
-    sd_estimate,
-)
+from monai_ctseg.agreement.statistics.variance import LIMITS_Z, Part, limits, mean_estimate, sd_estimate
 
 # Bland and Altman 1986, table 1: peak flow in l/min, first and second readings of both meters.
 WRIGHT = (
@@ -41,7 +36,7 @@ SHROUT_FLEISS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5,
 
 
 def peak_flow(sessions: int):
-    """The 1986 data with one or two readings by each meter; differences are Wright's less the mini's."""
+    """The 1986 data with one or two readings by each meter; differences are Wright's minus the mini's."""
     readings = [
         Reading(subject=f"s{i}", side="", method=method, rater="", session=str(session), value=value)
         for method, columns in (("mini", MINI), ("wright", WRIGHT))
@@ -63,7 +58,8 @@ def test_peak_flow_of_bland_and_altman_1986():
 
 def test_exact_interval_of_a_limit_is_near_the_approximate_one_but_further_out():
     found = peak_flow(1).bland_altman
-    half = approximate_limit_half_width(found.sd.value, 17, level=0.95)
+    # As Bland and Altman 1999 approximate the half width of a limit's interval.
+    half = stats.t.ppf(0.975, 16) * found.sd.value * np.sqrt(1 / 17 + LIMITS_Z**2 / (2 * 16))
     outer = found.lower_limit.value - found.lower_limit.low
     inner = found.lower_limit.high - found.lower_limit.value
     assert inner < half < outer
@@ -112,10 +108,10 @@ def cardiac(*, varying: bool, without: tuple[tuple[int, int], ...] = ()) -> list
 )
 def test_replicated_cardiac_output_of_zou_2013(true_value, without, expected):
     pairs = cardiac(varying=true_value == "varying", without=without)
-    differences = take_differences(pairs, "difference", true_value, ("ic", "rv"))
+    differences = take_differences(pairs, "difference", Protocol(reference="ic", test="rv", true_value=true_value))
     bias, _, lower, upper = bias_and_limits(differences, 0.95)
     assert (bias.value, lower.value, upper.value) == pytest.approx(expected[:3], abs=0.01)
-    # Zou takes the normal distribution for the mean, this package Student's t (it covers better): with his, his.
+    # Zou takes the normal distribution for the mean, this package Student's t (it covers better).
     half = stats.norm.ppf(0.975) * np.sqrt(differences.parts[0].variance / 4)
     lower, upper = limits(replace(bias, low=bias.value - half, high=bias.value + half), differences.parts, 4)
     assert (lower.low, lower.high, upper.low, upper.high) == pytest.approx(expected[3:], rel=0.01)

@@ -37,8 +37,8 @@ def reading(subject, method, value, *, side="", rater="", session="1", unit="mm"
     )
 
 
-def hips(*, subjects=8, raters=("A", "B"), sessions=("1", "2"), seed=3):
-    """Both hips of some subjects, read by raters in sessions and once by the program."""
+def targets(*, subjects=8, raters=("A", "B"), sessions=("1", "2"), seed=3):
+    """Both targets of some subjects, read by raters in sessions and once by the program."""
     noise = np.random.default_rng(seed)
     rows = []
     for subject in range(subjects):
@@ -62,10 +62,10 @@ def compare(rows, **options):
 
 @pytest.fixture(scope="module")
 def study():
-    """Agreement and table of 16 hips, with failures and an acceptable difference."""
+    """Agreement and table of 16 targets, with failures and an acceptable difference."""
     failed = [reading("last", "monai-ctseg", None, side="left", reason="outside the field of view")]
     other = [reading("last", "clinician", 50.0, side="left", rater="A")]
-    return compare([*hips(), *failed, *other], acceptable_difference=2.0)
+    return compare([*targets(), *failed, *other], acceptable_difference=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_an_item_is_filled_only_where_each_part_is_stated(study):
     assert missing(**{"": "By hand."}) == "; ".join(text for _, text in ITEMS[7].parts)
     assert missing(**{**parts, ".time": " "}) == "the time that lay between sessions"
     assert missing(**parts) == ""
-    once, _ = compare(hips(sessions=("1",)))
+    once, _ = compare(targets(sessions=("1",)))
     assert "time" not in next(filled.missing for filled in fill(once, {}) if filled.item.key == "process")
 
 
@@ -146,7 +146,7 @@ def test_failures_are_named_and_counted(pages):
     text = (pages / "report.md").read_text("utf-8")
     assert "1 of 17 readings by monai-ctseg" in text
     assert "outside the field of view: 1" in text
-    assert "1 hip more with a value by one method only" in text
+    assert "1 target more with a value by one method only" in text
 
 
 def test_the_same_study_gives_the_same_bytes_whatever_matplotlib_is_set_to(study, pages, tmp_path):
@@ -167,7 +167,7 @@ def test_an_unknown_statement_is_refused_before_anything_is_written(study, tmp_p
 
 def test_data_files_hold_every_hip_and_figure(study, pages):
     agreement, _ = study
-    with (pages / "hips.csv").open() as file:
+    with (pages / "targets.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [float(row["difference"]) for row in rows] == [point.difference for point in agreement.bland_altman.points]
     found = json.loads((pages / "agreement.json").read_text("utf-8"))
@@ -183,11 +183,11 @@ def test_lines_and_bands_lie_where_the_figures_do(study):
     bands = {(patch.get_y(), round(patch.get_y() + patch.get_height(), 9)) for patch in axes.patches}
     wanted = {(each.low, round(each.high, 9)) for each in (found.bias, found.lower_limit, found.upper_limit)}
     assert bands == wanted
-    assert [len(line) for line in axes.collections[0].get_segments()] == [2] * 8  # the hips of each subject
+    assert [len(line) for line in axes.collections[0].get_segments()] == [2] * 8  # the targets of each subject
 
 
 def test_ratios_are_drawn_on_a_logarithmic_axis_around_1():
-    agreement, _ = compare(hips(raters=("A",), sessions=("1",)), scale="ratio", acceptable_ratio=1.25)
+    agreement, _ = compare(targets(raters=("A",), sessions=("1",)), scale="ratio", acceptable_ratio=1.25)
     axes = plot_bland_altman(agreement)[0].axes[0]
     assert axes.get_yscale() == "log"
     heights = {float(line.get_ydata()[0]) for line in axes.lines if len(line.get_ydata()) == 2}
@@ -208,7 +208,7 @@ def test_rater_columns_are_each_reading_against_the_other_methods_mean():
 
 
 def test_no_rater_plot_for_one_rater_in_one_session(tmp_path):
-    agreement, table = compare(hips(raters=("A",), sessions=("1",)))
+    agreement, table = compare(targets(raters=("A",), sessions=("1",)))
     assert [picture.name for picture in draw_plots(agreement, table, tmp_path)] == ["bland_altman", "identity"]
 
 

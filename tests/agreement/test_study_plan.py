@@ -24,7 +24,7 @@ def protocol() -> StudyProtocol:
 
 
 def simulate(protocol: StudyProtocol, pairs: int, random: np.random.Generator) -> Agreement:
-    """A study with the hips that so many pairs ask for, of two hips a patient, whose differences are as expected."""
+    """A study of so many independent pairs, with two targets per subject and differences as the protocol expects."""
     size, quantity = protocol.sample_size, protocol.requirements.quantity
     shared, own = math.sqrt(size.side_correlation), math.sqrt(1 - size.side_correlation)
     readings = []

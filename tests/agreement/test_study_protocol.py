@@ -93,8 +93,8 @@ def test_a_plan_adds_hips_that_are_alike_and_hips_without_a_value(protocol: Stud
     plan = make_plan(protocol)
     assert plan.pairs == max(need.pairs or 0 for need in plan.needs if need.counts)
     assert plan.design_effect == 1.5
-    assert plan.hips * 0.9 >= plan.pairs * 1.5 > (plan.hips - 1) * 0.9
-    assert plan.subjects == -(-plan.hips // 2)
+    assert plan.targets * 0.9 >= plan.pairs * 1.5 > (plan.targets - 1) * 0.9
+    assert plan.subjects == -(-plan.targets // 2)
     one_side = replace(protocol, sample_size=SampleSize(sides_per_subject=1, dropout_share=0.0))
     assert make_plan(one_side).subjects == plan.pairs
 

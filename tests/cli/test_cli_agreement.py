@@ -16,8 +16,8 @@ GOOD = [
         ("monai-ctseg", "", 46.2 + n + 0.1 * (n % 3) - (0.15 if side == "left" else 0)),
     )
 ]
-WRITTEN = ["agreement.json", "bland_altman.png", "bland_altman.svg", "hips.csv", "identity.png", "identity.svg"]
-WRITTEN += ["report.html", "report.md", "run.json"]
+WRITTEN = ["agreement.json", "bland_altman.png", "bland_altman.svg", "identity.png", "identity.svg"]
+WRITTEN += ["report.html", "report.md", "run.json", "targets.csv"]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_report_is_written_whole_and_its_summary_printed(run_cli, table, tmp_p
     facts = dict(line.split("  ", 1) for line in result.out.splitlines() if "  " in line)
     assert facts["compared"].strip() == "monai-ctseg against clinician"
     assert facts["single readings"].strip().startswith("agreement shown (")
-    assert facts["based on"].strip() == "12 hips of 6 subjects, 24 readings, 1 rater"
+    assert facts["based on"].strip() == "12 targets of 6 subjects, 24 readings, 1 rater"
     assert "GRRAS items 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14" in result.err
     run = json.loads((out / "run.json").read_text("utf-8"))
     assert (run["command"], run["arguments"]["acceptable_difference"]) == ("agreement", 2.0)
@@ -61,13 +61,13 @@ def test_a_report_is_written_whole_and_its_summary_printed(run_cli, table, tmp_p
 def test_what_was_attempted_is_told_from_what_was_used(run_cli, table, tmp_path):
     lost = [row.rpartition(",")[0] + "," if row.startswith(("S1,left", "S2,left,mon")) else row for row in GOOD]
     result = run_cli("agreement", table(lost), "-o", tmp_path / "out")
-    assert "10 hips of 6 subjects (attempted: 12 hips of 6 subjects)" in result.out
-    assert "20 readings (attempted: 24, with a value: 21), 1 hip without a value by either method" in result.out
+    assert "10 targets of 6 subjects (attempted: 12 targets of 6 subjects)" in result.out
+    assert "20 readings (attempted: 24, with a value: 21), 1 target without a value by either method" in result.out
 
 
 def test_json_holds_every_figure_and_what_is_missing(run_cli, table, tmp_path):
     found = run_cli("agreement", table(), "-o", tmp_path / "out", "--json").json
-    assert found["bland_altman"]["hips"] == 12
+    assert found["bland_altman"]["targets"] == 12
     assert "population" in found["missing_items"]
     assert found["equivalence"]["limits"]["verdict"] == "not judged"
 

@@ -144,10 +144,10 @@ def test_a_worked_example_from_plan_to_report(tmp_path: Path, run_cli: Run) -> N
     assert result.json["limits_acceptable"] == "shown"
     assert (result.json["failed"], result.json["missing"]) == (0, [])
     out = tmp_path / "out"
-    assert len(read_rows(out / "measurements.csv")) == made.json["readings"] + made.json["hips"]
+    assert len(read_rows(out / "measurements.csv")) == made.json["readings"] + made.json["targets"]
     report = (out / "report.md").read_text("utf-8")
     assert made.json["protocol_sha256"] in report
-    assert f"Planned: {planned.json['subjects']} patients" in report
+    assert f"Planned: {planned.json['subjects']} subjects" in report
     record = json.loads((out / "run.json").read_text())
     assert record["command"] == "study analyse"
     assert [set(file) for file in record["inputs"]] == [{"measurements_sha256"}] * 5  # names may name readers

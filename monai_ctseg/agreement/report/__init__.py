@@ -1,7 +1,8 @@
-"""Agreement report: what two methods of measurement have in common, as pictures and as pages to read.
+"""Agreement report: how well two methods of measurement agree, as plots and as pages.
 
-items   the 15 items of the Guidelines for Reporting Reliability and Agreement Studies
+items   the 15 items of the Guidelines for Reporting Reliability and Agreement Studies (GRRAS)
 grras   these items, filled or named as missing
+blocks  the statistics as tables; summary: the main figures as lines
 plots   Bland-Altman, identity and rater plots as PNG and SVG
 report  report.md and report.html, in the order of those items
 """

@@ -1,6 +1,6 @@
-"""Blocks: the statistics as tables to read.
+"""Blocks: the statistics as tables.
 
-Each figure stands with its interval and the method that made it, or with the reason why there is none.
+Each figure is shown with its interval and method, or with the reason why there is none.
 """
 
 from __future__ import annotations
@@ -8,23 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from monai_ctseg.agreement.report.wording import count, interval, level, number, numbers_for
-from monai_ctseg.agreement.statistics.records import (
-    Agreement,
-    BlandAltman,
-    Check,
-    Estimate,
-    FailureRate,
-    Regression,
-    Reliability,
-)
+from monai_ctseg.agreement.report.wording import interval, level, number, numbers_for
+from monai_ctseg.agreement.statistics.estimate import Check, Estimate
+from monai_ctseg.agreement.statistics.records import Agreement, BlandAltman, FailureRate, Regression, Reliability
+from monai_ctseg.errors import plural
 
 Row = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Block:
-    """A table: its title (with n), the heads of its columns, rows as wide as those, and notes below."""
+    """A table: its title (with n), column headers, rows, and notes below."""
 
     title: str
     header: Row
@@ -33,7 +27,7 @@ class Block:
 
 
 def result_blocks(agreement: Agreement) -> tuple[Block, ...]:
-    """All results, in the order of reading: agreement, judgement, raters, reliability, regression, failures."""
+    """All results in order: agreement, judgement, raters, reliability, regression, failures."""
     blocks = [bland_altman_block(agreement, agreement.bland_altman), *judgement_blocks(agreement)]
     if agreement.other_scale:
         blocks.append(other_scale_block(agreement, agreement.other_scale))
@@ -45,7 +39,7 @@ def result_blocks(agreement: Agreement) -> tuple[Block, ...]:
 
 
 def _each_note_once(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """A note that stands under an earlier table is not repeated."""
+    """A note under an earlier table is not repeated."""
     said: set[str] = set()
     kept = []
     for block in blocks:
@@ -55,7 +49,7 @@ def _each_note_once(blocks: Iterable[Block]) -> tuple[Block, ...]:
 
 
 def bland_altman_block(agreement: Agreement, found: BlandAltman) -> Block:
-    """Bias and limits, and what they take for granted."""
+    """Bias and limits of agreement, and the checks of their assumptions."""
     decimals, unit = numbers_for(agreement).decimals, agreement.unit
     ratio = found.scale == "ratio"
     own = "" if ratio else unit
@@ -89,18 +83,18 @@ def other_scale_block(agreement: Agreement, found: BlandAltman) -> Block:
 
 
 def judgement_blocks(agreement: Agreement) -> list[Block]:
-    """What was asked of the acceptable difference, and the answer; nothing where none was fixed."""
+    """The verdicts; no table where no acceptable difference was fixed."""
     found = agreement.equivalence
     rows = []
     for name, judged in (("single readings", found.limits), ("on average", found.mean)):
         if judged.margin is not None or judged.verdict != "not judged":
             rows.append((name, judged.verdict, judged.statement, judged.method))
     header = ("Question", "Agreement", "Because", "Method")
-    return [Block("Against the acceptable difference", header, tuple(rows))] if rows else []
+    return [Block("Compared with the acceptable difference", header, tuple(rows))] if rows else []
 
 
 def rater_block(agreement: Agreement) -> Block:
-    """The test method against each rater."""
+    """The test method compared with each rater."""
     numbers = numbers_for(agreement)
 
     def cell(found: Estimate) -> str:
@@ -110,17 +104,17 @@ def rater_block(agreement: Agreement) -> Block:
         return numbers.value(found.value) + (f" ({between})" if between else "")
 
     rows = [
-        (each.rater, f"{found.hips:,}", cell(found.bias), cell(found.lower_limit), cell(found.upper_limit))
+        (each.rater, f"{found.targets:,}", cell(found.bias), cell(found.lower_limit), cell(found.upper_limit))
         for each in agreement.per_rater
         for found in (each.bland_altman,)
     ]
     unit = "ratio" if numbers.ratio else agreement.unit or "difference"
-    title = f"{agreement.protocol.test} against each rater ({unit}, {level(agreement.bland_altman.bias)})"
-    return Block(title, ("Rater", "Hips", "Bias", "Lower limit", "Upper limit"), tuple(rows))
+    title = f"{agreement.protocol.test} compared with each rater ({unit}, {level(agreement.bland_altman.bias)})"
+    return Block(title, ("Rater", "Targets", "Bias", "Lower limit", "Upper limit"), tuple(rows))
 
 
 def reliability_block(agreement: Agreement, found: Reliability, decimals: int = 3) -> Block:
-    """How well repeated readings of one hip agree; of the ICCs those that are usually asked for."""
+    """How well repeated readings of a target agree; of the ICCs the protocol's form and the usual single ones."""
     shown = [icc for icc in found.iccs if icc.form in {agreement.protocol.icc_form, "A,1", "C,1"}]
     rows = [_row(f"ICC({icc.form}), {icc.name}", icc.estimate, decimals) for icc in shown]
     rows += [
@@ -131,14 +125,14 @@ def reliability_block(agreement: Agreement, found: Reliability, decimals: int = 
     if found.between == "raters":
         rows.append(_row("reproducibility SD", found.reproducibility_sd, decimals, agreement.unit))
         rows.append(_row("reproducibility coefficient", found.reproducibility, decimals, agreement.unit))
-    left_out = f"; {count(found.left_out, 'hip')} with a reading missing" if found.left_out else ""
+    left_out = f"; {plural(found.left_out, 'target')} with a reading missing" if found.left_out else ""
     title = f"Reliability between {found.between}: {found.of}, {_n(found)}{left_out}"
     more = ("Further forms of the ICC are in agreement.json.",) if len(shown) < len(found.iccs) else ()
     return Block(title, _header(found.within_sd), tuple(rows), (*found.notes, *more))
 
 
 def regression_block(agreement: Agreement, line: Regression) -> Block:
-    """A line with errors in both methods."""
+    """A regression line with errors in both methods."""
     rows = [
         _row("slope (1: no proportional difference)", line.slope, 4),
         _row("intercept (0: no constant difference)", line.intercept, 3, agreement.unit),
@@ -151,7 +145,7 @@ def regression_block(agreement: Agreement, line: Regression) -> Block:
 
 
 def failure_block(agreement: Agreement) -> Block:
-    """Readings without a value, counted and never dropped."""
+    """Readings without a value: counted, never dropped."""
     rows = [
         (
             row.method,
@@ -164,14 +158,14 @@ def failure_block(agreement: Agreement) -> Block:
     ]
     header = ("Method", "Rater", "Failed", f"Share ({level(agreement.failures[0].rate)})", "Reasons")
     unpaired = len(agreement.unpaired)
-    notes = (f"{count(unpaired, 'hip')} measured by one method only: counted here, in no difference.",)
+    notes = (f"{plural(unpaired, 'target')} with a value by one method only: counted here, part of no difference.",)
     method = next((row.rate.method for row in agreement.failures if row.rate.method), "")
     title = "Failures" + (f" (intervals: {method})" if method else "")
     return Block(title, header, tuple(rows), notes if unpaired else ())
 
 
 def _n(found: BlandAltman | Reliability | Agreement) -> str:
-    return f"n = {count(found.hips, 'hip')} of {count(found.subjects, 'subject')}"
+    return f"n = {plural(found.targets, 'target')} of {plural(found.subjects, 'subject')}"
 
 
 def _header(found: Estimate) -> Row:

@@ -1,4 +1,4 @@
-"""GRRAS: its items, filled with what people stated and what the data say, and what is missing of them."""
+"""GRRAS items, filled with what people stated and what the data show; what is missing is named."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from monai_ctseg.agreement.report.items import ITEMS, KEYS, Item
 from monai_ctseg.agreement.report.summary import numbers_of, quantity, raters_of, subject_of, verdicts
-from monai_ctseg.agreement.report.wording import count, listed
+from monai_ctseg.agreement.report.wording import enumerated
 from monai_ctseg.agreement.statistics.records import Agreement
+from monai_ctseg.errors import plural
 
 
 @dataclass(frozen=True)
 class Filled:
-    """An item with what was stated for it, what the data say, and what is missing (empty where nothing is)."""
+    """An item with what was stated for it, what the data show, and what is missing (empty where nothing is)."""
 
     item: Item
     stated: tuple[str, ...]
@@ -22,12 +23,22 @@ class Filled:
 
 
 def fill(agreement: Agreement, statements: Mapping[str, str]) -> tuple[Filled, ...]:
-    """Each item, in order; filled is one of which each part is stated. Raises ValueError for a statement about none."""
+    """Fill each item, in order. An item is complete where each of its parts is stated.
+
+    Args:
+        agreement: What the data show.
+        statements: Text by the key of an item or of a part of one.
+
+    Raises:
+        ValueError: A statement has the key of no item.
+    """
     unknown = sorted(set(statements) - set(KEYS))
     if unknown:
-        raise ValueError(f"no GRRAS item is called {listed(unknown)}; there are {listed(KEYS)}")
+        raise ValueError(f"no GRRAS item is called {enumerated(unknown)}; there are {enumerated(KEYS)}")
     found = from_data(agreement)
-    answered = () if len(agreement.sessions) > 1 else ("process.time",)  # no time lies between sessions where one is
+    answered = (
+        () if len(agreement.sessions) > 1 else ("process.time",)
+    )  # with one session there is no time between sessions
     filled = []
     for item in ITEMS:
         stated = {key: _paragraphs(statements.get(key, "")) for key in item.asked}
@@ -42,7 +53,7 @@ def _paragraphs(text: str) -> tuple[str, ...]:
 
 
 def from_data(agreement: Agreement) -> dict[str, tuple[str, ...]]:
-    """What the measurements themselves say on an item, by its key."""
+    """What the measurements themselves show, by the key of an item."""
     protocol, unit = agreement.protocol, f" in {agreement.unit}" if agreement.unit else ""
     what = quantity(agreement) or "one quantity"
     return {
@@ -52,24 +63,25 @@ def from_data(agreement: Agreement) -> dict[str, tuple[str, ...]]:
         "process": (_sessions(agreement),),
         "analysis": analysis(agreement),
         "actual_numbers": (
-            f"{numbers_of(agreement)}. {count(len(agreement.unpaired), 'hip')} more with a value by one method only. "
-            "Failures are counted under item 13.",
+            f"{numbers_of(agreement)}. {plural(len(agreement.unpaired), 'target')} more with a value by one method "
+            "only. Failures are counted under item 13.",
         ),
         "relevance": tuple(f"{line.name.capitalize()}: {_sentence(line.text())}" for line in verdicts(agreement)),
         "details": (
-            "agreement.json holds every figure, hips.csv each hip's mean reading by either method; "
-            "each plot is there as PNG and SVG.",
+            "agreement.json contains every figure, targets.csv each target's mean reading by either method; "
+            "each plot is also a PNG and an SVG file.",
         ),
     }
 
 
 def analysis(agreement: Agreement) -> tuple[str, ...]:
-    """The statistics in sentences; the method of each figure stands beside it."""
+    """The statistics in sentences; the tables name the method of each figure."""
     protocol, found = agreement.protocol, agreement.bland_altman
-    one = "all readings of a hip see one truth" if protocol.true_value == "constant" else "readings pair up by session"
+    constant = protocol.true_value == "constant"
+    truth = "all readings of a target see one true value" if constant else "readings are paired by session"
     return (
         f"Limits of agreement after Bland and Altman (1986, 1999), with confidence intervals. "
-        f"Design: {agreement.design}; two hips of one subject are not taken as independent, and {one}.",
+        f"Design: {agreement.design}; targets of one subject are not taken as independent, and {truth}.",
         f"Scale: {found.scale}s ({found.scale_reason}).",
         f"Reliability by intraclass correlation after Shrout and Fleiss (1979) and McGraw and Wong (1996), "
         f"ICC({protocol.icc_form}) named beforehand or by default, absolute agreement with generalised intervals "
@@ -92,7 +104,7 @@ def _acceptable(agreement: Agreement) -> str:
 
 def _reliability(agreement: Agreement) -> tuple[str, ...]:
     kinds = tuple(dict.fromkeys(found.between for found in agreement.reliability))
-    return (f"Reliability was investigated between {listed(kinds)}.",) if kinds else ()
+    return (f"Reliability was investigated between {enumerated(kinds)}.",) if kinds else ()
 
 
 def _raters(agreement: Agreement) -> tuple[str, ...]:
@@ -108,8 +120,8 @@ def _sessions(agreement: Agreement) -> str:
     named = [session for session in agreement.sessions if session]
     if not named:
         return "No session is named in the data."
-    raters = f"{count(len(agreement.raters), 'rater')} and " if agreement.raters else ""
-    return f"{raters}{count(len(named), 'session')} in the data: {listed(named)}. Design: {agreement.design}."
+    raters = f"{plural(len(agreement.raters), 'rater')} and " if agreement.raters else ""
+    return f"{raters}{plural(len(named), 'session')} in the data: {enumerated(named)}. Design: {agreement.design}."
 
 
 def _sentence(text: str) -> str:

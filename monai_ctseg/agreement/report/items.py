@@ -1,4 +1,4 @@
-"""Items: what GRRAS asks to report, 15 items in words of our own.
+"""Items: the 15 items that GRRAS asks to report, in our own words.
 
 Kottner J, Audigé L, Brorson S, et al. Guidelines for Reporting Reliability and Agreement Studies (GRRAS) were
 proposed. J Clin Epidemiol 2011;64:96-106, doi 10.1016/j.jclinepi.2010.03.002.
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Item:
-    """One item. `missing` is what to state where nobody did; it is empty where the data say all that is asked.
+    """One item.
 
-    `parts`: what it asks besides, (name, what to state); a statement on a part has the key "KEY.NAME".
+    Attributes:
+        missing: What to state; empty where the data show all that is asked.
+        parts: Further parts as (name, what to state); a statement on a part has the key "KEY.NAME".
     """
 
     number: int

@@ -1,7 +1,7 @@
-"""Marks: what the plots are drawn with: colours, points, lines between them, levels with their bands and names.
+"""Marks of the plots: colours, points, lines between them, levels with their bands and names.
 
-Colours are told apart by colour-blind people too, and lines by their dashes; `INK` and `PAPER` become the page's own
-colours where a plot stands in a page. matplotlib is imported on use.
+Colour-blind people can distinguish the colours, and lines have different dashes. In a page `INK` and `PAPER` become the
+page's own colours. matplotlib is imported on use.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from monai_ctseg.agreement.report.wording import interval
-from monai_ctseg.agreement.statistics.records import Estimate
+from monai_ctseg.agreement.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 INK, PAPER = "#1b1f24", "#fefefe"
 POINTS, LIMITS, ACCEPTABLE, LINES = "#2f7fbf", "#c8540a", "#0a8f6a", "#8a8f96"
 MANY = 2000
-"""From so many points on they are drawn as one picture inside the SVG: it stays small and opens fast."""
+"""From so many points on they are one picture inside the SVG: it stays small and opens fast."""
 MOST_JOINED = 300
-"""Up to so many groups of points are joined by lines; beyond, nobody could tell them apart."""
+"""Up to so many groups of points are joined by lines; with more the lines would be unreadable."""
 STYLE = {
     "axes.edgecolor": INK,
     "axes.facecolor": "none",
@@ -48,7 +48,7 @@ STYLE = {
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure that belongs to no display and that nobody has to close."""
+    """A figure without a display, which need not be closed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -75,7 +75,7 @@ def dots(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
 
 
 def join(axes: Axes, groups: Iterable[Sequence[tuple[float, float]]]) -> None:
-    """A thin line through the points of each group: they are not independent, and the eye should see it."""
+    """A thin line through the points of each group, to show that they are not independent."""
     from matplotlib.collections import LineCollection
 
     lines = [sorted(group) for group in groups if len(group) > 1]
@@ -86,7 +86,7 @@ def join(axes: Axes, groups: Iterable[Sequence[tuple[float, float]]]) -> None:
 
 @dataclass(frozen=True)
 class Level:
-    """A horizontal line over the whole plot, with the band of its interval."""
+    """A horizontal line over the whole plot, with its interval as a band."""
 
     name: str
     estimate: Estimate
@@ -95,18 +95,18 @@ class Level:
 
     @property
     def value(self) -> float:
-        """Where the line lies."""
+        """The height of the line."""
         return float(self.estimate.value or 0.0)
 
     def draw(self, axes: Axes) -> None:
-        """The line over the whole width, and its band where it has an interval."""
+        """Draw the line, and a band where it has an interval."""
         axes.axhline(self.value, color=self.color, linestyle=self.dashes, linewidth=1.4, zorder=3)
         if self.estimate.low is not None and self.estimate.high is not None:
             axes.axhspan(self.estimate.low, self.estimate.high, color=self.color, alpha=0.13, linewidth=0, zorder=0)
 
 
 def label(axes: Axes, levels: Sequence[Level], value: Callable[[float], str], decimals: int) -> None:
-    """Name each level at the right, apart from each other, with a line back to where it belongs."""
+    """Name each level at the right; names do not overlap, a line leads from each to its level."""
     where = [axes.transAxes.inverted().transform(axes.transData.transform((0, each.value)))[1] for each in levels]
     for each, at, y in zip(levels, where, spread(where, 0.115), strict=True):
         between = interval(each.estimate, decimals)
@@ -124,10 +124,10 @@ def label(axes: Axes, levels: Sequence[Level], value: Callable[[float], str], de
         )
 
 
-def spread(places: Sequence[float], gap: float) -> list[float]:
-    """The places moved apart so that none is nearer than `gap` to the next; their order and middle stay."""
-    order = sorted(range(len(places)), key=lambda n: places[n])
-    moved = list(places)
+def spread(heights: Sequence[float], gap: float) -> list[float]:
+    """Heights moved apart until neighbours are at least `gap` apart; order and mean stay."""
+    order = sorted(range(len(heights)), key=lambda n: heights[n])
+    moved = list(heights)
     for _ in range(100):
         for below, above in pairwise(order):
             lack = gap - (moved[above] - moved[below])
@@ -138,7 +138,7 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 
 
 def room(axes: Axes, heights: Sequence[float], levels: Sequence[Level]) -> None:
-    """Room for the points, every level and its band."""
+    """Set the vertical range so that all points, levels and bands are visible."""
     ends = [end for each in levels for end in (each.value, each.estimate.low, each.estimate.high) if end is not None]
     low, high = min([*heights, *ends], default=0.0), max([*heights, *ends], default=1.0)
     if axes.get_yscale() == "log":
@@ -150,7 +150,7 @@ def room(axes: Axes, heights: Sequence[float], levels: Sequence[Level]) -> None:
 
 
 def ratio_axis(axes: Axes) -> None:
-    """Upwards by logarithm, with plain numbers: halves and doubles lie equally far from 1."""
+    """A logarithmic vertical axis with plain numbers: one half and two are equally far from 1."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
     axes.set_yscale("log")
@@ -161,7 +161,7 @@ def ratio_axis(axes: Axes) -> None:
 
 
 def span(values: Iterable[float]) -> tuple[float, float]:
-    """Lowest and highest with a margin; some width even where all are the same."""
+    """Lowest and highest with a margin; never an empty range."""
     values = list(values) or [0.0]
     low, high = min(values), max(values)
     margin = 0.05 * (high - low) or max(abs(high) * 0.02, 0.5)

@@ -5,11 +5,11 @@ The same agreement gives the same bytes. matplotlib is imported on use.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monai_ctseg.agreement.report.captions import acceptable, compared, sample_title
 from monai_ctseg.agreement.report.marks import (
     ACCEPTABLE,
     INK,
@@ -26,23 +26,21 @@ from monai_ctseg.agreement.report.marks import (
     room,
     span,
 )
-from monai_ctseg.agreement.report.readings import RaterColumn, rater_columns
-from monai_ctseg.agreement.report.wording import count, number, numbers_for
-from monai_ctseg.agreement.statistics.records import Agreement, BlandAltman, Estimate, Point, Regression
+from monai_ctseg.agreement.report.rater_plot import plot_raters
+from monai_ctseg.agreement.report.readings import rater_columns
+from monai_ctseg.agreement.report.wording import number, numbers_for, short, with_unit
+from monai_ctseg.agreement.statistics.estimate import Estimate
+from monai_ctseg.agreement.statistics.records import Agreement, BlandAltman, Point, Regression
 from monai_ctseg.agreement.statistics.table import Table
+from monai_ctseg.errors import plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-GOLDEN = 0.6180339887
-"""Steps of this share of a column put points beside each other evenly, the same way each time."""
-MOST_RATERS = 12
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A plot that was written as NAME.png and NAME.svg: its title, what it shows in words, and the SVG's text."""
+    """A plot written as NAME.png and NAME.svg: its title, caption, and the text of the SVG."""
 
     name: str
     title: str
@@ -51,13 +49,13 @@ class Picture:
 
 
 def draw_plots(agreement: Agreement, table: Table, folder: Path) -> tuple[Picture, ...]:
-    """Write each plot into `folder` as PNG and SVG. Raises OSError where it cannot be written."""
+    """Write each plot into `folder` as PNG and SVG; OSError where that is impossible."""
     import matplotlib.style
 
     with matplotlib.style.context(["default", STYLE]):  # whatever the user's own matplotlibrc says
         pictures = [
-            _save(folder, "bland_altman", "Differences against means", *plot_bland_altman(agreement)),
-            _save(folder, "identity", "One method against the other", *plot_identity(agreement)),
+            _save(folder, "bland_altman", "Differences over means", *plot_bland_altman(agreement)),
+            _save(folder, "identity", "One method over the other", *plot_identity(agreement)),
         ]
         columns = rater_columns(agreement, table)
         if len(columns) > 1:  # one alone would repeat the first plot
@@ -66,7 +64,7 @@ def draw_plots(agreement: Agreement, table: Table, folder: Path) -> tuple[Pictur
 
 
 def plot_bland_altman(agreement: Agreement) -> tuple[Figure, str]:
-    """Differences (or ratios) over means, with bias, limits, their intervals, and what is acceptable; and a caption."""
+    """Differences (or ratios) over means with bias, limits, their intervals and the acceptable range; and a caption."""
     found, protocol, numbers = agreement.bland_altman, agreement.protocol, numbers_for(agreement)
     figure = new_figure(5.6, 4.3)
     axes = figure.subplots()
@@ -91,9 +89,9 @@ def plot_bland_altman(agreement: Agreement) -> tuple[Figure, str]:
         ratio_axis(axes)
     room(axes, heights, levels)
     label(axes, levels, lambda value: numbers.with_unit(value, signed=True), numbers.decimals)
-    axes.set_xlabel(_with_unit(f"mean of {_short(protocol.reference)} and {_short(protocol.test)}", agreement.unit))
-    axes.set_ylabel(_between(agreement))
-    axes.set_title(_title(agreement))
+    axes.set_xlabel(with_unit(f"mean of {short(protocol.reference)} and {short(protocol.test)}", agreement.unit))
+    axes.set_ylabel(compared(agreement))
+    axes.set_title(sample_title(agreement))
     return figure, _bland_altman_caption(agreement)
 
 
@@ -115,68 +113,14 @@ def plot_identity(agreement: Agreement) -> tuple[Figure, str]:
     dots(axes, reference, test)
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axes.legend(loc="upper left", fontsize=8.5, handlelength=2.4)
-    axes.set_xlabel(_with_unit(_short(protocol.reference), agreement.unit))
-    axes.set_ylabel(_with_unit(_short(protocol.test), agreement.unit))
-    axes.set_title(_title(agreement))
+    axes.set_xlabel(with_unit(short(protocol.reference), agreement.unit))
+    axes.set_ylabel(with_unit(short(protocol.test), agreement.unit))
+    axes.set_title(sample_title(agreement))
     caption = (
-        "Each point is a hip; on the thin line both methods read the same. "
+        "Each point is a target: one subject, or one side of it. On the thin line both methods read the same. "
         "Deming and Passing-Bablok allow for errors in both methods."
     )
     return figure, " ".join([caption, *missing])
-
-
-def plot_raters(agreement: Agreement, columns: Sequence[RaterColumn]) -> tuple[Figure, str]:
-    """A panel a rater with a column a session: each reading's difference, one hip's joined; and a caption."""
-    raters = tuple(dict.fromkeys(column.rater for column in columns))
-    shown, ratio = raters[:MOST_RATERS], agreement.bland_altman.scale == "ratio"
-    wide = min(len(shown), 4)
-    tall = -(-len(shown) // wide)
-    figure = new_figure(max(1.7 + 1.5 * wide, 3.6), 0.9 + 2.7 * tall)
-    panels = list(figure.subplots(tall, wide, sharey=True, squeeze=False).flat)
-    for panel, rater in zip(panels, shown, strict=False):
-        _panel(panel, [column for column in columns if column.rater == rater], agreement)
-        panel.set_title(_short(rater, 18) if rater else "no rater named")
-    for panel in panels[len(shown) :]:
-        panel.set_axis_off()
-    if ratio:
-        ratio_axis(panels[0])
-    figure.supylabel(_between(agreement), fontsize=9.5)
-    figure.supxlabel("session, mean, number of readings", fontsize=9.5)
-    caption = (
-        "Each point is one reading against the other method's mean of that hip; lines join a hip's readings; "
-        "the bar is the mean, written below with the number of readings."
-    )
-    more = f" The first {MOST_RATERS} of {len(raters)} raters are drawn." if len(raters) > len(shown) else ""
-    return figure, caption + more
-
-
-def acceptable(agreement: Agreement) -> tuple[float, ...]:
-    """The bounds that the protocol fixed on the scale that is shown; empty without."""
-    protocol = agreement.protocol
-    if agreement.bland_altman.scale == "ratio":
-        return (1 / protocol.acceptable_ratio, protocol.acceptable_ratio) if protocol.acceptable_ratio else ()
-    return (-protocol.acceptable_difference, protocol.acceptable_difference) if protocol.acceptable_difference else ()
-
-
-def _panel(axes: Axes, columns: Sequence[RaterColumn], agreement: Agreement) -> None:
-    numbers = numbers_for(agreement)
-    places: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for x, column in enumerate(columns):
-        beside = [x + 0.36 * ((n * GOLDEN) % 1 - 0.5) for n in range(len(column.values))]
-        for at, (hip, value) in zip(beside, column.values, strict=True):
-            places.setdefault(hip, []).append((at, value))
-        dots(axes, beside, [value for _, value in column.values])
-        axes.plot([x - 0.28, x + 0.28], [column.mean] * 2, color=INK, linewidth=2, zorder=4)
-    join(axes, places.values())
-    axes.axhline(1.0 if numbers.ratio else 0.0, color=LINES, linewidth=0.8, zorder=1)
-    for bound in acceptable(agreement):
-        axes.axhline(bound, color=ACCEPTABLE, linestyle="-.", linewidth=1.2)
-    names = [
-        f"{_short(column.session, 8) or 'all'}\n{numbers.value(column.mean, signed=True)}\nn {len(column.values):,}"
-        for column in columns
-    ]
-    axes.set_xticks(range(len(columns)), names, fontsize=8)
-    axes.set_xlim(-0.6, len(columns) - 0.4)
 
 
 def _save(folder: Path, name: str, title: str, figure: Figure, caption: str) -> Picture:
@@ -200,41 +144,18 @@ def _line_name(line: Regression) -> str:
     return f"{line.name}: {number(slope, 3)} x {sign} {number(abs(intercept), 2)}"
 
 
-def _between(agreement: Agreement) -> str:
-    protocol = agreement.protocol
-    reference, test = _short(protocol.reference, 19), _short(protocol.test, 19)
-    if agreement.bland_altman.scale == "ratio":
-        return f"{test} / {reference}"
-    return _with_unit(f"{test} {number(-1, 0)[0]} {reference}", agreement.unit)
-
-
-def _with_unit(name: str, unit: str) -> str:
-    return f"{name} ({unit})" if unit else name
-
-
-def _short(name: str, length: int = 24) -> str:
-    name = " ".join(name.split())
-    return name if len(name) <= length else f"{name[: length - 3]}..."
-
-
-def _title(agreement: Agreement) -> str:
-    found = agreement.bland_altman
-    what = f"{_short(agreement.quantity, 30).replace('_', ' ')}: " if agreement.quantity else ""
-    return f"{what}{count(found.hips, 'hip')} of {count(found.subjects, 'subject')}"
-
-
 def _bland_altman_caption(agreement: Agreement) -> str:
     found = agreement.bland_altman
     text = (
-        f"Each point is a hip. Between the limits lie {100 * found.limits_share:g} % of single "
-        f"{'ratios' if found.scale == 'ratio' else 'differences'}, as far as the model holds; "
-        f"bands are {100 * found.bias.level:g} % confidence intervals."
+        "Each point is a target: one subject, or one side of it. Between the limits lie "
+        f"{100 * found.limits_share:g} % of single {'ratios' if found.scale == 'ratio' else 'differences'}, as far as "
+        f"the model holds; bands are {100 * found.bias.level:g} % confidence intervals."
     )
     if any(max(point.readings) > 1 for point in found.points):
         text += " Points are means of readings, and scatter less than single readings do."
-    if found.hips > found.subjects and found.subjects <= MOST_JOINED:
+    if found.targets > found.subjects and found.subjects <= MOST_JOINED:
         text += " Thin lines join the points of one subject."
     left_out = len(found.points) - len(_shown(found))
     if left_out:
-        text += f" {count(left_out, 'hip')} with a reading of nought or below cannot be drawn as a ratio."
+        text += f" {plural(left_out, 'target')} with a reading of zero or below cannot be drawn as a ratio."
     return text

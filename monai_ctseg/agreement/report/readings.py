@@ -1,4 +1,4 @@
-"""Readings one by one: what the rater plot shows and no statistic pools."""
+"""Single readings, as the rater plot shows them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import fmean, geometric_mean
 from monai_ctseg.agreement.statistics.records import Agreement
 from monai_ctseg.agreement.statistics.table import Reading, Table
 
-Hip = tuple[str, str]
+Target = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,15 @@ class RaterColumn:
 
     rater: str
     session: str
-    values: tuple[tuple[Hip, float], ...]
+    values: tuple[tuple[Target, float], ...]
     mean: float
 
 
 def rater_columns(agreement: Agreement, table: Table) -> tuple[RaterColumn, ...]:
-    """Each rater's readings, session by session, against the other method's mean of the same hip.
+    """Each rater's readings, session by session, compared with the other method's mean of the same target.
 
-    Test minus reference, or test over reference on the ratio scale (mean: geometric). The raters are the reference
-    method's; the test method's where only that has named ones. In order of first appearance.
+    Values are test minus reference, or test over reference on the ratio scale (with a geometric mean). The raters are
+    those of the reference method, or of the test method where only that names any; in order of first appearance.
     """
     protocol = agreement.protocol
     readings = [reading for reading in table.readings if reading.quantity == agreement.quantity]
@@ -38,7 +38,7 @@ def rater_columns(agreement: Agreement, table: Table) -> tuple[RaterColumn, ...]
     rated, other = (test, reference) if by_test else (reference, test)
     by_session = protocol.true_value == "varying"
     means = _means(other, by_session=by_session)
-    found: dict[tuple[str, str], list[tuple[Hip, float]]] = {}
+    found: dict[tuple[str, str], list[tuple[Target, float]]] = {}
     for reading in rated:
         mean = means.get(_key(reading, by_session=by_session))
         if mean is None:
@@ -66,7 +66,7 @@ def _key(reading: Reading, *, by_session: bool) -> tuple[str, ...]:
 
 
 def _compare(reading: Reading, other: float, *, by_test: bool, ratio: bool) -> float | None:
-    """Test against reference; None for a ratio of what is not above nought."""
+    """Test compared with reference; None for a ratio of values that are not above zero."""
     own = float(reading.value or 0.0)
     test, reference = (own, other) if by_test else (other, own)
     if not ratio:

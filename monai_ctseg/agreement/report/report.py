@@ -1,4 +1,4 @@
-"""Report: one agreement as report.html (offline, no scripts) and report.md, in the order of the GRRAS items."""
+"""Report: one agreement as report.html (offline, without scripts) and report.md, in the order of the GRRAS items."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from monai_ctseg.agreement.report.plots import Picture, draw_plots
 from monai_ctseg.agreement.report.summary import Line, quantity, summary
 from monai_ctseg.agreement.statistics.records import Agreement
 from monai_ctseg.agreement.statistics.table import Table
+from monai_ctseg.errors import needs_extra
 
-JSON, HIPS, HTML, MARKDOWN = "agreement.json", "hips.csv", "report.html", "report.md"
+JSON, TARGETS, HTML, MARKDOWN = "agreement.json", "targets.csv", "report.html", "report.md"
 
 
 @dataclass(frozen=True)
 class Page:
-    """What both templates show."""
+    """The content of both templates."""
 
     title: str
     summary: tuple[Line, ...]
@@ -35,7 +36,7 @@ class Page:
 
     @property
     def missing(self) -> tuple[Filled, ...]:
-        """The items that somebody still has to state."""
+        """The items that still have to be stated."""
         return tuple(filled for filled in self.items if filled.missing)
 
 
@@ -47,14 +48,26 @@ def write_report(
     statements: Mapping[str, str] | None = None,
     title: str | None = None,
 ) -> tuple[str, ...]:
-    """Write agreement.json, hips.csv, report.md, report.html and each plot as PNG and SVG into an existing folder.
+    """Write agreement.json, targets.csv, report.md, report.html and each plot as PNG and SVG into an existing folder.
 
-    table: what `agreement` was made from; the rater plot shows its readings.
-    statements: what only the people of a study can say, plain text by the key of a GRRAS item (`grras.ITEMS`), such
-    as {"population": "Adults with ..."}; it stands before what the data say. Paragraphs are parted by an empty line.
-    An item that the data cannot fill and that has no statement is named as missing.
-    Returns the names of the files; the same input gives the same bytes. Raises ValueError for a key that no item has
-    (before anything is written), OSError where `folder` cannot be written.
+    An item that the data cannot fill and that has no statement is named as missing. The same input gives the same
+    bytes.
+
+    Args:
+        agreement: The statistics, from `analyse`.
+        table: What `agreement` was computed from; the rater plot shows its readings.
+        folder: Where to write.
+        statements: What only the people of a study know: plain text by the key of a GRRAS item (`ITEMS`), such as
+            {"population": "Adults with ..."}. An empty line separates paragraphs.
+        title: Title of the pages; None: one that names methods and quantity.
+
+    Returns:
+        The names of the files.
+
+    Raises:
+        ValueError: A statement has the key of no item; nothing was written.
+        MissingExtra: Jinja is not installed.
+        OSError: `folder` cannot be written.
     """
     items = fill(agreement, statements or {})
     pictures = draw_plots(agreement, table, folder)
@@ -70,20 +83,21 @@ def write_report(
     (folder / MARKDOWN).write_text(render(page, MARKDOWN), "utf-8")
     text = json.dumps(asdict(agreement), indent=2, ensure_ascii=False, allow_nan=False)
     (folder / JSON).write_text(text + "\n", "utf-8")
-    _write_hips(agreement, folder / HIPS)
+    _write_targets(agreement, folder / TARGETS)
     drawn = [f"{picture.name}.{ending}" for picture in pictures for ending in ("png", "svg")]
-    return (JSON, HIPS, MARKDOWN, HTML, *drawn)
+    return (JSON, TARGETS, MARKDOWN, HTML, *drawn)
 
 
 def missing_items(agreement: Agreement, statements: Mapping[str, str] | None = None) -> tuple[Filled, ...]:
-    """The GRRAS items that somebody still has to state."""
+    """The GRRAS items that still have to be stated; arguments as for `write_report`."""
     return tuple(filled for filled in fill(agreement, statements or {}) if filled.missing)
 
 
 def render(page: Page, name: str) -> str:
-    """The page by the template of this name; what people wrote is escaped as its format needs it."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
+    """The page by the template of this name; texts are escaped for its format."""
+    with needs_extra("agreement"):
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from markupsafe import Markup
 
     options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
     if name == MARKDOWN:
@@ -99,14 +113,14 @@ def render(page: Page, name: str) -> str:
 
 
 def markdown(value: object) -> str:
-    """Text that no Markdown reads as anything else, on one line; what a template marks as safe stays."""
+    """Text on one line, escaped for Markdown; what a template marks as safe stays."""
     if hasattr(value, "__html__"):
         return str(value)
     return re.sub(r"([\\`*_\[\]<>|#&~$])", r"\\\1", " ".join(str(value).split()))
 
 
 def inline_svg(picture: Picture) -> str:
-    """A plot for a page: the page's own colours for ink and paper, its title for who cannot see it, ids of its own."""
+    """A plot for a page: in the colours of the page, with its title as a label and with unique ids."""
     svg = picture.svg[picture.svg.index("<svg") :]
     svg = svg.replace(INK, "currentColor").replace(PAPER, "none")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -127,7 +141,7 @@ def _title(agreement: Agreement) -> str:
     return f"Agreement of {protocol.test} with {protocol.reference}{what}"
 
 
-def _write_hips(agreement: Agreement, path: Path) -> None:
+def _write_targets(agreement: Agreement, path: Path) -> None:
     header = ("subject", "side", "session", "reference", "test", "mean", "difference", "ratio", "readings")
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")

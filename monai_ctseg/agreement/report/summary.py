@@ -1,11 +1,13 @@
-"""Summary: what a clinician should know in ten seconds, as lines that every output shares."""
+"""Summary: the main results as lines, the same in every output."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monai_ctseg.agreement.report.wording import Numbers, count, interval, level, listed, number, numbers_for
-from monai_ctseg.agreement.statistics.records import Agreement, Estimate, FailureRate, Icc, Judgement
+from monai_ctseg.agreement.report.wording import Numbers, enumerated, interval, level, number, numbers_for
+from monai_ctseg.agreement.statistics.estimate import Estimate
+from monai_ctseg.agreement.statistics.records import Agreement, FailureRate, Icc, Judgement
+from monai_ctseg.errors import plural
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Line:
 
 
 def summary(agreement: Agreement) -> tuple[Line, ...]:
-    """Verdict, bias, limits, failures, the protocol's ICC, and what all that is based on."""
+    """Verdict, bias, limits, failures, the protocol's ICC, and the sample sizes."""
     numbers = numbers_for(agreement)
     return (
         *verdicts(agreement),
@@ -35,7 +37,7 @@ def summary(agreement: Agreement) -> tuple[Line, ...]:
 
 
 def subject_of(agreement: Agreement) -> str:
-    """What was compared: monai-ctseg against clinician, femoral head diameter."""
+    """What was compared, such as: program against clinician, diameter."""
     protocol = agreement.protocol
     return f"{protocol.test} against {protocol.reference}" + (f", {quantity(agreement)}" if agreement.quantity else "")
 
@@ -46,26 +48,28 @@ def quantity(agreement: Agreement) -> str:
 
 
 def numbers_of(agreement: Agreement) -> str:
-    """How much was attempted, has a value, and was used."""
-    parts = [f"{count(agreement.hips, 'hip')} of {count(agreement.subjects, 'subject')}"]
-    if agreement.hips_attempted > agreement.hips:
-        attempted = f"{count(agreement.hips_attempted, 'hip')} of {count(agreement.subjects_attempted, 'subject')}"
+    """How many targets and readings were attempted, have a value, and were used."""
+    parts = [f"{plural(agreement.targets, 'target')} of {plural(agreement.subjects, 'subject')}"]
+    if agreement.targets_attempted > agreement.targets:
+        attempted = (
+            f"{plural(agreement.targets_attempted, 'target')} of {plural(agreement.subjects_attempted, 'subject')}"
+        )
         parts[0] += f" (attempted: {attempted})"
-    used = count(agreement.readings_used, "reading")
+    used = plural(agreement.readings_used, "reading")
     if agreement.readings > agreement.readings_used:
         used += f" (attempted: {agreement.readings:,}, with a value: {agreement.readings_with_value:,})"
     parts.append(used)
     if agreement.failed_by_both:
-        parts.append(f"{count(len(agreement.failed_by_both), 'hip')} without a value by either method")
+        parts.append(f"{plural(len(agreement.failed_by_both), 'target')} without a value by either method")
     if agreement.raters:
-        parts.append(count(len(agreement.raters), "rater"))
+        parts.append(plural(len(agreement.raters), "rater"))
     if len(agreement.sessions) > 1:
-        parts.append(count(len(agreement.sessions), "session"))
+        parts.append(plural(len(agreement.sessions), "session"))
     return ", ".join(parts)
 
 
 def verdicts(agreement: Agreement) -> tuple[Line, ...]:
-    """The verdict on single readings and on the mean; one line where neither was judged."""
+    """The verdicts on single readings and on the mean; one line where neither was judged."""
     mean, limits = agreement.equivalence.mean, agreement.equivalence.limits
     if mean.verdict == limits.verdict == "not judged":
         return (Line("verdict", "not judged", limits.statement.removeprefix("not judged: ")),)
@@ -81,34 +85,34 @@ def _verdict(judged: Judgement) -> str:
 
 def failures(agreement: Agreement) -> str:
     """Failed readings of each method."""
-    whole = {row.method: row for row in reversed(agreement.failures)}  # a method's first row is over all its raters
+    whole = {row.method: row for row in reversed(agreement.failures)}  # the first row of a method covers all its raters
     compared = (agreement.protocol.reference, agreement.protocol.test)
     return "; ".join(f"{_failed(whole[name])} by {name}" for name in compared if name in whole)
 
 
 def chosen_icc(agreement: Agreement) -> tuple[Icc, int] | None:
-    """The ICC that the protocol named, between the methods, and its number of hips."""
+    """The ICC that the protocol named, between the methods, and its number of targets."""
     for found in agreement.reliability:
         for icc in found.iccs:
             if found.between == "methods" and icc.form == agreement.protocol.icc_form:
-                return icc, found.hips
+                return icc, found.targets
     return None
 
 
 def _failed(row: FailureRate) -> str:
-    return f"{row.failed:,} of {count(row.attempted, 'reading')}"
+    return f"{row.failed:,} of {plural(row.attempted, 'reading')}"
 
 
 def _bias(agreement: Agreement, numbers: Numbers) -> Line:
     bias, protocol = agreement.bland_altman.bias, agreement.protocol
     if bias.value is None:
         return Line("bias", "not estimable", bias.reason)
-    nought = 1.0 if numbers.ratio else 0.0
+    none = 1.0 if numbers.ratio else 0.0
     note = f"{level(bias)} {interval(bias, numbers.decimals)}" if interval(bias) else bias.reason
     if bias.low is not None and bias.high is not None:
-        if bias.low > nought:
+        if bias.low > none:
             note += f"; {protocol.test} reads higher"
-        elif bias.high < nought:
+        elif bias.high < none:
             note += f"; {protocol.test} reads lower"
     return Line("bias", numbers.with_unit(bias.value, signed=True), note)
 
@@ -135,16 +139,16 @@ def _icc(agreement: Agreement) -> Line:
     chosen = chosen_icc(agreement)
     if chosen is None:
         return Line(name, "not estimable", "the methods were not compared by this form")
-    icc, hips = chosen
+    icc, targets = chosen
     if icc.estimate.value is None:
         return Line(name, "not estimable", icc.estimate.reason)
     between = interval(icc.estimate)
-    note = f"{level(icc.estimate)} {between}, {count(hips, 'hip')}" if between else icc.estimate.reason
-    if "mean per hip" in icc.name:
+    note = f"{level(icc.estimate)} {between}, {plural(targets, 'target')}" if between else icc.estimate.reason
+    if "mean per target" in icc.name:
         note += f", {icc.name.rpartition(', ')[2]}"
     return Line(name, number(icc.estimate.value), note)
 
 
 def raters_of(agreement: Agreement) -> str:
-    """The raters' labels, or that there are none."""
-    return listed(agreement.raters) if agreement.raters else "none is named"
+    """The labels of the raters, or that there are none."""
+    return enumerated(agreement.raters) if agreement.raters else "none is named"

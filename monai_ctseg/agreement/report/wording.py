@@ -1,18 +1,19 @@
-"""Wording: figures and estimates as people read them. Minus signs are typographic; `plain` gives them back as ASCII."""
+"""Wording: figures and estimates as text. Minus signs are typographic; `plain` makes them ASCII."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from monai_ctseg.agreement.statistics.records import Agreement, Estimate
+from monai_ctseg.agreement.statistics.estimate import Estimate
+from monai_ctseg.agreement.statistics.records import Agreement
 
 MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """How figures of one agreement are written: with these decimals, this unit, as differences or ratios."""
+    """How the figures of one agreement are written: decimals, unit, differences or ratios."""
 
     decimals: int
     unit: str
@@ -33,7 +34,7 @@ class Numbers:
 
 
 def numbers_for(agreement: Agreement) -> Numbers:
-    """Decimals so that the limits have about three digits: enough to compare, not more than was measured."""
+    """As many decimals as give the limits about three digits."""
     shown = agreement.bland_altman
     if shown.scale == "ratio":
         return Numbers(3, agreement.unit, ratio=True)
@@ -43,7 +44,7 @@ def numbers_for(agreement: Agreement) -> Numbers:
 
 
 def number(value: float, decimals: int = 3, *, signed: bool = False) -> str:
-    """A figure with a typographic minus sign, and never minus nought."""
+    """A figure with a typographic minus sign; zero has no sign."""
     text = f"{value:{'+' if signed else ''}.{decimals}f}"
     if float(text) == 0:
         text = text.lstrip("+-")
@@ -51,7 +52,7 @@ def number(value: float, decimals: int = 3, *, signed: bool = False) -> str:
 
 
 def interval(found: Estimate, decimals: int = 3) -> str:
-    """Low to high; empty where there is neither."""
+    """Lower to upper bound; empty where there is neither."""
     if found.low is None and found.high is None:
         return ""
     low = "no lower bound" if found.low is None else number(found.low, decimals)
@@ -60,20 +61,26 @@ def interval(found: Estimate, decimals: int = 3) -> str:
 
 
 def level(found: Estimate) -> str:
-    """What the interval is, such as 95 % CI."""
+    """The name of the interval, such as 95 % CI."""
     return f"{100 * found.level:g} % CI"
 
 
-def count(n: int, one: str, many: str = "") -> str:
-    """A number of things, in words: 1 hip, 2 hips."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
-
-
-def listed(names: tuple[str, ...] | list[str]) -> str:
-    """Names in a row: A, B and C."""
+def enumerated(names: tuple[str, ...] | list[str]) -> str:
+    """Names as an enumeration: A, B and C."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
 def plain(text: str) -> str:
-    """The same for a terminal: ASCII minus signs."""
+    """The text for a terminal, with ASCII minus signs."""
     return text.replace(MINUS, "-")
+
+
+def with_unit(name: str, unit: str) -> str:
+    """A name with its unit in brackets."""
+    return f"{name} ({unit})" if unit else name
+
+
+def short(name: str, length: int = 24) -> str:
+    """A name on one line, shortened to this length."""
+    name = " ".join(name.split())
+    return name if len(name) <= length else f"{name[: length - 3]}..."

@@ -1,4 +1,4 @@
-"""The one door: a table of measurements and a protocol -> Agreement."""
+"""A table of measurements and a protocol -> Agreement."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monai_ctseg.agreement.statistics.differences import Differences, bland_altman, choose_scale, take_differences
+from monai_ctseg.agreement.statistics.bland_altman import bland_altman, choose_scale
+from monai_ctseg.agreement.statistics.differences import Differences, take_differences
 from monai_ctseg.agreement.statistics.equivalence import for_readers, judge
 from monai_ctseg.agreement.statistics.failures import count_failures
 from monai_ctseg.agreement.statistics.notes import data_notes, listed, readers_note, table_notes
 from monai_ctseg.agreement.statistics.pairs import Pair, design_of, pair_up, unpaired
+from monai_ctseg.agreement.statistics.protocol import Protocol, Scale
 from monai_ctseg.agreement.statistics.records import (
     Agreement,
     BlandAltman,
     Equivalence,
     Judgement,
-    Protocol,
     RaterAgreement,
     Regression,
     Reliability,
-    Scale,
 )
 from monai_ctseg.agreement.statistics.regression import deming, passing_bablok
 from monai_ctseg.agreement.statistics.reliability import between_methods, between_raters, between_sessions
@@ -29,18 +29,29 @@ from monai_ctseg.agreement.statistics.variance import mean_reciprocal, pooled
 from monai_ctseg.errors import MeasurementsError
 
 FEW_REPEATS = 5
-"""Degrees of freedom from which on replicates say how the methods' errors compare."""
+"""With at least so many degrees of freedom, replicates determine Deming's ratio of error variances."""
 
 
 def analyse(table: Table, protocol: Protocol) -> Agreement:
     """All statistics of agreement that the table allows.
 
-    Raises MeasurementsError where a method or quantity of the protocol is not in the table, or a choice of quantity
-    is missing, or the units differ. Everything that cannot be estimated says so in its record.
-    Raters are taken as fixed but in the ICC between raters: bias, limits and verdict are for these readers.
+    Whatever cannot be estimated says so in its record. Raters are fixed effects except in the ICC between raters: bias,
+    limits and verdict hold for these readers.
+
+    Args:
+        table: Readings, from `read_table` or `make_table`.
+        protocol: What was fixed before the data were seen.
+
+    Returns:
+        Estimates with their intervals, or the reasons why there are none; values are in the table's unit.
+
+    Raises:
+        MeasurementsError: The table lacks a method or the quantity of the protocol, has several quantities and the
+            protocol chooses none, or has another unit than the protocol.
+        MissingExtra: statsmodels is not installed.
     """
     quantity, readings = _choose_quantity(table, protocol)
-    reference, test = (_of_method(readings, name, quantity) for name in (protocol.reference, protocol.test))
+    reference, test = (_of_method(readings, name, quantity) for name in protocol.names)
     pairs = pair_up(reference, test, true_value=protocol.true_value)
     scale, scale_reason = choose_scale(pairs, protocol)
     chosen = bland_altman(pairs, scale, protocol, scale_reason=scale_reason)
@@ -57,7 +68,7 @@ def analyse(table: Table, protocol: Protocol) -> Agreement:
         unit=unit,
         design=design_of(pairs),
         subjects=chosen.subjects,
-        hips=chosen.hips,
+        targets=chosen.targets,
         readings=len(both),
         raters=raters,
         sessions=tuple(dict.fromkeys(reading.session for reading in both if reading.session)),
@@ -71,11 +82,11 @@ def analyse(table: Table, protocol: Protocol) -> Agreement:
         passing_bablok=lines[1],
         equivalence=for_readers(_equivalence(pairs, chosen, other, protocol, unit), len(raters)),
         notes=(*unit_notes, *readers_note(raters), *table_notes(table, quantity, protocol, scale), *data_notes(both)),
-        hips_attempted=len(attempted),
+        targets_attempted=len(attempted),
         subjects_attempted=len({subject for subject, _ in attempted}),
         readings_with_value=len(with_value),
         readings_used=sum(len(pair.reference) + len(pair.test) for pair in pairs),
-        failed_by_both=tuple(hip for hip in attempted if hip not in measured),
+        failed_by_both=tuple(target for target in attempted if target not in measured),
     )
 
 
@@ -92,7 +103,7 @@ def _choose_quantity(table: Table, protocol: Protocol) -> tuple[str, list[Readin
 
 
 def _unit(readings: Sequence[Reading], protocol: Protocol) -> tuple[str, tuple[str, ...]]:
-    """The table's unit, or the protocol's with a note; they must not differ."""
+    """The table's unit, or the protocol's with a note; the two must not differ."""
     found = next((reading for reading in readings if reading.value is not None), None)
     unit = found.unit if found else ""
     if found and unit and protocol.unit and unit != protocol.unit:
@@ -124,11 +135,11 @@ def _other_scale(pairs: Sequence[Pair], scale: Scale, protocol: Protocol) -> Bla
 def _unpaired(
     reference: Sequence[Reading], test: Sequence[Reading], protocol: Protocol
 ) -> tuple[tuple[str, str, str], ...]:
-    """Hips, each once: with a truth that varies, one may lack a partner in several sessions, or in some only."""
+    """Targets without any pair, each once; where the truth varies, a target may lack a partner in some sessions."""
     paired = {(pair.subject, pair.side) for pair in pair_up(reference, test, true_value=protocol.true_value)}
     found = unpaired(reference, test, true_value=protocol.true_value)
     named = {(subject, side): readings[0].method for (subject, side, _), readings in found}
-    return tuple((*hip, method) for hip, method in named.items() if hip not in paired)
+    return tuple((*target, method) for target, method in named.items() if target not in paired)
 
 
 def _per_rater(
@@ -150,7 +161,7 @@ def _reliability(
     pairs: Sequence[Pair], reference: Sequence[Reading], test: Sequence[Reading], protocol: Protocol
 ) -> tuple[Reliability, ...]:
     level = protocol.level
-    found = [between_methods(pairs, (protocol.reference, protocol.test), level=level)]
+    found = [between_methods(pairs, protocol.names, level=level)]
     for readings in (reference, test):
         method, raters = readings[0].method, list(dict.fromkeys(reading.rater for reading in readings))
         if len(raters) > 1:
@@ -173,7 +184,10 @@ def _regressions(pairs: Sequence[Pair], protocol: Protocol) -> tuple[Regression,
 
 
 def _error_variance_ratio(pairs: Sequence[Pair], protocol: Protocol) -> tuple[float, str]:
-    """Of the means that the line is drawn through: that of single readings, times how many the means are made of."""
+    """Error variance ratio of the means that the line is fitted to, and its source.
+
+    It is that of single readings, corrected for the numbers of readings behind each mean.
+    """
     groups = [pair.reference for pair in pairs], [pair.test for pair in pairs]
     share = mean_reciprocal(groups[1]) / mean_reciprocal(groups[0]) if pairs else 1.0
     of_means = "" if share == 1 else ", for means of readings"
@@ -182,22 +196,21 @@ def _error_variance_ratio(pairs: Sequence[Pair], protocol: Protocol) -> tuple[fl
     (reference, few), (test, also_few) = (pooled(group) for group in groups)
     if protocol.true_value == "constant" and min(few, also_few) >= FEW_REPEATS and reference > 0 and test > 0:
         return test / reference * share, f"the replicates ({few} and {also_few} degrees of freedom){of_means}"
-    return share, f"assumed: equal errors, for want of replicates of both methods{of_means}"
+    return share, f"assumed: equal errors, as there are no replicates of both methods{of_means}"
 
 
 def _equivalence(
     pairs: Sequence[Pair], chosen: BlandAltman, other: BlandAltman | None, protocol: Protocol, unit: str
 ) -> Equivalence:
-    """On the scale of the protocol's figure, whatever scale auto chose: a criterion must not depend on the data."""
+    """Judged on the scale of the protocol's figure, not on the one that auto chose from the data."""
     wanted: Scale = "ratio" if protocol.scale == "ratio" else "difference"
     if protocol.scale == "auto" and protocol.acceptable_difference is None and protocol.acceptable_ratio is not None:
         wanted = "ratio"
     judged = chosen if chosen.scale == wanted or other is None else other
-    if wanted == "ratio" and judged.scale != "ratio" and judged.hips:
+    if wanted == "ratio" and judged.scale != "ratio" and judged.targets:
         nothing = Judgement("not judged", "not judged: not all values are above 0, so that ratios have no meaning")
         return Equivalence("ratio", nothing, nothing)
     differences: Differences | None = None
     if judged.subjects > 1:
-        names = (protocol.reference, protocol.test)
-        differences = take_differences(pairs, judged.scale, protocol.true_value, names)
+        differences = take_differences(pairs, judged.scale, protocol)
     return judge(judged, differences, protocol, unit)

@@ -1,20 +1,25 @@
-"""Equivalence against the difference that the protocol called acceptable beforehand."""
+"""Equivalence, judged by the difference that the protocol called acceptable beforehand."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-
-from statsmodels.stats.weightstats import DescrStatsW
+from typing import Any
 
 from monai_ctseg.agreement.statistics.differences import Differences
-from monai_ctseg.agreement.statistics.records import BlandAltman, Equivalence, Judgement, Protocol, Scale
+from monai_ctseg.agreement.statistics.protocol import Protocol, Scale
+from monai_ctseg.agreement.statistics.records import BlandAltman, Equivalence, Judgement
+from monai_ctseg.errors import needs_extra
 
 
 def judge(bland_altman: BlandAltman, differences: Differences | None, protocol: Protocol, unit: str) -> Equivalence:
-    """The mean by two one-sided tests (Schuirmann 1987) on one value a subject, and both limits with their bounds.
+    """Judge the mean by two one-sided tests (Schuirmann 1987), and the limits by their outer confidence bounds.
 
-    `bland_altman` and `differences` are on the scale of the protocol's figure; None where there are none.
+    Args:
+        bland_altman: On the scale of the protocol's acceptable figure.
+        differences: On the same scale; None where there are none.
+        protocol: Its acceptable figure and level.
+        unit: Unit of the values, for the statements.
     """
     scale = bland_altman.scale
     margin = protocol.acceptable_ratio if scale == "ratio" else protocol.acceptable_difference
@@ -33,7 +38,7 @@ def judge(bland_altman: BlandAltman, differences: Differences | None, protocol: 
 
 
 def for_readers(found: Equivalence, raters: int) -> Equivalence:
-    """With several raters the statements say that they are for these: raters are taken as fixed."""
+    """With several raters the statements say that they hold for these: raters are fixed effects."""
     if raters < 2:
         return found
     mean, limits = (
@@ -44,21 +49,20 @@ def for_readers(found: Equivalence, raters: int) -> Equivalence:
 
 
 def mean_p_value(differences: Differences, reach: float) -> float:
-    """The p-value of two one-sided tests that the mean difference lies within -reach and reach."""
-    return float(DescrStatsW(differences.by_subject).ttost_mean(-reach, reach)[0])
+    """p-value of two one-sided tests that the mean difference lies within -reach and reach, one value per subject."""
+    return float(_sample(differences).ttost_mean(-reach, reach)[0])
 
 
 def _judge_mean(differences: Differences, scale: Scale, margin: float, level: float, unit: str) -> Judgement:
     p_value = mean_p_value(differences, math.log(margin) if scale == "ratio" else margin)
-    sample = DescrStatsW(differences.by_subject)
-    low, high = (float(bound) for bound in sample.tconfint_mean(alpha=2 * (1 - level)))
+    low, high = (float(bound) for bound in _sample(differences).tconfint_mean(alpha=2 * (1 - level)))
     if scale == "ratio":
         low, high = math.exp(low), math.exp(high)
     shown = p_value < 1 - level
     found, within = _texts((low, high), _bounds(scale, margin), "" if scale == "ratio" else unit)
     verb = "lies" if shown else "does not lie"
     statement = f"the mean's {2 * level - 1:.0%} interval {found} {verb} within {within} ({_p(p_value)})"
-    method = f"two one-sided t tests at {1 - level:.2g}, one value a subject"
+    method = f"two one-sided t tests at {1 - level:.2g}, one value per subject"
     return Judgement("shown" if shown else "not shown", statement, margin, low, high, p_value, method)
 
 
@@ -71,8 +75,14 @@ def _judge_limits(bland_altman: BlandAltman, scale: Scale, margin: float, unit: 
     verb = "lie" if shown else "do not lie"
     found, within = _texts((low, high), (least, most), "" if scale == "ratio" else unit)
     statement = f"the limits' outer confidence bounds {found} {verb} within {within}"
-    nothing = Judgement("shown" if shown else "not shown", statement, margin, low, high)
-    return replace(nothing, method=f"outer bounds of both limits: {bland_altman.upper_limit.method}")
+    method = f"outer bounds of both limits: {bland_altman.upper_limit.method}"
+    return Judgement("shown" if shown else "not shown", statement, margin, low, high, method=method)
+
+
+def _sample(differences: Differences) -> Any:
+    with needs_extra("agreement"):
+        from statsmodels.stats.weightstats import DescrStatsW
+    return DescrStatsW(differences.by_subject)
 
 
 def _bounds(scale: Scale, margin: float) -> tuple[float, float]:
@@ -80,7 +90,7 @@ def _bounds(scale: Scale, margin: float) -> tuple[float, float]:
 
 
 def _texts(found: tuple[float, float], margins: tuple[float, float], unit: str) -> tuple[str, str]:
-    """Both intervals, with as many digits as it takes to see on which side of the margins the bounds lie."""
+    """Both intervals, with enough digits to show on which side of the margins the bounds lie."""
     name = f" {unit}" if unit else ""
     for digits in range(3, 17):
         shown = [[f"{value:.{digits}g}" for value in ends] for ends in (found, margins)]

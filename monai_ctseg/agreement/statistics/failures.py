@@ -1,6 +1,6 @@
 """Readings without a value: counted by method and rater, never dropped.
 
-A subject's readings fail together (metal, a hip outside the scan), so that intervals rest on subjects.
+Readings of a subject often fail together, so intervals rest on the number of subjects.
 """
 
 from __future__ import annotations
@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from statsmodels.stats.proportion import proportion_confint
-
-from monai_ctseg.agreement.statistics.records import Estimate, FailureRate
+from monai_ctseg.agreement.statistics.estimate import Estimate
+from monai_ctseg.agreement.statistics.records import FailureRate
 from monai_ctseg.agreement.statistics.table import Reading
-from monai_ctseg.errors import plural
+from monai_ctseg.errors import needs_extra, plural
 
 
 def count_failures(readings: Sequence[Reading], *, level: float) -> tuple[FailureRate, ...]:
-    """One rate a method over all its raters, and one a rater where a method has several."""
+    """One rate per method over all its raters, and one per rater where a method has several."""
     rates = []
     for method in dict.fromkeys(reading.method for reading in readings):
         own = [reading for reading in readings if reading.method == method]
@@ -28,12 +27,18 @@ def count_failures(readings: Sequence[Reading], *, level: float) -> tuple[Failur
 
 
 def failure_rate(counts: Sequence[tuple[int, int]], *, level: float) -> Estimate:
-    """Share of readings that failed, from `counts` of each subject: (failed, attempted).
+    """Share of readings that failed.
 
-    Wilson's interval (1927) of that share in as many readings as there are subjects (fewer where their numbers of
-    readings differ, Kish 1965): right where a subject's readings all fail or none does, else a little too wide. A
-    design effect from the data (Rao and Scott 1992) holds the truth too seldom, as failures are few.
+    Wilson's interval (1927) for as many readings as there are subjects (fewer where their numbers of readings differ,
+    Kish 1965). It is exact where all readings of a subject fail or none does, else slightly too wide. A design effect
+    estimated from the data (Rao and Scott 1992) covers too rarely, because failures are few.
+
+    Args:
+        counts: Of each subject (failed, attempted).
+        level: Confidence level of the interval.
     """
+    with needs_extra("agreement"):
+        from statsmodels.stats.proportion import proportion_confint
     failed, attempted = (sum(column) for column in zip(*counts, strict=True))
     effective = attempted**2 / sum(tried**2 for _, tried in counts)
     low, high = proportion_confint(failed / attempted * effective, effective, alpha=1 - level, method="wilson")

@@ -1,4 +1,4 @@
-"""Intraclass correlations of complete tables [hips, columns]."""
+"""Intraclass correlations of complete tables [targets, columns]."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from functools import lru_cache
 from typing import get_args
 
 import numpy as np
-from scipy import stats
+import scipy
 
-from monai_ctseg.agreement.statistics.records import Estimate, Icc, IccForm
+from monai_ctseg.agreement.statistics.estimate import Estimate
+from monai_ctseg.agreement.statistics.protocol import IccForm
+from monai_ctseg.agreement.statistics.records import Icc
 from monai_ctseg.errors import plural
 from monai_ctseg.grid import FloatArray
 
@@ -22,15 +24,15 @@ NAMES: dict[IccForm, str] = {
     "C,k": "ICC(3,k), two-way, consistency, mean of the columns (Cronbach's alpha)",
     "A,k": "ICC(2,k), two-way random, absolute agreement, mean of the columns",
 }
-FEW_HIPS = 3
+FEW_TARGETS = 3
 DRAWS = 20_000
 SEED = 0
-"""Of the draws that an interval of absolute agreement is made of: always the same, so that results are."""
+"""Seed of the draws behind an interval of absolute agreement: fixed, so that results are reproducible."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What a table's columns are: drawn at random (raters) or `fixed` (these two methods), and what a `cell` is."""
+    """What the columns of a table are: random effects (raters) or `fixed` (two methods), and what a `cell` is."""
 
     fixed: bool = False
     cell: str = "single measurement"
@@ -46,14 +48,19 @@ RANDOM = Columns()
 
 @dataclass(frozen=True)
 class MeanSquares:
-    """Of a complete table of `hips` rows and `columns` columns: rows, columns, error, and within rows.
+    """Mean squares of a complete table of `targets` rows and `columns` columns.
 
-    `between_freedom` and `error_freedom` are the degrees of freedom of rows and error: n - 1 and (n - 1)(k - 1), or
-    fewer by Satterthwaite 1946 (doi 10.2307/3002019) where rows of one subject vary together. `offsets` are the
-    columns' means less that of all.
+    Attributes:
+        between: Between rows.
+        error: Of the residuals of rows and columns.
+        within: Within rows.
+        between_freedom: Degrees of freedom of rows: n - 1, or fewer by Satterthwaite 1946 (doi 10.2307/3002019) where
+            rows of one subject vary together.
+        error_freedom: Degrees of freedom of the error: (n - 1)(k - 1), or fewer likewise.
+        offsets: The columns' means minus the grand mean.
     """
 
-    hips: int
+    targets: int
     columns: int
     between: float
     between_columns: float
@@ -65,12 +72,12 @@ class MeanSquares:
 
     @classmethod
     def of(cls, table: FloatArray, subjects: Sequence[str]) -> MeanSquares:
-        """`table` [hips, columns], without gaps, whose rows belong to `subjects`."""
+        """Mean squares of a complete `table` [targets, columns]; `subjects` names the subject of each row."""
         n, k = table.shape
         rows, columns, grand = table.mean(1), table.mean(0), table.mean()
         residuals = table - rows[:, None] - columns + grand
         return cls(
-            hips=n,
+            targets=n,
             columns=k,
             between=k * float(((rows - grand) ** 2).sum()) / (n - 1),
             between_columns=n * float(((columns - grand) ** 2).sum()) / (k - 1),
@@ -83,7 +90,7 @@ class MeanSquares:
 
 
 def _freedom(deviations: FloatArray, subjects: Sequence[str]) -> float:
-    """Effective degrees of freedom a column of `deviations` [n, columns] from means, clustered by subject."""
+    """Effective degrees of freedom per column of `deviations` [n, columns] from means, clustered by subject."""
     at = np.unique(np.array(subjects), return_inverse=True)[1]
     n, groups = len(subjects), int(at.max()) + 1
     if groups == n:
@@ -98,21 +105,21 @@ def _freedom(deviations: FloatArray, subjects: Sequence[str]) -> float:
 
 
 def why_no_correlation(table: FloatArray, subjects: Sequence[str]) -> str:
-    """Why no correlation can be had of `table` [hips, columns], or an empty string."""
+    """Why no correlation of `table` [targets, columns] can be estimated, or an empty string."""
     if table.shape[1] < 2:
         return "there is nothing to compare: only one column"
-    if len(table) < FEW_HIPS or len(set(subjects)) < 2:
-        have = f"{plural(len(table), 'hip')} of {plural(len(set(subjects)), 'subject')}"
-        return f"only {have} with all values; it takes {FEW_HIPS} hips of 2 subjects"
+    if len(table) < FEW_TARGETS or len(set(subjects)) < 2:
+        have = f"{plural(len(table), 'target')} of {plural(len(set(subjects)), 'subject')}"
+        return f"only {have} with all values; it takes {FEW_TARGETS} targets of 2 subjects"
     size = max(1.0, float(np.abs(table).max()))
     if np.ptp(table.mean(1)) <= 1e-12 * size:
-        return "all hips have the same value, so that nothing sets them apart"
+        return "all targets have the same value, so that nothing distinguishes them"
     return ""
 
 
 def _value(form: IccForm, ms: MeanSquares) -> float:
     """The point estimate by McGraw and Wong 1996 (doi 10.1037/1082-989X.1.1.30)."""
-    n, k = ms.hips, ms.columns
+    n, k = ms.targets, ms.columns
     noise = ms.within if form in ("1", "k") else ms.error
     shift = (ms.between_columns - ms.error) / n if form in ("A,1", "A,k") else 0.0
     if form in ("k", "C,k", "A,k"):
@@ -123,12 +130,19 @@ def _value(form: IccForm, ms: MeanSquares) -> float:
 def icc(
     form: IccForm, table: FloatArray, subjects: Sequence[str], *, level: float = 0.95, columns: Columns = RANDOM
 ) -> Icc:
-    """One form with its interval: by F (McGraw and Wong 1996), for absolute agreement a generalised one.
+    """One form of the ICC with its interval: by F (McGraw and Wong 1996), generalised for absolute agreement.
 
-    McGraw and Wong's interval of absolute agreement holds the truth too seldom where raters differ much (73 % of 95 %,
-    two raters with offsets as large as the error, 80 hips). Two or three raters drawn at random say little of all
-    raters, and the generalised interval is as wide as that; `columns` that are fixed have no such part.
-    Where a subject has two hips, the mean squares have fewer degrees of freedom, after Satterthwaite.
+    McGraw and Wong's interval of absolute agreement covers too rarely where raters differ much (73 % instead of 95 %
+    for two raters with offsets as large as the error and 80 targets). Two or three raters drawn at random say little
+    about all raters, and the generalised interval shows that by its width; fixed columns have no such part.
+    Where a subject has several targets, the mean squares have fewer degrees of freedom (Satterthwaite).
+
+    Args:
+        form: McGraw and Wong's name of the form.
+        table: [targets, columns], without gaps.
+        subjects: The subject of each row.
+        level: Confidence level of the interval.
+        columns: Whether the columns are random or fixed.
     """
     name = columns.name(form)
     if reason := why_no_correlation(table, subjects):
@@ -142,43 +156,41 @@ def icc(
     agreement = form[0] == "A"
     bounds = _agreement_interval(ms, level, fixed=columns.fixed) if agreement else _f_interval(ms, form, level)
     low, high = (_of_mean(r, ms.columns) for r in bounds) if form in ("k", "C,k", "A,k") else bounds
-    method = _method(columns, agreement=agreement, nested=len(set(subjects)) < len(subjects))
-    reason = "" if low is not None else "the lower end is without bound"
-    return Icc(form, name, Estimate(value, low, high, level=level, method=method, reason=reason))
-
-
-def _method(columns: Columns, *, agreement: bool, nested: bool) -> str:
     if agreement:
         what = "for these columns only" if columns.fixed else "columns drawn at random"
-        return f"generalised, {what} (Weerahandi 1993)"
-    return f"F, {'Satterthwaite' if nested else 'exact'} (McGraw and Wong 1996)"
+        method = f"generalised, {what} (Weerahandi 1993)"
+    else:
+        nested = len(set(subjects)) < len(subjects)
+        method = f"F, {'Satterthwaite' if nested else 'exact'} (McGraw and Wong 1996)"
+    reason = "" if low is not None else "the lower bound is infinite"
+    return Icc(form, name, Estimate(value, low, high, level=level, method=method, reason=reason))
 
 
 def all_iccs(
     table: FloatArray, subjects: Sequence[str], *, level: float = 0.95, columns: Columns = RANDOM
 ) -> tuple[Icc, ...]:
-    """All six forms of `table` [hips, columns]."""
+    """All six forms of `table` [targets, columns]."""
     return tuple(icc(form, table, subjects, level=level, columns=columns) for form in get_args(IccForm))
 
 
 def _f_interval(ms: MeanSquares, form: IccForm, level: float) -> tuple[float, float]:
     one_way = form in ("1", "k")
-    n, k = ms.hips, ms.columns
+    n, k = ms.targets, ms.columns
     noise = ms.within if one_way else ms.error
     freedom = ms.error_freedom * (n / (n - 1) if one_way else 1)
     ratio, tail = ms.between / noise, (1 + level) / 2
-    low = ratio / float(stats.f.ppf(tail, ms.between_freedom, freedom))
-    high = ratio * float(stats.f.ppf(tail, freedom, ms.between_freedom))
+    low = ratio / float(scipy.stats.f.ppf(tail, ms.between_freedom, freedom))
+    high = ratio * float(scipy.stats.f.ppf(tail, freedom, ms.between_freedom))
     return (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
 
 
 def _agreement_interval(ms: MeanSquares, level: float, *, fixed: bool) -> tuple[float, float]:
-    """Quantiles of the ICC over draws of the variances that could have made these mean squares.
+    """Quantiles of the ICC over draws of the variances that could have produced these mean squares.
 
-    Generalised interval (Weerahandi 1993, doi 10.1080/01621459.1993.10476355): each mean square over a draw of its
-    chi-squared distribution; for fixed columns their offsets less a draw of their error in place of a variance.
+    Generalised interval (Weerahandi 1993, doi 10.1080/01621459.1993.10476355): each mean square is divided by a draw of
+    its chi-squared distribution; fixed columns have their offsets minus a draw of their error instead of a variance.
     """
-    n, k = ms.hips, ms.columns
+    n, k = ms.targets, ms.columns
     between, error = (
         mean_square * freedom / _chi_squared(stream, freedom)
         for stream, mean_square, freedom in (
@@ -187,7 +199,7 @@ def _agreement_interval(ms: MeanSquares, level: float, *, fixed: bool) -> tuple[
         )
     )
     if fixed:
-        rows = ms.error_freedom / (k - 1) + 1  # as many as their error is worth
+        rows = ms.error_freedom / (k - 1) + 1  # effective number of rows of the error
         offsets = np.array(ms.offsets) - np.sqrt(error / rows)[:, None] * _centred_normal(k)
         shift = (offsets**2).sum(1) / (k - 1)
     else:
@@ -210,6 +222,6 @@ def _centred_normal(columns: int) -> FloatArray:
 
 
 def _of_mean(r: float, columns: int) -> float | None:
-    """Spearman and Brown: reliability of the mean of `columns` from that of one; None: without bound."""
+    """Spearman and Brown: reliability of the mean of `columns` from that of one; None: infinite."""
     whole = 1 + (columns - 1) * r
     return columns * r / whole if whole > 0 else None

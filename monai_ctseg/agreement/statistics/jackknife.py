@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import stats
+import scipy
 
-from monai_ctseg.agreement.statistics.records import Estimate
+from monai_ctseg.agreement.statistics.estimate import Estimate
 from monai_ctseg.grid import FloatArray
 
 
 def leave_one_out(subjects: Sequence[str], rows: FloatArray) -> list[FloatArray]:
-    """`rows` without each subject in turn; rows [n, ...] go with `subjects`."""
+    """`rows` [n, ...] without each subject in turn; `subjects` names the subject of each row."""
     labels = np.array(subjects)
     return [rows[labels != label] for label in dict.fromkeys(subjects)]
 
@@ -24,13 +24,18 @@ def jackknife(
     subjects: Sequence[str],
     *,
     level: float,
-    forth: Callable[[float], float] = float,
-    back: Callable[[float], float] = float,
+    fisher_z: bool = False,
 ) -> Estimate:
-    """`statistic` of `rows` with an interval by Student's t, made on the scale of `forth` and brought `back`.
+    """A statistic with an interval by Student's t (Quenouille 1956, Tukey 1958).
 
-    Quenouille 1956, Tukey 1958; leaving out whole subjects keeps hips of one subject together.
+    Args:
+        statistic: Function of rows.
+        rows: [n, ...]
+        subjects: The subject of each row. Whole subjects are left out, so the targets of a subject stay together.
+        level: Confidence level of the interval.
+        fisher_z: Compute the interval on Fisher's z scale, for correlations.
     """
+    forth, back = (_atanh, math.tanh) if fisher_z else (float, float)
     value = statistic(rows)
     each = [forth(statistic(less)) for less in leave_one_out(subjects, rows)]
     around = interval(forth(value), each, level=level)
@@ -45,14 +50,18 @@ def interval(value: float, each: Sequence[float], *, level: float) -> Estimate:
     if not math.isfinite(error):
         return Estimate(value, level=level, reason="too few subjects, or too regular ones, for an interval")
     freedom = len(each) - 2
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    half = float(scipy.stats.t.ppf((1 + level) / 2, freedom)) * error
     method = f"jackknife over {len(each)} subjects, t with {freedom} degrees of freedom"
     return Estimate(value, value - half, value + half, level=level, method=method)
 
 
 def standard_error(values: Sequence[float]) -> float:
-    """Of the first of `values`, from the others, each without one subject; infinite where there is none."""
+    """Standard error of `values[0]` from the others, each without one subject; infinite where it is undefined."""
     each = np.array(values[1:])
     if len(each) < 3 or not np.isfinite(values).all():
         return math.inf
     return math.sqrt((len(each) - 1) / len(each) * float(((each - each.mean()) ** 2).sum()))
+
+
+def _atanh(r: float) -> float:
+    return math.atanh(r) if abs(r) < 1 else math.inf

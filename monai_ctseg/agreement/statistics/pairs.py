@@ -1,4 +1,4 @@
-"""Readings of two methods, brought together hip by hip."""
+"""Readings of two methods, paired target by target."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_ctseg.agreement.statistics.records import Design, Point, Scale, TrueValue
+from monai_ctseg.agreement.statistics.protocol import Scale, TrueValue
+from monai_ctseg.agreement.statistics.records import Design, Point
 from monai_ctseg.agreement.statistics.table import Reading
 from monai_ctseg.grid import FloatArray
 
 Key = tuple[str, str, str]
-"""Subject, side, session; the session is empty where all readings of a hip see one true value."""
+"""Subject, side, session; the session is empty where all readings of a target see one true value."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What both methods read of one hip (in one session, where the true value varies)."""
+    """What both methods read of one target (in one session, where the true value varies)."""
 
     subject: str
     side: str
@@ -26,7 +27,7 @@ class Pair:
     test: FloatArray
 
     def point(self) -> Point:
-        """For a plot: means of the readings."""
+        """The means of the readings, for a plot."""
         reference, test = float(self.reference.mean()), float(self.test.mean())
         return Point(
             self.subject,
@@ -53,7 +54,7 @@ class Pair:
 
 
 def pair_up(reference: Iterable[Reading], test: Iterable[Reading], *, true_value: TrueValue) -> list[Pair]:
-    """Pairs by subject and side, and by session where the true value varies. Failures have no part in them."""
+    """Pairs by subject and side, and by session where the true value varies; readings without a value are left out."""
     left, right = _by_key(reference, true_value), _by_key(test, true_value)
     return [Pair(*key, np.array(values), np.array(right[key])) for key, values in left.items() if key in right]
 
@@ -61,16 +62,16 @@ def pair_up(reference: Iterable[Reading], test: Iterable[Reading], *, true_value
 def unpaired(
     reference: Sequence[Reading], test: Sequence[Reading], *, true_value: TrueValue
 ) -> list[tuple[Key, Sequence[Reading]]]:
-    """What only one side of the comparison has a value for, as (key, the readings that have none of it)."""
+    """Targets with a value by one method only, as (key, all readings of the method without one)."""
     left, right = _by_key(reference, true_value), _by_key(test, true_value)
     return [(key, test) for key in left if key not in right] + [(key, reference) for key in right if key not in left]
 
 
 def design_of(pairs: Sequence[Pair]) -> Design:
     """Which of the four designs the pairs have."""
-    hips = {(pair.subject, pair.side) for pair in pairs}
-    nested = len({pair.subject for pair in pairs}) < len(hips)
-    replicated = len(hips) < len(pairs) or any(len(pair.reference) > 1 or len(pair.test) > 1 for pair in pairs)
+    targets = {(pair.subject, pair.side) for pair in pairs}
+    nested = len({pair.subject for pair in pairs}) < len(targets)
+    replicated = len(targets) < len(pairs) or any(len(pair.reference) > 1 or len(pair.test) > 1 for pair in pairs)
     if nested:
         return "nested and replicated" if replicated else "nested"
     return "replicated" if replicated else "single pairs"

@@ -9,10 +9,11 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
+from monai_ctseg.agreement.statistics.estimate import Check, Estimate
 from monai_ctseg.agreement.statistics.jackknife import interval, jackknife
-from monai_ctseg.agreement.statistics.records import Check, Estimate, Regression
+from monai_ctseg.agreement.statistics.records import Regression
 from monai_ctseg.errors import plural
 from monai_ctseg.grid import FloatArray
 
@@ -22,9 +23,11 @@ CORRELATION_ALPHA = 0.05
 
 
 def deming_line(rows: FloatArray, error_variance_ratio: float) -> tuple[float, float]:
-    """Intercept and slope of `rows` [n, (reference, test)]; `error_variance_ratio` is that of test over reference.
+    """Intercept and slope of Deming's line (1943), in the closed form of Linnet 1990 (doi 10.1002/sim.4780091210).
 
-    Deming 1943; closed form as in Linnet 1990 (doi 10.1002/sim.4780091210).
+    Args:
+        rows: [n, (reference, test)]
+        error_variance_ratio: Error variance of the test method over that of the reference method.
     """
     x, y = rows.T
     sxx, syy, sxy = x.var(), y.var(), float(((x - x.mean()) * (y - y.mean())).mean())
@@ -38,7 +41,15 @@ def deming_line(rows: FloatArray, error_variance_ratio: float) -> tuple[float, f
 def deming(
     rows: FloatArray, subjects: Sequence[str], error_variance_ratio: float, *, level: float = 0.95, source: str = ""
 ) -> Regression:
-    """Deming regression of `rows` [n, (reference, test)] with jackknife intervals over subjects."""
+    """Deming regression with jackknife intervals over subjects.
+
+    Args:
+        rows: [n, (reference, test)]
+        subjects: The subject of each row.
+        error_variance_ratio: Error variance of the test method over that of the reference method.
+        level: Confidence level of the intervals.
+        source: Where that ratio came from; it goes into the record.
+    """
     none = Check.none("linearity", "Deming regression has no test of it; see Passing-Bablok")
     if reason := _why_no_line(rows, subjects):
         missing = Estimate.none(reason, level=level)
@@ -57,17 +68,22 @@ def passing_bablok_line(rows: FloatArray) -> tuple[float, float]:
 
 
 def passing_bablok(rows: FloatArray, subjects: Sequence[str], *, level: float = 0.95) -> Regression:
-    """Passing and Bablok 1983 (doi 10.1515/cclm.1983.21.11.709) of `rows` [n, (reference, test)].
+    """Passing-Bablok regression (1983, doi 10.1515/cclm.1983.21.11.709).
 
-    Intervals by ranks as there; where a subject has two rows, by the jackknife over subjects. Not estimable where the
-    methods do not rise together (Kendall), or where the ranks of the interval lie outside the slopes.
+    Intervals are by ranks; where a subject has several rows, by the jackknife over subjects. Not estimable where the
+    methods do not rise together (Kendall's tau), or where the ranks of the interval lie outside the slopes.
+
+    Args:
+        rows: [n, (reference, test)]
+        subjects: The subject of each row.
+        level: Confidence level of the intervals.
     """
     name = "cusum (Passing and Bablok 1983)"
     reason = _why_no_line(rows, subjects) or _why_not_monotone(rows)
     slopes, pairs = _slopes(rows)
     slope = _shifted_median(slopes)
     if not reason and not math.isfinite(slope):
-        reason = "too many pairs of hips change in opposite directions by the two methods"
+        reason = "too many pairs of targets change in opposite directions by the two methods"
     if reason:
         missing = Estimate.none(reason, level=level)
         return Regression("Passing-Bablok", missing, missing, Check.none(name, reason))
@@ -86,14 +102,14 @@ def _why_no_line(rows: FloatArray, subjects: Sequence[str]) -> str:
     if count < FEW_SUBJECTS:
         return f"only {plural(count, 'subject')} with values by both methods; it takes {FEW_SUBJECTS}"
     if (np.ptp(rows, axis=0) <= 1e-12 * max(1.0, float(np.abs(rows).max()))).any():
-        return "all hips have the same value by one method"
+        return "all targets have the same value by one method"
     if float(np.cov(rows.T)[0, 1]) <= 0:
         return "the methods do not rise together"
     return ""
 
 
 def _why_not_monotone(rows: FloatArray) -> str:
-    tau, p_value = stats.kendalltau(*rows.T, alternative="greater")
+    tau, p_value = scipy.stats.kendalltau(*rows.T, alternative="greater")
     if not p_value < CORRELATION_ALPHA:
         return f"the methods do not rise together (Kendall's tau {tau:.2f}, p = {p_value:.2f})"
     return ""
@@ -112,7 +128,7 @@ def _slopes(rows: FloatArray) -> tuple[FloatArray, IntArray]:
 
 
 def _shifted_median(slopes: FloatArray) -> float:
-    """The median, shifted by as many as lie below -1; NaN where that is out of reach."""
+    """The median, shifted by the number of slopes below -1; NaN where the shift leaves the slopes."""
     count, shift = len(slopes), int((slopes < -1).sum())
     low, high = (count - 1) // 2 + shift, count // 2 + shift
     if not count or high >= count:
@@ -123,7 +139,7 @@ def _shifted_median(slopes: FloatArray) -> float:
 def _jackknifed(
     rows: FloatArray, subjects: Sequence[str], slopes: FloatArray, pairs: IntArray, level: float
 ) -> tuple[Estimate, Estimate]:
-    """Slope and intercept with intervals by the jackknife over subjects; the slopes are sorted once only."""
+    """Slope and intercept with intervals by the jackknife over subjects; the slopes are sorted only once."""
     labels = np.unique(np.array(subjects), return_inverse=True)[1]
     first, second = labels[pairs].T
     each = []
@@ -146,13 +162,13 @@ def _rank_intervals(rows: FloatArray, slopes: FloatArray, level: float) -> tuple
     """Slope and intercept with intervals by the normal approximation to Kendall's statistic."""
     count, method = len(rows), "ranks of slopes (Passing and Bablok 1983)"
     slope, shift = _shifted_median(slopes), int((slopes < -1).sum())
-    reach = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    reach = float(scipy.stats.norm.ppf((1 + level) / 2)) * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
     first = round((len(slopes) - reach) / 2)
     last = len(slopes) - first + 1
     low_at, high_at = first + shift - 1, last + shift - 1
     intercept = _intercept(rows, slope)
     if first < 1 or high_at >= len(slopes) or not np.isfinite(slopes[[low_at, high_at]]).all():
-        reason = "too few hips, or too much scatter, for an interval by ranks"
+        reason = "too few targets, or too much scatter, for an interval by ranks"
         return Estimate(slope, level=level, reason=reason), Estimate(intercept, level=level, reason=reason)
     low, high = float(slopes[low_at]), float(slopes[high_at])
     return (
@@ -162,16 +178,16 @@ def _rank_intervals(rows: FloatArray, slopes: FloatArray, level: float) -> tuple
 
 
 def _cusum(rows: FloatArray, intercept: float, slope: float) -> Check:
-    """Whether points above and below the line come in long runs along it; Kolmogorov-Smirnov's limit distribution."""
+    """Whether points above and below the line form long runs along it; Kolmogorov-Smirnov's limit distribution."""
     name = "cusum (Passing and Bablok 1983)"
     x, y = rows.T
-    off = y - intercept - slope * x
-    off[np.abs(off) <= 1e-12 * max(1.0, float(np.abs(y).max()))] = 0
-    above, below = int((off > 0).sum()), int((off < 0).sum())
+    residuals = y - intercept - slope * x
+    residuals[np.abs(residuals) <= 1e-12 * max(1.0, float(np.abs(y).max()))] = 0
+    above, below = int((residuals > 0).sum()), int((residuals < 0).sum())
     if not above or not below:
         return Check.none(name, "all points lie on the line")
-    scores = np.where(off > 0, math.sqrt(below / above), np.where(off < 0, -math.sqrt(above / below), 0.0))
+    scores = np.where(residuals > 0, math.sqrt(below / above), np.where(residuals < 0, -math.sqrt(above / below), 0.0))
     order = np.argsort(y + x / slope - intercept, kind="stable")
     statistic = float(np.abs(np.cumsum(scores[order])).max() / math.sqrt(above + 1))
-    p_value = float(stats.kstwobign.sf(statistic))
+    p_value = float(scipy.stats.kstwobign.sf(statistic))
     return Check(statistic, p_value, name, "a small p-value: the relation is not a straight line")

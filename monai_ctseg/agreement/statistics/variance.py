@@ -1,8 +1,8 @@
-"""Sums of variances, their intervals, and limits of agreement made of them.
+"""Sums of variances, their intervals, and limits of agreement computed from them.
 
-A variance of one difference is a sum of independent mean squares with positive weights; each mean square follows a
-scaled chi-squared distribution. Intervals are exact where there is one, else by MOVER: the method of variance estimates
-recovery (Zou 2013, doi 10.1177/0962280211402548; for sums Graybill and Wang 1980).
+The variance of a single difference is a sum of independent mean squares with positive weights; each mean square follows
+a scaled chi-squared distribution. Intervals are exact where there is one mean square, else by MOVER, the method of
+variance estimates recovery (Zou 2013, doi 10.1177/0962280211402548; for sums Graybill and Wang 1980).
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+import scipy
 
-from monai_ctseg.agreement.statistics.records import Estimate
+from monai_ctseg.agreement.statistics.estimate import Estimate
 from monai_ctseg.grid import FloatArray
 
 LIMITS_SHARE = 0.95
 """Share of single differences between the limits of agreement."""
-LIMITS_Z = float(stats.norm.ppf((1 + LIMITS_SHARE) / 2))
+LIMITS_Z = 1.959963984540054
+"""Normal quantile of (1 + LIMITS_SHARE) / 2."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """`weight` times a mean square `variance` with `degrees_of_freedom`: one term of a sum.
+    """One term of a sum: `weight` times a mean square `variance` with `degrees_of_freedom`.
 
-    `in_sides` is how much of a variance of readings stands in the mean square between sides.
+    `in_sides` is the share of a variance of readings in the mean square between sides.
     """
 
     source: str
@@ -45,7 +46,7 @@ def pooled(groups: Sequence[FloatArray]) -> tuple[float, int]:
 
 
 def mean_reciprocal(groups: Sequence[FloatArray]) -> float:
-    """Mean of 1 / size: what is left of a variance of single readings in their means."""
+    """Mean of 1 / size: the share of the variance of single readings that remains in their means."""
     return float(np.mean([1 / len(group) for group in groups]))
 
 
@@ -55,10 +56,10 @@ def sum_of(parts: Sequence[Part]) -> float:
 
 
 def sum_interval(parts: Sequence[Part], *, level: float) -> tuple[float, float]:
-    """Interval of the sum of weighted variances; exact for one part, MOVER for more."""
+    """Confidence interval of the sum of weighted variances; exact for one part, MOVER for more."""
     low = high = 0.0
     for part in parts:
-        chi_low, chi_high = stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], part.degrees_of_freedom)
+        chi_low, chi_high = scipy.stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], part.degrees_of_freedom)
         term = part.weight * part.variance
         low += (term * (1 - part.degrees_of_freedom / chi_low)) ** 2
         high += (term * (part.degrees_of_freedom / chi_high - 1)) ** 2
@@ -76,31 +77,30 @@ def sd_estimate(parts: Sequence[Part], *, level: float, factor: float = 1.0) -> 
 
 def mean_estimate(mean: float, sd: float, count: int, *, level: float) -> Estimate:
     """A mean of `count` independent values with their SD, by Student's t."""
-    half = float(stats.t.ppf((1 + level) / 2, count - 1)) * sd / math.sqrt(count)
+    half = float(scipy.stats.t.ppf((1 + level) / 2, count - 1)) * sd / math.sqrt(count)
     return Estimate(mean, mean - half, mean + half, level=level, method=f"t with {count - 1} degrees of freedom")
 
 
 def limits(mean: Estimate, parts: Sequence[Part], count: int) -> tuple[Estimate, Estimate]:
-    """Lower and upper limit of agreement around `mean` of `count` subjects.
+    """Lower and upper limit of agreement.
 
-    One part: exact, by the non-central t distribution (Carkeet 2015, doi 10.1097/OPX.0000000000000513).
-    More: MOVER (Zou 2013) of the mean's interval and the standard deviation's.
+    With one part exact, by the non-central t distribution (Carkeet 2015, doi 10.1097/OPX.0000000000000513); with more
+    by MOVER (Zou 2013), from the intervals of the mean and of the SD.
+
+    Args:
+        mean: Mean difference with its interval.
+        parts: Mean squares whose weighted sum is the variance of a single difference.
+        count: Number of subjects.
     """
     if len(parts) == 1 and parts[0].weight == 1:
         return _exact_limits(mean, math.sqrt(parts[0].variance), count)
     return _mover_limits(mean, sd_estimate(parts, level=mean.level))
 
 
-def approximate_limit_half_width(sd: float, count: int, *, level: float) -> float:
-    """Half the width of a limit's interval as Bland and Altman 1999 approximate it; only to check the exact one."""
-    error = sd * math.sqrt(1 / count + LIMITS_Z**2 / (2 * (count - 1)))
-    return float(stats.t.ppf((1 + level) / 2, count - 1)) * error
-
-
 @lru_cache(maxsize=256)
 def _exact_factors(count: int, level: float) -> tuple[float, float]:
     """Inner and outer bound of the upper limit, in standard errors of the mean above the mean."""
-    inner, outer = stats.nct.ppf([(1 - level) / 2, (1 + level) / 2], count - 1, LIMITS_Z * math.sqrt(count))
+    inner, outer = scipy.stats.nct.ppf([(1 - level) / 2, (1 + level) / 2], count - 1, LIMITS_Z * math.sqrt(count))
     return float(inner), float(outer)
 
 

@@ -1,4 +1,4 @@
-"""Cases: the list of hips to read, by pseudonym."""
+"""Cases: the list of targets to read, by pseudonym."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monai_ctseg.errors import ProtocolError
 
 @dataclass(frozen=True, order=True)
 class Case:
-    """One hip: pseudonym, side (left, right, both, or empty where a subject has one), and where its image is."""
+    """One target: pseudonym, side (left, right, both, or empty where a subject has one), and where its image is."""
 
     subject: str
     side: str
@@ -27,7 +27,7 @@ class Case:
 def read_cases(path: Path) -> tuple[Case, ...]:
     """Read SUBJECTS.csv: columns subject and image, and side where a subject has two. In the order of the file.
 
-    Raises ProtocolError for empty cells, unknown sides, and a hip that is there twice.
+    Raises ProtocolError for empty cells, unknown sides, and a target that is there twice.
     """
     table = read_csv(
         path, ("subject", "image"), refusal=ProtocolError, hint="name the list of cases: subject,side,image"
@@ -52,7 +52,7 @@ def read_cases(path: Path) -> tuple[Case, ...]:
 
 def _check_whole(name: str, cases: list[Case]) -> None:
     if not cases:
-        raise ProtocolError(f"{name}: holds no case; give a row a hip: subject,side,image")
+        raise ProtocolError(f"{name}: holds no case; give a row a target: subject,side,image")
     sided = {case.subject for case in cases if case.side}
     for case in cases:
         if not case.side and case.subject in sided:

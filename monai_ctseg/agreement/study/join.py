@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_ctseg.agreement.report.wording import count
 from monai_ctseg.agreement.statistics.table import Reading, Table, make_table, read_table
 from monai_ctseg.agreement.study.csv_rows import read_csv, write_csv
 from monai_ctseg.agreement.study.filled import HINT, Gap, read_sheets, require_size
 from monai_ctseg.agreement.study.key import Key
 from monai_ctseg.agreement.study.protocol import StudyProtocol
-from monai_ctseg.errors import MeasurementsError, ProtocolError
+from monai_ctseg.errors import MeasurementsError, ProtocolError, plural
 
 COLUMNS = ("subject", "side", "method", "rater", "session", "quantity", "value", "unit", "reason")
 NAMED = 5
@@ -61,7 +60,7 @@ class Losses:
     def text(self) -> str:
         """In words."""
         besides = ", ".join(f"{n} {why}" for why, n in self.gaps)
-        return f"{self.method}: {self.failed} of {count(self.made, 'reading')} made" + (
+        return f"{self.method}: {self.failed} of {plural(self.made, 'reading')} made" + (
             f"; missing or not blind: {besides}" if besides else ""
         )
 
@@ -122,7 +121,7 @@ def _refuse_unblinded(rows: Sequence[Reading], protocol: StudyProtocol) -> None:
 
 
 def _of_case(own: Sequence[Reading], subject: str, side: str, protocol: StudyProtocol) -> list[Reading]:
-    """The program's readings of a hip; a case without a side takes the one hip that there is."""
+    """The program's readings of a target; a case without a side takes the one target that there is."""
     rows = [row for row in own if row.subject == subject and (not side or row.side == side)]
     if not side and len({row.side for row in rows}) > 1:
         raise ProtocolError(
@@ -174,7 +173,7 @@ def _left_over(rows: Sequence[Reading], own: Sequence[Reading], key: Key) -> tup
     strangers = sorted({row.subject for row in own} - subjects)
     notes = [f"left out: readings by {', '.join(methods)}, which the protocol does not compare"] if methods else []
     if strangers:
-        notes.append(f"left out: {count(len(strangers), 'subject')} not in the study ({strangers[0]} ...)")
+        notes.append(f"left out: {plural(len(strangers), 'subject')} not in the study ({strangers[0]} ...)")
     return tuple(notes)
 
 
@@ -182,13 +181,13 @@ def _without_unit(readings: Sequence[Reading], own: Sequence[Reading], unit: str
     """A note on values of the study's cases that name no unit: the protocol's is taken."""
     cases = {reading.subject for reading in readings}
     bare = sum(row.value is not None and not row.unit and row.subject in cases for row in own)
-    return (f"{count(bare, 'reading')} without a unit, taken as {unit} by the protocol",) if bare else ()
+    return (f"{plural(bare, 'reading')} without a unit, taken as {unit} by the protocol",) if bare else ()
 
 
 def _gap_message(gaps: Sequence[Gap]) -> str:
     named = "; ".join(f"{gap.name}: {gap.why}" for gap in gaps[:NAMED])
     more = f"; and {len(gaps) - NAMED} more" if len(gaps) > NAMED else ""
     return (
-        f"{count(len(gaps), 'reading')} missing or not blind ({named}{more}); complete them, or give --allow-missing "
+        f"{plural(len(gaps), 'reading')} missing or not blind ({named}{more}); complete them, or give --allow-missing "
         "to count them as failures"
     )

@@ -1,4 +1,4 @@
-"""Key: which code stands for which hip, reader and session. Readers never see it.
+"""Key: which code stands for which target, reader and session. Readers never see it.
 
 Codes are drawn anew for each reader and session, so that no reader knows a case again by its code. They have no vowels
 and no digits: no words, and nothing that a spreadsheet takes for a number or a date.
@@ -27,7 +27,7 @@ KEY, FIXED = "key.csv", "fixed.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """One reading to be made: who, when (session and place in it), and of which hip."""
+    """One reading to be made: who, when (session and place in it), and of which target."""
 
     code: str
     rater: str
@@ -52,7 +52,7 @@ class Key:
 
     @property
     def cases(self) -> tuple[tuple[str, str], ...]:
-        """Subject and side of every hip."""
+        """Subject and side of every target."""
         return tuple(sorted({(entry.subject, entry.side) for entry in self.entries}))
 
     def of(self, rater: str, session: str) -> tuple[Entry, ...]:

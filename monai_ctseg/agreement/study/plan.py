@@ -24,7 +24,7 @@ _Z = 1.959964
 
 @dataclass(frozen=True)
 class Need:
-    """What one question needs: independent hips, None where no number of them is enough, because of `reason`.
+    """What one question needs: independent targets, None where no number of them is enough, because of `reason`.
 
     `counts` is False for a figure that is given for comparison only.
     """
@@ -40,13 +40,13 @@ class Need:
 class Plan:
     """Needs, and what follows: the most that a question needs, times the design effect, over the share without failure.
 
-    pairs: independent hips; hips: with a patient's hips being alike; subjects: patients to enrol.
+    pairs: independent targets; targets: with a patient's targets being alike; subjects: patients to enrol.
     """
 
     needs: tuple[Need, ...]
     pairs: int
     design_effect: float
-    hips: int
+    targets: int
     subjects: int
     readings: int
 
@@ -66,10 +66,10 @@ def _sum_up(protocol: StudyProtocol, needs: tuple[Need, ...]) -> Plan:
     size, collection = protocol.sample_size, protocol.data_collection
     pairs = max(need.pairs for need in needs if need.counts and need.pairs is not None)
     effect = design_effect(size.sides_per_subject, size.side_correlation)
-    hips = math.ceil(pairs * effect / (1 - size.dropout_share) - 1e-9)
-    subjects = math.ceil(hips / size.sides_per_subject)
+    targets = math.ceil(pairs * effect / (1 - size.dropout_share) - 1e-9)
+    subjects = math.ceil(targets / size.sides_per_subject)
     readings = subjects * size.sides_per_subject * len(collection.raters) * collection.sessions
-    return Plan(needs, pairs, effect, hips, subjects, readings)
+    return Plan(needs, pairs, effect, targets, subjects, readings)
 
 
 def _width_sd(protocol: StudyProtocol) -> float:
@@ -105,7 +105,7 @@ def _power(protocol: StudyProtocol) -> Need:
     question = f"limits shown to lie within {acceptable:g} {unit}, power {size.power:g}"
     outer = abs(size.expected_bias) + _Z * size.expected_sd
     if outer >= acceptable:
-        reason = f"the expected limits reach {outer:.3g} {unit}, so no number of hips can show it"
+        reason = f"the expected limits reach {outer:.3g} {unit}, so no number of targets can show it"
         return Need(question, "exact, power as Shieh 2019", None, reason=reason)
 
     def shown(pairs: int) -> bool:
@@ -124,5 +124,5 @@ def _icc(protocol: StudyProtocol) -> Need:
 
 
 def _need(question: str, method: str, pairs: int | None, *, counts: bool = True) -> Need:
-    reason = "" if pairs else f"more than {LARGEST} hips"
+    reason = "" if pairs else f"more than {LARGEST} targets"
     return Need(question, method, pairs, counts, reason)

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_args
 
-from monai_ctseg.agreement.statistics.records import IccForm, TrueValue
-from monai_ctseg.agreement.statistics.records import Protocol as AgreementProtocol
+from monai_ctseg.agreement.statistics.protocol import IccForm, TrueValue
+from monai_ctseg.agreement.statistics.protocol import Protocol as AgreementProtocol
 from monai_ctseg.agreement.study.field_checks import check_section
 from monai_ctseg.errors import ProtocolError
 
@@ -54,7 +54,7 @@ class Methods:
         "How a reader measures, step by step; it is printed into the readers' instructions.", "", filled=True
     )
     population: str = about(
-        "The patients that the result is meant for, such as: adults with a CT that holds at least one hip whole.", ""
+        "The patients that the result is meant for, such as: adults with a CT that holds at least one target whole.", ""
     )
     inclusion: tuple[str, ...] = about(
         "A case is taken if all of these hold, such as: 18 years or older; slices of 3 mm or less.", ()
@@ -80,9 +80,11 @@ class SampleSize:
     power: float = about("Wanted probability to show that the limits are acceptable.", 0.8, least=0.5, below=1)
     expected_icc: float = about("ICC between readers that is expected.", 0.9, least=0, below=1)
     icc_width: float = about("Wanted full width of its confidence interval.", 0.1, above=0, below=1)
-    sides_per_subject: int = about("Hips measured per patient.", 2, least=1, most=2)
-    side_correlation: float = about("Correlation of the differences of two hips of a patient.", 0.5, least=0, most=1)
-    dropout_share: float = about("Share of hips without a pair of values (failures, drop-outs).", 0.1, least=0, below=1)
+    sides_per_subject: int = about("Targets measured per patient.", 2, least=1, most=2)
+    side_correlation: float = about("Correlation of the differences of two targets of a patient.", 0.5, least=0, most=1)
+    dropout_share: float = about(
+        "Share of targets without a pair of values (failures, drop-outs).", 0.1, least=0, below=1
+    )
     subjects: int = about("Patients to enrol; `study plan` computed it.", 1, least=1)
 
 
@@ -113,7 +115,7 @@ class Reliability:
     )
     internal_consistency: str = about(
         "Do the parts of one measurement agree?",
-        "The residual and the interval of each fit are reported; opposite hips of a patient are compared.",
+        "The residual and the interval of each fit are reported; opposite targets of a patient are compared.",
     )
 
 
@@ -131,7 +133,7 @@ class Validity:
     )
     construct: str = about(
         "Does it behave as anatomy says it must?",
-        "A head is smaller than its socket; both hips of a patient are alike; an implant has the size on its label.",
+        "A head is smaller than its socket; both targets of a patient are alike; an implant has the size on its label.",
     )
 
 
@@ -145,11 +147,13 @@ class AnalysisPlan:
         choices=("difference", "auto"),
     )
     icc_form: str = about("The ICC that answers the question (McGraw & Wong).", "A,1", choices=get_args(IccForm))
-    true_value: str = about("constant: all readings of a hip see one truth.", "constant", choices=get_args(TrueValue))
+    true_value: str = about(
+        "constant: all readings of a target see one truth.", "constant", choices=get_args(TrueValue)
+    )
     error_variance_ratio: float | None = about("Deming's; null: from the repeated readings.", None, above=0)
     missing: str = about(
-        "What becomes of hips without a value.",
-        "A hip without a value is a failure of that method: counted, with its reason, and never filled in.",
+        "What becomes of targets without a value.",
+        "A target without a value is a failure of that method: counted, with its reason, and never filled in.",
     )
 
 

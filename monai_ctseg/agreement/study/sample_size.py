@@ -1,8 +1,8 @@
 """Sample size: how many independent pairs of readings a question needs.
 
-A pair is one reading of either method of one hip; differences are taken as normal and independent. What two hips of a
-patient share, and what fails, is added in `plan`. In all, `level` is that of the confidence interval, and limits of
-agreement hold the middle 95 % of single differences.
+A pair is one reading by each method of one target; differences are taken as normal and independent. `plan` allows for
+the correlation of a subject's targets, and for failures. `level` is that of the confidence interval throughout, and
+limits of agreement enclose the middle 95 % of single differences.
 
 The formula printed by Lu et al. 2016 (doi 10.1515/ijb-2015-0039) is not used: it gives 79 for their own example, where
 they print 83.
@@ -135,7 +135,7 @@ def _mean_of_sd(pairs: int) -> float:
 
 
 def icc_pairs(icc: float, ratings: int, width: float, *, level: float = 0.95) -> int:
-    """Hips to read for an interval of an ICC of this full width, each hip by `ratings` readers (or times).
+    """Targets to read for an interval of an ICC of this full width, each target by `ratings` readers (or times).
 
     Bonett 2002, doi 10.1002/sim.1108, with his correction of 5 ICC for two ratings and an ICC of 0.7 or more.
     """
@@ -146,5 +146,5 @@ def icc_pairs(icc: float, ratings: int, width: float, *, level: float = 0.95) ->
 
 
 def design_effect(per_subject: int, correlation: float) -> float:
-    """How many times more hips are needed where `per_subject` hips of one patient correlate (Kish 1965)."""
+    """How many times more targets are needed where `per_subject` targets of one patient correlate (Kish 1965)."""
     return 1 + (per_subject - 1) * correlation

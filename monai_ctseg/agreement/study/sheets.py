@@ -128,7 +128,7 @@ def _instructions(protocol: StudyProtocol, sheet: str, session: str) -> str:
         f"Session {session} of {collection.sessions}. Fill in {sheet}, from top to bottom, and send it back.",
         f"What is measured: {wanted.quantity.replace('_', ' ')}, in {wanted.unit}, as a number such as 48.5.",
         f"How: {protocol.methods.how_to_read}",
-        "Each row is one hip; `image` says where its image is, `side` which hip (the patient's left or right).",
+        "Each row is one target; `image` says where its image is, `side` which target (the patient's left or right).",
         "If it cannot be measured, leave `value` empty and write in `reason` why. Do not guess, and leave no row out.",
         "Do not change `code`, `image`, `side`, `quantity` and `unit`, and add no columns. `notes` is yours; write no "
         "names there.",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monai_ctseg.agreement.report.wording import count
 from monai_ctseg.agreement.study.blinding import MARK
 from monai_ctseg.agreement.study.join import Joined, losses
 from monai_ctseg.agreement.study.plan import make_plan
 from monai_ctseg.agreement.study.protocol import StudyProtocol
+from monai_ctseg.errors import plural
 
 
 def statements(protocol: StudyProtocol, protocol_sha256: str, joined: Joined | None = None) -> dict[str, str]:
@@ -49,12 +49,12 @@ def _done(protocol: StudyProtocol, protocol_sha256: str, joined: Joined) -> dict
         "process.blinding": "The sheets that came back held codes and no patient.",
         "independence": (
             "For each reader and session a sheet was made in a random order of its own with codes drawn anew; the key "
-            f"was put in a folder apart. {count(marked, 'reading')} marked as not blind: such readings do not count. "
+            f"was put in a folder apart. {plural(marked, 'reading')} marked as not blind: such readings do not count. "
             "Whether readers kept to their sheets cannot be seen in them."
         ),
         "analysis": _analysis(protocol, protocol_sha256),
         "actual_numbers": f"Readings without a value: {lost}.",
-        "estimates": f"{count(len(joined.gaps), 'reading')} missing or not blind. {counted}" if joined.gaps else "",
+        "estimates": f"{plural(len(joined.gaps), 'reading')} missing or not blind. {counted}" if joined.gaps else "",
     }
 
 
@@ -62,10 +62,10 @@ def _sample_size(protocol: StudyProtocol) -> str:
     size, collection, plan = protocol.sample_size, protocol.data_collection, make_plan(protocol)
     needs = "; ".join(f"{need.question}: {need.pairs or need.reason} ({need.method})" for need in plan.needs)
     return (
-        f"Planned: {count(size.subjects, 'patient')}, {count(size.sides_per_subject, 'hip')} each, "
-        f"{count(len(collection.raters), 'reader')}, {count(collection.sessions, 'session')}. "
-        f"Independent hips needed by question: {needs}. Design effect {plan.design_effect:g} for hips of one patient, "
-        f"{size.dropout_share:.0%} without a value: {plan.subjects} patients."
+        f"Planned: {plural(size.subjects, 'subject')}, {plural(size.sides_per_subject, 'target')} each, "
+        f"{plural(len(collection.raters), 'reader')}, {plural(collection.sessions, 'session')}. "
+        f"Independent targets needed by question: {needs}. Design effect {plan.design_effect:g} for targets of one "
+        f"subject, {size.dropout_share:.0%} without a value: {plan.subjects} subjects."
     )
 
 
@@ -75,9 +75,9 @@ def _listed(name: str, items: Sequence[str]) -> str:
 
 def _process(protocol: StudyProtocol) -> str:
     collection = protocol.data_collection
-    apart = f" at least {count(collection.days_between_sessions, 'day')} apart" if collection.sessions > 1 else ""
+    apart = f" at least {plural(collection.days_between_sessions, 'day')} apart" if collection.sessions > 1 else ""
     return (
-        f"Planned: {count(len(collection.raters), 'reader')}, {count(collection.sessions, 'session')}{apart}, "
+        f"Planned: {plural(len(collection.raters), 'reader')}, {plural(collection.sessions, 'session')}{apart}, "
         f"by the instruction under item 2. Planned blinding: {collection.blinding}"
     )
 
