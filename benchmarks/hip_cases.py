@@ -16,20 +16,19 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import gaussian_filter, zoom
 
+from benchmarks.streaks import streaks
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.scan import Scan
 from monai_ctseg.simulation import draw_scanner, simulate
-from monai_ctseg.simulation.implants import Implant, place, toward
+from monai_ctseg.simulation.implants import Implant, place
 from monai_ctseg.simulation.implants.hip import hip_stem
-from monai_ctseg.simulation.implants.screws import draw_screw, screw_parts
-from monai_ctseg.simulation.implants.shapes import half_shell
+from monai_ctseg.simulation.implants.screws import sample_screw, screw_solids
 from monai_ctseg.simulation.phantom.bodies import paint_body
 from monai_ctseg.simulation.phantom.canvas import Block, Space, every
 from monai_ctseg.simulation.phantom.lying import Lying, lay_down
 from monai_ctseg.simulation.phantom.pelvis import Hip, hip
 from monai_ctseg.simulation.phantom.person import HipJoint, Person, draw_person
-from monai_ctseg.simulation.phantom.streaks import streaks
-from monai_ctseg.simulation.sdf import Floats, Solid, dot, rod, unit
+from monai_ctseg.simulation.sdf import Floats, Solid, dot, half_shell, rod, toward, unit
 
 Kind = Literal["native", "replaced", "metal-both"]
 KINDS: tuple[Kind, ...] = ("native", "replaced", "metal-both")
@@ -229,12 +228,12 @@ def _cup(random: np.random.Generator, outer: float, ball: float, rim_mm: float) 
     angles = (0.3, 2.4, 4.5)[: int(random.integers(0, 4))]
     ways = [np.array([np.sin(a) * 0.5, np.cos(a) * 0.5, -0.87]) for a in angles]
     holes: list[Solid] = [rod(way * (inner - 2), way * (outer + 2), 3.6) for way in ways]
-    parts = [half_shell(inner, outer, top=rim_mm).without(holes)]
+    solids = [half_shell(inner, outer, top=rim_mm).without(holes)]
     for way in ways:
         if random.random() < 0.4:
-            screw = replace(draw_screw(random, 6.5, random.uniform(20, 35)), head=8.0)
-            parts += [part.moved(way * outer, toward(way)) for part in screw_parts(screw)]
-    return Implant("hip_cup", metal, tuple(parts))
+            screw = replace(sample_screw(random, 6.5, random.uniform(20, 35)), head=8.0)
+            solids += [solid.moved(way * outer, toward(way)) for solid in screw_solids(screw)]
+    return Implant("hip_cup", metal, tuple(solids))
 
 
 def _stem_line(stem: Implant, count: int = 60) -> FloatArray:

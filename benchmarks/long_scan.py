@@ -1,6 +1,6 @@
 """Seconds and peak memory of commands on a long scan, each in a process of its own.
 
-    python benchmarks/long_scan.py FOLDER [--source SCAN] [--slices 2000] [--dicom] [--commands stats labels infer]
+    python -m benchmarks.long_scan FOLDER [--source SCAN] [--slices 2000] [--dicom] [--commands stats labels infer]
         [--weights model.pt] [--infer ...]
 
 The scan is written into FOLDER and used again if it is there: the slices of SCAN (default: a phantom of 512 x 512 x 128
@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.quick_phantom import make_phantom
 from monai_ctseg import Grid, Scan, read_scan
 from monai_ctseg.io.dicom import write_series
 from monai_ctseg.io.nifti import write_scan
-from monai_ctseg.simulation.phantom import make_phantom
 
 
 def main() -> None:

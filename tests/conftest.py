@@ -14,11 +14,11 @@ import numpy as np
 import pydicom
 import pytest
 
+from benchmarks.quick_phantom import Phantom, make_phantom
 from monai_ctseg.cli import main
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.dicom import write_series
 from monai_ctseg.scan import Scan
-from monai_ctseg.simulation.phantom import Phantom, make_phantom
 
 Edit = Callable[[pydicom.Dataset, int], None]
 

@@ -24,6 +24,7 @@ NEEDED = (
     "docs/data_license.txt",
 )
 SETTINGS = ("steps_per_epoch=2", "scans_per_batch=2", "patch=32")
+SMALL = ("--kind", "total_hip", "--seed", "3", "--size", "64", "--pixel", "3", "--slice", "4", "--count", "8")
 SHORT = ("--epochs", "1", *(word for each in SETTINGS for word in ("--set", each)), "--device", "cpu")
 
 pytestmark = pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason="needs the source tree")
@@ -82,8 +83,8 @@ def test_it_lists_trains_and_infers_away_from_its_source(run, wheel):
     listed = json.loads(run("bundles", "--json"))
     assert [row["name"] for row in listed] == list(BUNDLES)
     assert all("site" in Path(row["folder"]).parts for row in listed)
-    run("phantom", "-o", "phantom", "--size", "64", "--slices", "16")
-    run("train", "phantom/dicom", "-o", "trained", *SHORT)
-    run("infer", "phantom/dicom", "-o", "mine", "--weights", "trained/model.pt")
-    row = json.loads(run("infer", "phantom/dicom", "-o", "shipped", "--json"))
+    run("simulate", "-o", "scan", *SMALL)
+    run("train", "scan/dicom", "-o", "trained", *SHORT)
+    run("infer", "scan/dicom", "-o", "mine", "--weights", "trained/model.pt")
+    row = json.loads(run("infer", "scan/dicom", "-o", "shipped", "--json"))
     assert row["output"] == "shipped"

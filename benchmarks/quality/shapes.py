@@ -9,45 +9,45 @@ from collections.abc import Callable
 
 import numpy as np
 
-from monai_ctseg.simulation.implants import Implant, Part, toward
-from monai_ctseg.simulation.implants.shapes import block, cylinder, half_shell, sphere
+from monai_ctseg.simulation.implants import Implant
+from monai_ctseg.simulation.sdf import Solid, block, cylinder, half_shell, sphere, toward
 
 Random = np.random.Generator
 METALS = ("titanium", "steel", "cobalt_chromium")
 
 
-def plate(random: Random) -> list[Part]:
+def plate(random: Random) -> list[Solid]:
     """3 to 7 mm thick, 12 to 20 mm wide, along z; half of them with one or two screws through them."""
     thick, wide = random.uniform(3, 7), random.uniform(12, 20)
-    parts = [block((thick, wide, random.uniform(60, 120)))]
+    solids = [block((thick, wide, random.uniform(60, 120)))]
     for _ in range(int(random.integers(1, 3)) if random.random() < 0.5 else 0):
         screw = cylinder(random.uniform(1.6, 2.5), random.uniform(25, 45))
-        parts.append(
+        solids.append(
             screw.moved((thick / 2 + 2, 0, random.uniform(-8, 8)), toward((-1, *random.uniform(-0.15, 0.15, 2))))
         )
-    return parts
+    return solids
 
 
-def screws(random: Random) -> list[Part]:
+def screws(random: Random) -> list[Solid]:
     """Two to five side by side, 1.6 to 5 mm thick, each a little aslant."""
-    parts: list[Part] = []
+    solids: list[Solid] = []
     thick = random.uniform(1.6, 5)
     for n in range(int(random.integers(2, 6))):
         length = random.uniform(20, 50)
         own = cylinder(max(0.8, thick * random.uniform(0.8, 1.1) / 2), length).moved((0, 0, -length / 2))
         aslant = toward((*random.uniform(-0.2, 0.2, 2), 1.0))
-        parts.append(own.moved((n * (thick + random.uniform(3, 9)) - 10, random.uniform(-6, 6), 0), aslant))
-    return parts
+        solids.append(own.moved((n * (thick + random.uniform(3, 9)) - 10, random.uniform(-6, 6), 0), aslant))
+    return solids
 
 
-def rod(random: Random) -> list[Part]:
+def rod(random: Random) -> list[Solid]:
     """One or two rods of 5 to 12 mm."""
     radius, length = random.uniform(2.5, 6), random.uniform(60, 120)
     one = cylinder(radius, length).moved((0, 0, -length / 2))
     return [one, *([one.moved((radius * 2 + random.uniform(6, 25), 0, 0))] if random.random() < 0.3 else [])]
 
 
-def ball(random: Random) -> list[Part]:
+def ball(random: Random) -> list[Solid]:
     """A ball head of 22 to 36 mm on a neck of 10 to 14 mm."""
     radius = random.uniform(11, 18)
     return [
@@ -56,7 +56,7 @@ def ball(random: Random) -> list[Part]:
     ]
 
 
-def cup(random: Random) -> list[Part]:
+def cup(random: Random) -> list[Solid]:
     """A shell of 2 to 5 mm with a ball in it, 4 to 9 mm of plastic between them."""
     radius, wall = random.uniform(11, 16), random.uniform(2, 5)
     inner = radius + random.uniform(4, 9)
@@ -66,7 +66,7 @@ def cup(random: Random) -> list[Part]:
     ]
 
 
-MAKERS: dict[str, Callable[[Random], list[Part]]] = {
+MAKERS: dict[str, Callable[[Random], list[Solid]]] = {
     "plate": plate,
     "screws": screws,
     "rod": rod,
@@ -79,4 +79,4 @@ def make_piece(kind: str, metal: str, random: Random) -> Implant:
     """A piece of one metal, turned at random: about z at will, z up to half a right angle aslant, screws any way."""
     lean = random.normal(0, 1.0 if kind == "screws" else 0.25, 2)
     turn = toward((lean[0], lean[1], 1.0), side=(np.cos(a := random.uniform(0, 2 * np.pi)), np.sin(a), 0))
-    return Implant(kind, metal, tuple(part.moved((0, 0, 0), turn) for part in MAKERS[kind](random)))
+    return Implant(kind, metal, tuple(solid.moved((0, 0, 0), turn) for solid in MAKERS[kind](random)))

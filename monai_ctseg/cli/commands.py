@@ -57,9 +57,6 @@ COMMANDS = (
         "Simulate a CT of a body with metal in it, and write it as a DICOM series with its true mask.",
     ),
     Entry(
-        "phantom", SIMULATION, "Write a drawn CT of two thighs with a hip screw as a DICOM series, and its true mask."
-    ),
-    Entry(
         "demo",
         SIMULATION,
         "Show the whole path: simulated CT or your scan, statistics, labels, segmentation, a short training, Dice.",

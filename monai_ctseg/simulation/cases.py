@@ -12,14 +12,14 @@ from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Scan
-from monai_ctseg.simulation.implants import PLACES, Family, Implant, kinds_for, make_implants, place, toward
+from monai_ctseg.simulation.implants import PLACES, Family, Implant, kinds_for, make_implants, place
 from monai_ctseg.simulation.phantom.bodies import draw_body
 from monai_ctseg.simulation.phantom.canvas import Space, every
 from monai_ctseg.simulation.phantom.lying import Lying, lay_down
 from monai_ctseg.simulation.phantom.scene import Landmark, Part
 from monai_ctseg.simulation.real_body import along_bone, require_no_metal, without_burned_in
 from monai_ctseg.simulation.scanner import Scanner, draw_scanner
-from monai_ctseg.simulation.sdf import unit
+from monai_ctseg.simulation.sdf import toward, unit
 from monai_ctseg.simulation.simulate import Simulated, simulate
 
 PARTS: dict[Part, float] = {"pelvis": 0.45, "limb": 0.2, "spine": 0.1, "head": 0.2, "trunk": 0.05}

@@ -15,7 +15,7 @@ from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.parallel import Progress, run_in_order
 from monai_ctseg.scan import BoolArray, Mask, Scan
 from monai_ctseg.simulation.acquire import AIR_HU, MetalPixels, SliceTask, acquire, circle
-from monai_ctseg.simulation.implants.place import Implant
+from monai_ctseg.simulation.implants.implant import Implant
 from monai_ctseg.simulation.projection import Floats
 from monai_ctseg.simulation.scanner import Scanner
 

@@ -16,7 +16,7 @@ from benchmarks.quality.cases import PLAIN, make_plans
 from monai_ctseg.grid import Grid
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.simulation.implants import Implant
-from monai_ctseg.simulation.implants.shapes import sphere
+from monai_ctseg.simulation.sdf import sphere
 
 GRID = Grid((24, 24, 8), np.diag([1.0, 1.0, 2.0, 1.0]))
 

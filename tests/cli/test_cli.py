@@ -69,7 +69,7 @@ def test_these_never_import_torch(words, phantom, phantom_folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [["labels"], ["stats"], ["nonsense"], ["labels", "x"], ["phantom", "-o", "x", "--seed", "a"]]
+    "words", [["labels"], ["stats"], ["nonsense"], ["labels", "x"], ["simulate", "-o", "x", "--seed", "a"]]
 )
 def test_wrong_usage_is_2(run_cli, words):
     result = run_cli(*words)
@@ -161,14 +161,6 @@ def test_evaluate_refuses_another_grid(run_cli, phantom, tmp_path):
     image = nib.load(tmp_path / "a.nii.gz")
     nib.Nifti1Image(np.asarray(image.dataobj), image.affine + np.eye(4) * 0.01).to_filename(tmp_path / "b.nii.gz")
     refused(run_cli("evaluate", tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"), "grids differ")
-
-
-def test_phantom_is_the_same_for_the_same_seed(run_cli, tmp_path):
-    for name in ("a", "b"):
-        assert run_cli("phantom", "-o", tmp_path / name, "--size", 48, "--slices", 12, "--seed", 3).code == 0
-    a, b = (sorted(p for p in (tmp_path / name).rglob("*") if p.suffix in (".dcm", ".gz")) for name in "ab")
-    assert [p.read_bytes() for p in a] == [p.read_bytes() for p in b]
-    assert len(a) == 13
 
 
 def test_a_patients_name_goes_nowhere(run_cli, make_series, phantom, tmp_path):

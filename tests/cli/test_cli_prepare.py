@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.quick_phantom import Phantom
 from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.scan import Scan
-from monai_ctseg.simulation.phantom import Phantom
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from benchmarks.quick_phantom import make_phantom
 from monai_ctseg.datasets import Prepared, prepare_cohort
 from monai_ctseg.datasets import case as case_module
 from monai_ctseg.datasets.dataset_file import read_dataset
@@ -27,7 +28,6 @@ from monai_ctseg.io.read import read_scan
 from monai_ctseg.output import locked
 from monai_ctseg.parallel import choose_jobs, run_in_order
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.simulation.phantom import make_phantom
 
 NAME = "Roe^Jane"
 

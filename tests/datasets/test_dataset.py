@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.quick_phantom import Phantom
 from monai_ctseg.datasets.dataset_file import SECTIONS, Case, DataSplit, read_dataset, write_dataset
 from monai_ctseg.datasets.split import (
     Facts,
@@ -26,7 +27,6 @@ from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.io.read import read_scan
 from monai_ctseg.scan import Mask
-from monai_ctseg.simulation.phantom import Phantom
 
 CASE = Case(Path("scan"))
 APART = {"training": [{"image": "a"}], "validation": [{"image": "b"}]}

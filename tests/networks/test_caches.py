@@ -17,13 +17,13 @@ from monai.data import CacheDataset, Dataset, MetaTensor
 from monai.transforms import Compose, DivisiblePadd, Invertd
 from monai.utils import set_determinism
 
+from benchmarks.quick_phantom import Phantom
 from monai_ctseg.datasets.dataset_file import Case, DataSplit, write_dataset
 from monai_ctseg.errors import DatasetError, OutputError
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.networks.caches import DiskItems, count_voxels, open_items
 from monai_ctseg.networks.config import find_bundle, read_config
 from monai_ctseg.networks.transforms import LabelMetald, LoadScand
-from monai_ctseg.simulation.phantom import Phantom
 
 KINDS = ("memory", "disk", "none")
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 from monai.bundle import ComponentLocator, ConfigWorkflow
 
+from benchmarks.quick_phantom import Phantom
 from monai_ctseg.errors import BundleError, DatasetError, OutputError
 from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.networks.config import (
@@ -27,7 +28,6 @@ from monai_ctseg.networks.config import (
     read_config,
     writing_errors,
 )
-from monai_ctseg.simulation.phantom import Phantom
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ import monai
 import pytest
 import torch
 
+from benchmarks.quick_phantom import make_phantom
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.networks.config import find_bundle
 from monai_ctseg.networks.distributed import share
-from monai_ctseg.simulation.phantom import make_phantom
 
 SETTINGS = {
     "steps_per_epoch": 40,

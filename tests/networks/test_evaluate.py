@@ -13,6 +13,7 @@ from ignite.engine import Engine
 from monai.bundle import run as run_bundle
 from monai.data import MetaTensor
 
+from benchmarks.quick_phantom import Phantom
 from monai_ctseg.datasets.dataset_file import Case, DataSplit
 from monai_ctseg.errors import BundleError, DatasetError
 from monai_ctseg.grid import Grid
@@ -26,7 +27,6 @@ from monai_ctseg.networks.train import TrainResult, train
 from monai_ctseg.networks.transforms import scan_to_tensor
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.threshold import find_metal
-from monai_ctseg.simulation.phantom import Phantom
 
 Figures = dict[str, dict[str, Any]]
 

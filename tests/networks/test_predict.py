@@ -14,6 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.quick_phantom import Phantom
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import read_mask, write_scan
@@ -21,7 +22,6 @@ from monai_ctseg.networks.config import device_override, find_bundle, open_workf
 from monai_ctseg.networks.predict import Predictor, load_predictor, predict
 from monai_ctseg.scan import Scan
 from monai_ctseg.segmentation.confidence import Trust
-from monai_ctseg.simulation.phantom import Phantom
 
 
 class Threshold(torch.nn.Module):

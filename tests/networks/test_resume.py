@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.quick_phantom import Phantom
 from monai_ctseg.errors import NoScanFound, TrainingError
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.networks.train import TrainResult, train
-from monai_ctseg.simulation.phantom import Phantom
 
 EPOCHS = 4
 SHORT = {

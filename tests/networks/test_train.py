@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.quick_phantom import Phantom
 from monai_ctseg.errors import BundleError, DatasetError, OutputError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask, write_scan
@@ -20,7 +21,6 @@ from monai_ctseg.networks.predict import predict
 from monai_ctseg.networks.train import TrainResult, train
 from monai_ctseg.networks.transforms import PatchCentersd
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.simulation.phantom import Phantom
 
 SHORT = {"steps_per_epoch": 2, "val_interval": 1, "patch": 32, "scans_per_batch": 2}
 

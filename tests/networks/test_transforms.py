@@ -11,6 +11,7 @@ import torch
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.transforms import Compose
 
+from benchmarks.quick_phantom import Phantom
 from monai_ctseg.errors import BundleError, DatasetError, GridMismatch, MaskError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask
@@ -31,7 +32,6 @@ from monai_ctseg.networks.transforms import (
 )
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.threshold import find_metal
-from monai_ctseg.simulation.phantom import Phantom
 
 
 def test_a_scan_comes_through_with_voxels_grid_and_names(tiny_scan: Scan) -> None:

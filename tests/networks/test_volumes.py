@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.quick_phantom import Phantom
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_scan
@@ -18,7 +19,6 @@ from monai_ctseg.networks.predict import Predictor, load_predictor
 from monai_ctseg.networks.train import train
 from monai_ctseg.networks.transforms import contiguous_runs
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.simulation.phantom import Phantom
 
 COARSE = {"spacing_mm": [4.0, 4.0, 6.0], "window": [32, 32, 16], "half_maximum_weight": 0}
 

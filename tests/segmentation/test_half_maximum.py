@@ -13,7 +13,7 @@ from monai_ctseg.scan import Scan
 from monai_ctseg.segmentation.half_maximum import METAL, combine_edges, find_metal_half_maximum
 from monai_ctseg.segmentation.half_maximum.boxes import LARGEST, boxes_around
 from monai_ctseg.segmentation.threshold import find_metal
-from monai_ctseg.simulation.sdf import ball, bar, rod
+from monai_ctseg.simulation.sdf import bar, ellipsoid, rod
 
 SPACING = (0.976, 0.976, 2.0)
 FINE = 0.25
@@ -29,7 +29,7 @@ def scan_of(*parts, spacing=SPACING, sigma=0.7, noise=40.0, tissue=50.0):
     hu = np.full([len(a) for a in at], tissue, dtype=np.float32)
     inside = np.zeros(hu.shape, dtype=np.float32)
     for solid, height in parts:
-        here = np.broadcast_to(solid(points), hu.shape) < 0
+        here = np.broadcast_to(solid.distance(points), hu.shape) < 0
         hu[here], inside[here] = height, height > 1000
     split = [size for pair in zip(shape, parted, strict=True) for size in pair]
     steps = [mm / p for mm, p in zip(spacing, parted, strict=True)]
@@ -47,9 +47,9 @@ def compare(found, truth):
 PLATE = (bar((-2, 0, -18), (2, 0, 18), thick=4, wide=14), 16_000)
 SCREW = (rod((0, 2, 1), (19, 5, 3), 1.6), 16_000)
 SHELL = [
-    (ball((0, 0, 0), (19, 19, 19)), 8_000),
-    (ball((0, 0, 0), (16, 16, 16)), 50),
-    (ball((0, 0, 0), (13, 13, 13)), 20_000),
+    (ellipsoid((0, 0, 0), (19, 19, 19)), 8_000),
+    (ellipsoid((0, 0, 0), (16, 16, 16)), 50),
+    (ellipsoid((0, 0, 0), (13, 13, 13)), 20_000),
 ]
 KINDS = {
     "plate": [PLATE],
@@ -58,7 +58,7 @@ KINDS = {
         (rod((x, y, -15), (x + 4, y, 15), r), 12_000) for x, y, r in ((-12, -9, 0.9), (8, -9, 1.6), (0, 10, 2.4))
     ],
     "rod": [(rod((-3, 0, -20), (6, 5, 20), 3), 20_000)],
-    "ball": [(ball((0, 0, 0), (15, 15, 15)), 20_000)],
+    "ball": [(ellipsoid((0, 0, 0), (15, 15, 15)), 20_000)],
     "cup": SHELL,
 }
 
@@ -87,7 +87,7 @@ def test_one_slice_is_enough():
 
 
 def test_a_dim_middle_is_no_hole_and_a_liner_is_one():
-    scan, truth = scan_of((ball((0, 0, 0), (15, 15, 15)), 16_000), (ball((0, 0, 0), (9, 9, 9)), 6_000))
+    scan, truth = scan_of((ellipsoid((0, 0, 0), (15, 15, 15)), 16_000), (ellipsoid((0, 0, 0), (9, 9, 9)), 6_000))
     solid = truth | (ndimage.binary_fill_holes(truth))
     assert compare(find_metal_half_maximum(scan, anywhere=True).mask.voxels, solid)[0] > 0.98
     scan, truth = scan_of(*SHELL)
@@ -117,7 +117,7 @@ def test_streaks_beside_dense_metal_are_dropped_and_the_same_alone_is_kept():
 
 @pytest.mark.parametrize("spacing", [SPACING, (0.6, 0.6, 3.0)])
 def test_a_bright_middle_does_not_pull_the_edge_inwards(spacing):
-    rim, core = (ball((0, 0, 0), (15, 15, 15)), 8_000), (ball((0, 0, 0), (10, 10, 10)), 15_000)
+    rim, core = (ellipsoid((0, 0, 0), (15, 15, 15)), 8_000), (ellipsoid((0, 0, 0), (10, 10, 10)), 15_000)
     scan, truth = scan_of(rim, core, spacing=spacing)
     assert compare(find_metal_half_maximum(scan, anywhere=True).mask.voxels, truth)[0] > 0.97
 
@@ -239,7 +239,7 @@ def test_a_scale_that_ends_at_bone_is_refused():
 
 def test_how_a_scan_is_cut_into_boxes_does_not_matter(monkeypatch):
     """A weak piece 10 mm from a thick one is a streak, also where its box ends before that."""
-    scan, _ = scan_of((ball((-4, 0, 0), (7, 7, 7)), 30_000), (ball((13, 0, 0), (2, 2, 3)), 4_600), noise=0)
+    scan, _ = scan_of((ellipsoid((-4, 0, 0), (7, 7, 7)), 30_000), (ellipsoid((13, 0, 0), (2, 2, 3)), 4_600), noise=0)
     whole = find_metal_half_maximum(scan, anywhere=True).mask.voxels
     monkeypatch.setattr("monai_ctseg.segmentation.half_maximum.boxes.LARGEST", 400)
     parts = find_metal_half_maximum(scan, anywhere=True).mask.voxels

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from monai_ctseg.simulation.implants import KINDS, PLACES, Implant, Part, kinds_for, make_implants, place, toward
-from monai_ctseg.simulation.implants.screws import draw_plate, draw_screw, plate_part, screw_parts, seats
-from monai_ctseg.simulation.implants.shapes import cylinder, sphere, thread
-from monai_ctseg.simulation.sdf import rod
+from monai_ctseg.simulation.implants import KINDS, PLACES, Implant, kinds_for, make_implants, place
+from monai_ctseg.simulation.implants.screws import hole_centers, plate_solid, sample_plate, sample_screw, screw_solids
+from monai_ctseg.simulation.sdf import cylinder, rod, sphere, thread, toward
 
 METALS = {"titanium", "steel", "cobalt_chromium", "gold", "amalgam"}
 FAMILIES = ("training", "unseen")
@@ -43,13 +42,14 @@ def test_every_kind_is_made_of_a_metal_and_stays_in_its_box(kind, family):
             assert implant.metal in METALS
             assert implant.inside == (kind not in kinds_for("outside"))
             assert (implant.high - implant.low < 650).all()
-            for part in implant.parts:
-                at = _points(part.low - 1.5, part.high + 1.5, 400)
-                outside = np.any([(p < a) | (p > b) for p, a, b in zip(at, part.low, part.high, strict=True)], axis=0)
-                distance = part.solid(at)
+            for solid in implant.solids:
+                low, high = solid.own_low, solid.own_high
+                at = _points(low - 1.5, high + 1.5, 400)
+                outside = np.any([(p < a) | (p > b) for p, a, b in zip(at, low, high, strict=True)], axis=0)
+                distance = solid.own_distance(at)
                 assert distance.dtype == np.float32
                 assert distance[outside].min() > -1e-3
-                beside = part.solid((at[0] + np.float32(0.1), at[1], at[2]))
+                beside = solid.own_distance((at[0] + np.float32(0.1), at[1], at[2]))
                 near = np.abs(distance) < 0.5
                 # A distance may be understated, never overstated.
                 assert np.abs(distance - beside)[near].max(initial=0) < 0.115
@@ -82,25 +82,25 @@ def test_a_slice_takes_far_less_than_a_fifth_of_a_second(kind):
     assert process_time() - started < 0.2
 
 
-def test_distance_near_the_parts_is_that_of_their_union():
+def test_distance_near_the_solids_is_that_of_their_union():
     implant = _made("pedicle_screws")[0]
     at = _cloud(implant, 3000)
-    least, found = np.min([part.distance(at) for part in implant.parts], axis=0), implant.distance(at, reach_mm=3.0)
+    least, found = np.min([solid.distance(at) for solid in implant.solids], axis=0), implant.distance(at, reach_mm=3.0)
     assert found[least < 0.5] == pytest.approx(least[least < 0.5], abs=1e-4)
     assert (found > np.minimum(least, 3.0) - 1e-4).all()
     assert found.max() == 3.0
 
 
 def test_a_screw_has_a_thread_of_its_pitch():
-    screw = screw_parts(draw_screw(np.random.default_rng(0), 3.5, 30.0))[0]
+    screw = screw_solids(sample_screw(np.random.default_rng(0), 3.5, 30.0))[0]
     flank = thread(1.2, 1.75, 1.25, 30)
     middle = 1.47
     z = np.arange(5, 15, 0.01, dtype=np.float32)
     for angle in (0.0, 2.0):
         line = np.full_like(z, middle * np.cos(angle)), np.full_like(z, middle * np.sin(angle)), z
-        assert label(flank.solid(line) < 0)[1] == pytest.approx(10 / 1.25, abs=1)
+        assert label(flank.distance(line) < 0)[1] == pytest.approx(10 / 1.25, abs=1)
     starts = [
-        np.argmax(flank.solid((0 * z + middle * np.cos(a), 0 * z + middle * np.sin(a), z)) > 0)
+        np.argmax(flank.distance((0 * z + middle * np.cos(a), 0 * z + middle * np.sin(a), z)) > 0)
         for a in (0.0, np.pi / 2)
     ]
     assert starts[0] != starts[1]
@@ -110,23 +110,23 @@ def test_a_screw_has_a_thread_of_its_pitch():
 def test_cannulated_screws_are_hollow_and_no_training_screw_is():
     z = np.linspace(2, 20, 50, dtype=np.float32)
     axis = (0 * z, 0 * z, z)
-    drawn = {f: [draw_screw(np.random.default_rng(s), 6.5, 40.0, family=f) for s in range(20)] for f in FAMILIES}
-    hollow = {f: [_empty(screw_parts(screw), axis) for screw in screws] for f, screws in drawn.items()}
+    drawn = {f: [sample_screw(np.random.default_rng(s), 6.5, 40.0, family=f) for s in range(20)] for f in FAMILIES}
+    hollow = {f: [_empty(screw_solids(screw), axis) for screw in screws] for f, screws in drawn.items()}
     assert not any(hollow["training"])
     assert any(hollow["unseen"])
 
 
-def _empty(parts, at):
-    return bool((Implant("screws", "steel", parts).distance(at) > 0).all())
+def _empty(solids, at):
+    return bool((Implant("screws", "steel", solids).distance(at) > 0).all())
 
 
 def test_holes_of_a_plate_are_holes_and_lie_in_it():
-    plate = draw_plate(np.random.default_rng(1), length=90, thick=4, wide=14, screw_mm=4.5)
-    part = plate_part(plate)
-    middle = (seats(plate) - (plate.thick / 2, 0, 0)).astype(np.float32)
+    plate = sample_plate(np.random.default_rng(1), length=90, thick=4, wide=14, screw_mm=4.5)
+    solid = plate_solid(plate)
+    middle = (hole_centers(plate) - (plate.thick / 2, 0, 0)).astype(np.float32)
     assert len(middle) >= 3
-    assert (part.distance(tuple(middle.T)) > 1).all()
-    assert (part.distance(tuple((middle + np.float32([0, 0, 4])).T)) < 0).all()
+    assert (solid.distance(tuple(middle.T)) > 1).all()
+    assert (solid.distance(tuple((middle + np.float32([0, 0, 4])).T)) < 0).all()
 
 
 def test_a_dome_with_a_ball_inside_leaves_room_for_the_liner():
@@ -166,7 +166,7 @@ def test_toward_is_a_rotation_of_z_to_the_direction(direction):
     assert np.linalg.det(turn) == pytest.approx(1)
 
 
-def test_a_part_keeps_its_holes_when_it_moves():
+def test_a_solid_keeps_its_holes_when_it_moves():
     pierced = cylinder(5, 10).without([rod((0, 0, -1), (0, 0, 11), 2)]).moved((100, 0, 0), toward((1, 0, 0)))
     both = Implant("test", "steel", (pierced, sphere(1.0).moved((105, 0, 0))))
     at = tuple(np.array([(105, 0, 0), (105, 1.5, 0), (105, 3, 0), (105, 6, 0)], dtype=np.float32).T)
@@ -190,10 +190,8 @@ def test_implants_can_be_sent_to_another_process():
             assert np.array_equal(pickle.loads(pickle.dumps(implant)).distance(at), implant.distance(at))
 
 
-def test_box_of_a_part_is_upright_and_holds_it():
-    part = Part(rod((0, 0, 0), (0, 0, 10), 1), np.array([-1.0, -1, 0]), np.array([1.0, 1, 10])).moved(
-        (0, 0, 0), toward((1, 0, 1))
-    )
-    low, high = part.box
+def test_box_of_a_solid_is_upright_and_holds_it():
+    solid = rod((0, 0, 0), (0, 0, 10), 1).moved((0, 0, 0), toward((1, 0, 1)))
+    low, high = solid.low, solid.high
     assert high[0] == pytest.approx(11 / np.sqrt(2))
     assert low[0] == pytest.approx(-1 / np.sqrt(2))

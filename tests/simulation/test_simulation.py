@@ -17,14 +17,13 @@ from monai_ctseg.segmentation.half_maximum.saturated import find_plateaus
 from monai_ctseg.segmentation.intensity import IntensityVerdict
 from monai_ctseg.simulation import Scanner, Wish, acquire, draw_case, draw_case_in, draw_scanner, make_case, simulate
 from monai_ctseg.simulation.cases import PARTS, PATIENT
-from monai_ctseg.simulation.implants.part import Part
-from monai_ctseg.simulation.implants.place import Implant
+from monai_ctseg.simulation.implants import Implant
 from monai_ctseg.simulation.materials import METALS, WATER, attenuation, make_beam
 from monai_ctseg.simulation.phantom import draw_body, find_landmarks
 from monai_ctseg.simulation.phantom.lying import lay_down
 from monai_ctseg.simulation.projection import Rays, backproject, filter_views, project
 from monai_ctseg.simulation.real_body import BONE_HU, along_bone
-from monai_ctseg.simulation.sdf import ball, rod
+from monai_ctseg.simulation.sdf import ellipsoid, rod
 from monai_ctseg.simulation.simulate import FULL, mark_metal
 
 QUIET = Scanner(photons=1e9, electronic_noise=0, scatter=0, smoothed_signal=0, blur_mm=0, views=360)
@@ -51,8 +50,7 @@ def water_cylinder(*, slices: int = 3, mm: float = 2.0, n: int = 80) -> Scan:
 
 
 def metal_rod(x: float, metal: str = "titanium", radius: float = 5.0) -> Implant:
-    low, high = np.array([x - radius, -radius, 90]), np.array([x + radius, radius, 120])
-    return Implant("rod", metal, (Part(rod((x, 0, 90), (x, 0, 120), radius), low, high),))
+    return Implant("rod", metal, (rod((x, 0, 90), (x, 0, 120), radius),))
 
 
 def test_projection_agrees_with_scikit_image():
@@ -131,8 +129,8 @@ def test_water_hardens_the_beam_unless_corrected():
 
 def test_a_ball_of_metal_reads_lower_in_its_middle_than_at_its_rim():
     body = water_cylinder()
-    part = Part(ball((5, 0, 102), (15, 15, 15)), np.array([-10, -15, 87]), np.array([20, 15, 117]))
-    hu = simulate(body, [Implant("ball", "titanium", (part,))], scanner=QUIET).scan.hu[:, :, 1]
+    ball = ellipsoid((5, 0, 102), (15, 15, 15))
+    hu = simulate(body, [Implant("ball", "titanium", (ball,))], scanner=QUIET).scan.hu[:, :, 1]
     at = (np.arange(80) - 39.5) * 2.0
     radius = np.hypot(at[:, None], at[None])
     assert np.median(hu[radius < 4]) < 0.95 * np.median(hu[(radius > 9) & (radius < 12)])
@@ -214,7 +212,7 @@ def test_scanners_vary_by_seed():
 
 @pytest.mark.parametrize("ceiling", [3071, 15_000, 26_000, 30_000])
 def test_a_saturated_scan_bounds_its_own_mask_at_any_ceiling(ceiling):
-    ball_of_steel = Part(ball((5, 0, 102), (9, 9, 9)), np.array([-4, -9, 93]), np.array([14, 9, 111]))
+    ball_of_steel = ellipsoid((5, 0, 102), (9, 9, 9))
     hu = simulate(water_cylinder(), [Implant("ball", "steel", (ball_of_steel,))], scanner=QUIET).scan.hu
     hu = np.clip((hu + 1000.0) * 1.8 - 1000, -1024, ceiling).astype(np.int16)
     assert np.count_nonzero(hu == ceiling) > 10

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from monai_ctseg.simulation.implants import femur, hip, outside, spine, teeth, trunk
-from monai_ctseg.simulation.implants.place import Family, Implant
+from monai_ctseg.simulation.implants.implant import Family, Implant
 
 Place: TypeAlias = Literal["hip", "femur", "spine", "jaw", "trunk", "outside"]
 Maker: TypeAlias = Callable[[np.random.Generator, Family], tuple[Implant, ...]]

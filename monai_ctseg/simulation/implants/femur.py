@@ -9,19 +9,17 @@ from __future__ import annotations
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.simulation.implants.part import Part, toward
-from monai_ctseg.simulation.implants.place import Family, Implant, choose_metal
+from monai_ctseg.simulation.implants.implant import Family, Implant, choose_metal
 from monai_ctseg.simulation.implants.screws import (
     Plate,
-    draw_plate,
-    draw_screw,
     hooks,
-    plate_part,
     plate_screws,
-    screw_parts,
+    plate_solid,
+    sample_plate,
+    sample_screw,
+    screw_solids,
 )
-from monai_ctseg.simulation.implants.shapes import cylinder, stack, thread, wire, wire_ring
-from monai_ctseg.simulation.sdf import loft
+from monai_ctseg.simulation.sdf import Solid, cylinder, loft, ring, thread, toward, wire
 
 
 def _neck(angle: float) -> FloatArray:
@@ -46,19 +44,19 @@ def hip_screw(random: np.random.Generator, family: Family) -> tuple[Implant, ...
     ]
     plate = _side_plate(random)
     screws = plate_screws(random, plate, screw_mm=4.5, lengths=(30, 46), filled=0.95, family=family)
-    parts = [*shaft, lag, plate_part(plate), *screws]
+    solids = [*shaft, lag, plate_solid(plate), *screws]
     if family == "unseen":
-        second = draw_screw(random, random.uniform(6.5, 7.3), length * 0.85, family=family)
-        parts += [*hooks(plate, size=random.uniform(9, 14)), *(p.moved((7, 0, 14), way) for p in screw_parts(second))]
-    return (Implant("hip_screw", choose_metal(random, steel=0.7, titanium=0.3), tuple(parts)),)
+        second = sample_screw(random, random.uniform(6.5, 7.3), length * 0.85, family=family)
+        solids += [*hooks(plate, size=random.uniform(9, 14)), *(p.moved((7, 0, 14), way) for p in screw_solids(second))]
+    return (Implant("hip_screw", choose_metal(random, steel=0.7, titanium=0.3), tuple(solids)),)
 
 
-def _lag_thread(random: np.random.Generator, family: Family) -> Part:
+def _lag_thread(random: np.random.Generator, family: Family) -> Solid:
     radius = random.uniform(6.2, 7)
     if family == "training":
         return thread(4.0, radius, random.uniform(2.8, 3.5), 24, tip=12)
     half = np.array([4.0, radius, radius, radius - 1.5])
-    return stack((0, 4, 20, 24), half_x=half, half_y=random.uniform(1.6, 2.6), corner=0.3)
+    return loft((0, 4, 20, 24), half_x=half, half_y=random.uniform(1.6, 2.6), corner=0.3)
 
 
 def _side_plate(random: np.random.Generator) -> Plate:
@@ -80,31 +78,31 @@ def nail(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     z = np.linspace(-length, 0, 41)
     wide = (radius + (top - radius) * np.clip((z + 100) / 40, 0, 1)) * np.clip(0.6 + (z + length) / 20, 0.6, 1)
     bow = -(length**2) / 8 / random.uniform(1000, 2000) * (1 - (2 * z / length + 1) ** 2)
-    shaft = stack(z, half_x=wide, half_y=wide, y=bow)
+    shaft = loft(z, half_x=wide, half_y=wide, y=bow)
     if family == "unseen":
-        solid = stack(z, half_x=wide, half_y=wide * random.uniform(0.8, 0.9), y=bow, corner=0.5)
+        solid = loft(z, half_x=wide, half_y=wide * random.uniform(0.8, 0.9), y=bow, corner=0.5)
         shaft = solid.without([loft(z, half_x=radius * 0.42, half_y=radius * 0.42, y=bow)])
-    parts = [shaft, *_lag_screws(random, family), *_bolts(random, z, bow)]
-    return (Implant("nail", choose_metal(random, titanium=0.8, steel=0.2), tuple(parts)),)
+    solids = [shaft, *_lag_screws(random, family), *_bolts(random, z, bow)]
+    return (Implant("nail", choose_metal(random, titanium=0.8, steel=0.2), tuple(solids)),)
 
 
-def _lag_screws(random: np.random.Generator, family: Family) -> list[Part]:
+def _lag_screws(random: np.random.Generator, family: Family) -> list[Solid]:
     way = toward(neck := _neck(random.uniform(120, 130)))
     sizes = [random.uniform(10, 11)] if family == "training" else [random.uniform(6, 7)] * 2
-    parts = []
+    solids = []
     for n, size in enumerate(sizes):
         length = random.uniform(75, 115)
         start = np.array([0, 0, -48.0 - 13 * n]) - neck * 22
         crest = thread(size * 0.34, size / 2, random.uniform(2.5, 3.5), 28, tip=10)
-        parts += [cylinder(size * 0.4, length - 20).moved(start, way), crest.moved(start + neck * (length - 26), way)]
-    return parts
+        solids += [cylinder(size * 0.4, length - 20).moved(start, way), crest.moved(start + neck * (length - 26), way)]
+    return solids
 
 
-def _bolts(random: np.random.Generator, z: FloatArray, bow: FloatArray) -> list[Part]:
-    bolt = draw_screw(random, random.uniform(4.5, 5.2), random.uniform(32, 48))
+def _bolts(random: np.random.Generator, z: FloatArray, bow: FloatArray) -> list[Solid]:
+    bolt = sample_screw(random, random.uniform(4.5, 5.2), random.uniform(32, 48))
     heights = z[0] + 22 + 18 * np.arange(int(random.integers(1, 3)))
     starts = [(bolt.length / 2, float(np.interp(height, z, bow)), height) for height in heights]
-    return [part.moved(start, toward((-1, 0, 0))) for start in starts for part in screw_parts(bolt)]
+    return [solid.moved(start, toward((-1, 0, 0))) for start in starts for solid in screw_solids(bolt)]
 
 
 def plate(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -118,13 +116,13 @@ def plate(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     thick = wide * random.uniform(0.24, 0.4)
     screw_mm = float(np.clip(wide * random.uniform(0.26, 0.34), 2.7, 5))
     length = wide * random.uniform(6, 11)
-    drawn = draw_plate(random, length=length, thick=max(2.0, thick), wide=wide, screw_mm=screw_mm, family=family)
+    drawn = sample_plate(random, length=length, thick=max(2.0, thick), wide=wide, screw_mm=screw_mm, family=family)
     filled, lengths = random.uniform(0.4, 0.9), (wide * 1.4, wide * 2.6)
-    parts = [plate_part(drawn)]
-    parts += plate_screws(random, drawn, screw_mm=screw_mm, lengths=lengths, filled=filled, family=family)
+    solids = [plate_solid(drawn)]
+    solids += plate_screws(random, drawn, screw_mm=screw_mm, lengths=lengths, filled=filled, family=family)
     if family == "unseen" and random.random() < 0.3:
-        parts += hooks(drawn, size=wide * 0.7)
-    return (Implant("plate", choose_metal(random, titanium=0.5, steel=0.5), tuple(parts)),)
+        solids += hooks(drawn, size=wide * 0.7)
+    return (Implant("plate", choose_metal(random, titanium=0.5, steel=0.5), tuple(solids)),)
 
 
 def screws(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -136,15 +134,15 @@ def screws(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     diameter = random.choice([random.uniform(1.5, 3.5), random.uniform(3.5, 5), random.uniform(6.5, 7.5)])
     length = float(np.clip(diameter * random.uniform(6, 16), 8, 110))
     count = int(random.choice([1, 1, 2, 3, 4]))
-    screw = draw_screw(random, float(diameter), length, family=family)
-    ring = diameter * random.uniform(2.2, 4)
-    parts: list[Part] = []
+    screw = sample_screw(random, float(diameter), length, family=family)
+    circle = diameter * random.uniform(2.2, 4)
+    solids: list[Solid] = []
     for n in range(count):
         angle = 2 * np.pi * n / count
-        start = (ring * (np.cos(angle) - 1), ring * np.sin(angle), random.uniform(-3, 3) * (n > 0))
+        start = (circle * (np.cos(angle) - 1), circle * np.sin(angle), random.uniform(-3, 3) * (n > 0))
         aslant = toward((*random.uniform(-0.05, 0.05, 2), 1.0))
-        parts += [part.moved(start, aslant) for part in screw_parts(screw)]
-    return (Implant("screws", choose_metal(random, titanium=0.6, steel=0.4), tuple(parts)),)
+        solids += [solid.moved(start, aslant) for solid in screw_solids(screw)]
+    return (Implant("screws", choose_metal(random, titanium=0.6, steel=0.4), tuple(solids)),)
 
 
 def pins(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -152,19 +150,19 @@ def pins(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
 
     1 to 6 mm thick, 40 to 200 mm long. Unseen: bent, with a hook at the end (Rush pin), or square.
     """
-    radius, parts = random.uniform(0.5, 3.0), []
+    radius, solids = random.uniform(0.5, 3.0), []
     for _ in range(int(random.integers(1, 4))):
         length, start = random.uniform(40, 120) + 25 * radius, np.append(random.uniform(-12, 12, 2), 0)
         z = np.linspace(0, length, 15)
         bow = random.uniform(0.05, 0.12) * length * (1 - (2 * z / length - 1) ** 2) * (family == "unseen")
         point = radius * np.clip((length - z) / (4 * radius) + 0.2, 0.2, 1)
         square = 0.2 if family == "unseen" and random.random() < 0.5 else 1.0
-        pin = [stack(z, half_x=point, half_y=point, x=bow, corner=square)]
+        pin = [loft(z, half_x=point, half_y=point, x=bow, corner=square)]
         if family == "unseen":
             pin += wire(np.array([(0, 0, 0), (0, 2, -2), (0, 5, -2), (0, 6, 1), (0, 6, 5)]) * radius, radius)
         aslant = toward((*random.uniform(-0.25, 0.25, 2), 1.0))
-        parts += [part.moved(start, aslant) for part in pin]
-    return (Implant("pins", choose_metal(random, titanium=0.3, steel=0.7), tuple(parts)),)
+        solids += [solid.moved(start, aslant) for solid in pin]
+    return (Implant("pins", choose_metal(random, titanium=0.3, steel=0.7), tuple(solids)),)
 
 
 def cerclage(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -174,15 +172,15 @@ def cerclage(random: np.random.Generator, family: Family) -> tuple[Implant, ...]
     crimp (a block).
     """
     radius, wire_mm = random.uniform(13, 22), random.uniform(0.5, 0.9)
-    count, apart, parts = int(random.integers(1, 5)), random.uniform(12, 30), []
+    count, apart, solids = int(random.integers(1, 5)), random.uniform(12, 30), []
     for n in range(count):
         tilt = toward((*random.uniform(-0.15, 0.15, 2), 1.0))
         z = (n - (count - 1) / 2) * apart
         t = np.linspace(0, 1, 13)
         twist = np.stack([radius + 9 * t, 1.3 * wire_mm * np.cos(12 * t), 1.3 * wire_mm * np.sin(12 * t)], axis=1)
-        one = [wire_ring(radius, wire_mm), *wire(twist, wire_mm), *wire(twist * (1, -1, -1), wire_mm)]
+        one = [ring(radius, wire_mm), *wire(twist, wire_mm), *wire(twist * (1, -1, -1), wire_mm)]
         if family == "unseen":
-            crimp = stack((-4, 4), half_x=2.2, half_y=3.5, x=radius + 0.8, corner=0.4)
-            one = [wire_ring(radius, wire_mm).moved((0, 0, s * wire_mm * 1.6)) for s in (-1, 1)] + [crimp]
-        parts += [part.moved((0, 0, z), tilt) for part in one]
-    return (Implant("cerclage", choose_metal(random, steel=0.6, cobalt_chromium=0.3, titanium=0.1), tuple(parts)),)
+            crimp = loft((-4, 4), half_x=2.2, half_y=3.5, x=radius + 0.8, corner=0.4)
+            one = [ring(radius, wire_mm).moved((0, 0, s * wire_mm * 1.6)) for s in (-1, 1)] + [crimp]
+        solids += [solid.moved((0, 0, z), tilt) for solid in one]
+    return (Implant("cerclage", choose_metal(random, steel=0.6, cobalt_chromium=0.3, titanium=0.1), tuple(solids)),)

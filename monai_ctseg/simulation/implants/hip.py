@@ -11,11 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.simulation.implants.part import Part, toward
-from monai_ctseg.simulation.implants.place import Family, Implant, choose_metal, place
-from monai_ctseg.simulation.implants.screws import draw_screw, screw_parts
-from monai_ctseg.simulation.implants.shapes import cylinder, half_shell, sphere, stack
-from monai_ctseg.simulation.sdf import Solid, cone, rod
+from monai_ctseg.simulation.implants.implant import Family, Implant, choose_metal, place
+from monai_ctseg.simulation.implants.screws import sample_screw, screw_solids
+from monai_ctseg.simulation.sdf import Solid, cylinder, half_shell, loft, rod, sphere, toward
 
 
 def hip_stem(random: np.random.Generator, family: Family, *, bipolar: bool = True) -> tuple[Implant, ...]:
@@ -42,7 +40,7 @@ def hip_stem(random: np.random.Generator, family: Family, *, bipolar: bool = Tru
     return Implant("hip_stem", ball_metal, tuple(heads)), Implant("hip_stem", metal, tuple(stem))
 
 
-def _stem(random: np.random.Generator, family: Family, *, offset: float, top: float) -> list[Part]:
+def _stem(random: np.random.Generator, family: Family, *, offset: float, top: float) -> list[Solid]:
     """The body of the stem below the neck; `top` is the height at which the neck meets the stem's axis."""
     length = random.uniform(100, 180)
     z = top + 14 + np.concatenate([np.linspace(-length, -75, 12), np.linspace(-70, 0, 15)])
@@ -55,10 +53,10 @@ def _stem(random: np.random.Generator, family: Family, *, offset: float, top: fl
     shift = offset - 0.75 * (half_x - half_x[0])
     if family == "training":
         bow = -random.uniform(0, 3) * np.sin(np.pi * t)
-        return [stack(z, half_x=half_x * point, half_y=half_y * point, x=shift, y=bow, corner=random.uniform(0.6, 1))]
+        return [loft(z, half_x=half_x * point, half_y=half_y * point, x=shift, y=bow, corner=random.uniform(0.6, 1))]
     straight = tip + (wide - tip) * t
-    stem = stack(z, half_x=straight, half_y=tip + 0.6 * t, x=offset - 0.6 * (straight - straight[0]), corner=0.15)
-    collar = stack((-3.0, 0.0), half_x=wide + 2, half_y=tip + 4, x=offset - 4, corner=0.8)
+    stem = loft(z, half_x=straight, half_y=tip + 0.6 * t, x=offset - 0.6 * (straight - straight[0]), corner=0.15)
+    collar = loft((-3.0, 0.0), half_x=wide + 2, half_y=tip + 4, x=offset - 4, corner=0.8)
     slot = rod((offset, -20, z[0]), (offset, 20, z[0]), 1.5)
     return [stem.without([slot]), collar.moved((0, 0, top + 4))]
 
@@ -82,26 +80,26 @@ def _cup(random: np.random.Generator, family: Family, *, head_radius: float) -> 
     shell = half_shell(inner, outer, top=random.uniform(-3, 2))
     ways = [np.array([np.sin(a) * 0.5, np.cos(a) * 0.5, -0.87]) for a in (0.3, 2.4, 4.5)[: int(random.integers(0, 4))]]
     holes: list[Solid] = [rod(way * (inner - 2), way * (outer + 2), 3.6) for way in ways]
-    parts = [shell.without(holes)]
+    solids = [shell.without(holes)]
     for way in ways:
         if random.random() < 0.6:
-            screw = replace(draw_screw(random, 6.5, random.uniform(20, 40)), head=8.0)
-            parts += [p.moved(way * outer, toward(way)) for p in screw_parts(screw)]
-    return (Implant("hip_cup", metal, tuple(parts)),)
+            screw = replace(sample_screw(random, 6.5, random.uniform(20, 40)), head=8.0)
+            solids += [p.moved(way * outer, toward(way)) for p in screw_solids(screw)]
+    return (Implant("hip_cup", metal, tuple(solids)),)
 
 
-def _unseen_cup(random: np.random.Generator, inner: float) -> list[Part]:
+def _unseen_cup(random: np.random.Generator, inner: float) -> list[Solid]:
     wall = random.uniform(2, 3)
     shell = half_shell(inner, inner + wall, top=0.5)
     rim = cylinder(inner + wall, random.uniform(3, 6))
-    hollow: list[Solid] = [cone(inner, inner, 20.0), rod((0, 0, -1), (0, 0, 20), inner)]
-    parts = [shell, rim.without(hollow)]
+    hollow: list[Solid] = [cylinder(inner, 20.0), rod((0, 0, -1), (0, 0, 20), inner)]
+    solids = [shell, rim.without(hollow)]
     if random.random() < 0.5:
         for angle in (0.0, 2.1, 4.2):
-            flange = stack((0, 14.0), half_x=1.2, half_y=(6.0, 3.5), x=inner + wall, corner=0.8)
+            flange = loft((0, 14.0), half_x=1.2, half_y=(6.0, 3.5), x=inner + wall, corner=0.8)
             turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-            parts.append(flange.moved((0, 0, 0), turn))
-    return parts
+            solids.append(flange.moved((0, 0, 0), turn))
+    return solids
 
 
 def _tilt(inclination: float, anteversion: float) -> FloatArray:
@@ -116,6 +114,6 @@ def total_hip(random: np.random.Generator, family: Family) -> tuple[Implant, ...
     Metals are drawn for each piece; between the head and the cup lies 4 to 10 mm of plastic, which is no implant.
     """
     stem = hip_stem(random, family, bipolar=False)
-    reach = max(part.high[0] for part in stem[0].parts)
+    reach = max(solid.high[0] for solid in stem[0].solids)
     cup = _cup(random, family, head_radius=float(reach))
     return (*stem, *place(cup, _tilt(random.uniform(35, 55), random.uniform(5, 25)), (0, 0, 0)))

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from monai_ctseg.simulation.implants.part import Part
-from monai_ctseg.simulation.implants.place import Family, Implant, choose_metal
-from monai_ctseg.simulation.implants.shapes import block, cylinder, sphere, stack, wire
-from monai_ctseg.simulation.sdf import rod
+from monai_ctseg.simulation.implants.implant import Family, Implant, choose_metal
+from monai_ctseg.simulation.sdf import Solid, block, cylinder, loft, rod, sphere, wire
 
 
 def ecg_lead(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -21,14 +19,18 @@ def ecg_lead(random: np.random.Generator, family: Family) -> tuple[Implant, ...]
     t = np.linspace(0, 1, 37)
     length, swing = random.uniform(100, 250), random.uniform(5, 30)
     path = np.stack([length * t, swing * np.sin(random.uniform(2, 9) * t), 2.5 + 4 * np.sin(6 * t) ** 2], axis=1)
-    parts = [*wire(path, random.uniform(0.4, 0.75))]
+    solids = [*wire(path, random.uniform(0.4, 0.75))]
     radius = random.uniform(4, 6)
     if family == "training":
-        parts += [cylinder(radius, 1.0), sphere(1.9).moved((0, 0, 2.2)), cylinder(radius * 0.8, 1.2).moved((0, 0, 3.2))]
+        solids += [
+            cylinder(radius, 1.0),
+            sphere(1.9).moved((0, 0, 2.2)),
+            cylinder(radius * 0.8, 1.2).moved((0, 0, 3.2)),
+        ]
     else:
         jaws = np.array([(0, 0, 5.0), (-9, 0, 3.5), (-18, 0, 0.8)])
-        parts += [*wire(jaws, 1.2), *wire(jaws * (1, 1, 0.1) + (0, 0, 0.6), 1.2), cylinder(2.5, 5.0)]
-    return (Implant("ecg_lead", "steel", tuple(parts), inside=False),)
+        solids += [*wire(jaws, 1.2), *wire(jaws * (1, 1, 0.1) + (0, 0, 0.6), 1.2), cylinder(2.5, 5.0)]
+    return (Implant("ecg_lead", "steel", tuple(solids), inside=False),)
 
 
 def buckle(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -44,7 +46,7 @@ def buckle(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
         prong = wire(np.array([(-half_x, 0, bar_mm), (half_x, 0, 2.6 * bar_mm)]), 0.8 * bar_mm)
         return (Implant("buckle", metal, (*frame, *prong), inside=False),)
     if random.random() < 0.5:
-        plate = stack((0, 1.2 * bar_mm), half_x=half_x, half_y=half_y, corner=0.3)
+        plate = loft((0, 1.2 * bar_mm), half_x=half_x, half_y=half_y, corner=0.3)
         pin = cylinder(2.0, 5.0).moved((0.6 * half_x, 0, -4.5))
         return (Implant("buckle", metal, (plate, pin), inside=False),)
     teeth = [
@@ -67,8 +69,8 @@ def marker(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
         loop = np.stack([size * np.cos(t), size * np.sin(t), np.full_like(t, radius)], axis=1)
         cross = [np.array([(-size, 0, radius), (size, 0, radius)]), np.array([(0, -size, radius), (0, size, radius)])]
         ways = [loop] if random.random() < 0.5 else cross
-        parts = tuple(part for way in ways for part in wire(way, 0.6 * radius))
-        return (Implant("marker", metal, parts, inside=False),)
+        solids = tuple(solid for way in ways for solid in wire(way, 0.6 * radius))
+        return (Implant("marker", metal, solids, inside=False),)
     style = random.choice(["balls", "planning", "wire"], p=[0.5, 0.2, 0.3])
     if style == "balls":
         spots = [np.append(random.uniform(-40, 40, 2) * (n > 0), radius) for n in range(int(random.integers(1, 5)))]
@@ -90,7 +92,7 @@ def table_rail(random: np.random.Generator, family: Family) -> tuple[Implant, ..
     """
     length, high, deep = random.uniform(300, 600), random.uniform(20, 30), random.uniform(8, 12)
     radius = random.uniform(3, 8)
-    solid: Part
+    solid: Solid
     if family == "training":
         solid = (
             block((deep, high, length))
@@ -102,6 +104,6 @@ def table_rail(random: np.random.Generator, family: Family) -> tuple[Implant, ..
         solid = tube.moved((0, 0, -length / 2))
     else:
         groove = block((deep, high * 0.6, length + 2)).moved((0.35 * deep, 0, 0))
-        solid = block((deep, high, length)).without([groove.distance])
+        solid = block((deep, high, length)).without([groove])
     metal = choose_metal(random, steel=0.8, titanium=0.2)
     return (Implant("table_rail", metal, (solid,), inside=False),)

@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.simulation.implants.part import Part, toward
-from monai_ctseg.simulation.implants.place import Family
-from monai_ctseg.simulation.implants.shapes import cylinder, stack, thread, wire
-from monai_ctseg.simulation.sdf import Solid, rod
+from monai_ctseg.simulation.implants.implant import Family
+from monai_ctseg.simulation.sdf import Solid, cylinder, loft, rod, thread, toward, wire
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Screw:
     style: str = "round"
 
 
-def draw_screw(random: np.random.Generator, diameter: float, length: float, *, family: Family = "training") -> Screw:
+def sample_screw(random: np.random.Generator, diameter: float, length: float, *, family: Family = "training") -> Screw:
     """A cortical or, from 4 mm on, cancellous screw; unseen: cannulated, headless or locking.
 
     By ISO 5835: HA 1.5 to 4.5 has a core of 0.67 to 0.73 and a pitch of 0.33 to 0.4 of the diameter, HB 4.0 and 6.5 a
@@ -49,29 +47,29 @@ def draw_screw(random: np.random.Generator, diameter: float, length: float, *, f
     return replace(screw, style=style, bore=bore, core=max(core, 1.5 * bore))
 
 
-def screw_parts(screw: Screw) -> tuple[Part, ...]:
+def screw_solids(screw: Screw) -> tuple[Solid, ...]:
     """Thread, smooth shank and head of a screw."""
-    parts = [
+    solids = [
         thread(screw.core / 2, screw.diameter / 2, screw.pitch, screw.length - screw.shank, tip=screw.diameter).moved(
             (0, 0, screw.shank)
         )
     ]
     if screw.shank:
-        parts.append(cylinder(screw.core * 0.55, screw.shank + 0.5))
-    parts.append(_head(screw))
-    # The bore is on the axis, along which alone the parts are shifted.
+        solids.append(cylinder(screw.core * 0.55, screw.shank + 0.5))
+    solids.append(_head(screw))
+    # The bore is on the axis, along which alone the solids are shifted.
     bore: list[Solid] = [rod((0, 0, -200), (0, 0, 200), screw.bore / 2)] if screw.bore else []
-    return tuple(part.without(bore) for part in parts)
+    return tuple(solid.without(bore) for solid in solids)
 
 
-def _head(screw: Screw) -> Part:
+def _head(screw: Screw) -> Solid:
     radius, core = screw.head / 2, screw.core / 2
     if screw.style == "headless":
         return thread(core, screw.diameter * 0.6, screw.pitch * 0.8, screw.diameter * 1.5)
     if screw.style == "locking":
         head = thread(radius * 0.84, radius * 0.95, screw.diameter * 0.2, radius * 1.2)
     else:
-        head = stack(
+        head = loft(
             (0, 0.3 * radius, 0.7 * radius, radius), half_x=(p := radius * np.array([0.8, 1, 1, 0.6])), half_y=p
         )
     socket = rod((0, 0, -1), (0, 0, 0.5 * radius), radius * 0.45)
@@ -96,7 +94,7 @@ class Plate:
     corner: float = 0.5
 
 
-def draw_plate(
+def sample_plate(
     random: np.random.Generator,
     *,
     length: float,
@@ -128,9 +126,9 @@ def draw_plate(
     return replace(plate, y=sideways, half_width=half * flare, x=plate.x + 0.12 * length * np.clip(t, 0, 1) ** 2)
 
 
-def plate_part(plate: Plate) -> Part:
+def plate_solid(plate: Plate) -> Solid:
     """The plate with its holes."""
-    body = stack(
+    body = loft(
         plate.heights,
         half_x=plate.thick / 2,
         half_y=plate.half_width,
@@ -139,10 +137,12 @@ def plate_part(plate: Plate) -> Part:
         corner=plate.corner,
         bend_radius=plate.hug,
     )
-    return body.without([rod(at - np.array([60, 0, 0]), at + np.array([60, 0, 0]), plate.hole) for at in seats(plate)])
+    return body.without(
+        [rod(at - np.array([60, 0, 0]), at + np.array([60, 0, 0]), plate.hole) for at in hole_centers(plate)]
+    )
 
 
-def seats(plate: Plate) -> FloatArray:
+def hole_centers(plate: Plate) -> FloatArray:
     """Middle of the outer side at each hole, n x 3."""
     rows = [np.interp(plate.holes, plate.heights, row) for row in (plate.x + plate.thick, plate.y)]
     return np.stack([*rows, plate.holes], axis=1)
@@ -156,25 +156,25 @@ def plate_screws(
     lengths: tuple[float, float],
     filled: float = 0.7,
     family: Family = "training",
-) -> tuple[Part, ...]:
+) -> tuple[Solid, ...]:
     """Screws through some of the holes, the head sunk into the plate, each up to 8 degrees aslant."""
-    screw = draw_screw(random, screw_mm, float(random.uniform(*lengths)), family=family)
+    screw = sample_screw(random, screw_mm, float(random.uniform(*lengths)), family=family)
     if screw.style == "headless":
         screw = replace(screw, style="locking")
-    parts: list[Part] = []
-    for seat in seats(plate):
+    solids: list[Solid] = []
+    for seat in hole_centers(plate):
         if random.random() < filled:
             along = toward((-1.0, *random.uniform(-0.14, 0.14, 2)))
             own = replace(screw, length=float(random.uniform(*lengths)))
             sunk = seat - (min(plate.thick * 0.6, own.head / 2 * 0.7), 0, 0)
-            parts += [part.moved(sunk, along) for part in screw_parts(own)]
-    return tuple(parts)
+            solids += [solid.moved(sunk, along) for solid in screw_solids(own)]
+    return tuple(solids)
 
 
-def hooks(plate: Plate, *, size: float) -> tuple[Part, ...]:
+def hooks(plate: Plate, *, size: float) -> tuple[Solid, ...]:
     """Two hooks that reach around the bone from the plate's upper end."""
     end, half = float(plate.heights[-1]), float(plate.half_width[-1]) * 0.6
     x, radius = float(plate.x[-1]) + plate.thick / 2, plate.thick * 0.4
     path = np.array([(0, 0), (-0.1, 0.45), (-0.5, 0.75), (-1.0, 0.6), (-1.2, 0.3)]) * size
     ways = (np.stack([x + path[:, 0], np.full(5, side * half), end - 1 + path[:, 1]], axis=1) for side in (-1, 1))
-    return tuple(part for way in ways for part in wire(way, radius))
+    return tuple(solid for way in ways for solid in wire(way, radius))

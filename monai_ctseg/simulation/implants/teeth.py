@@ -13,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.simulation.implants.part import Part
-from monai_ctseg.simulation.implants.place import Family, Implant, choose_metal
-from monai_ctseg.simulation.implants.shapes import block, cylinder, lump, stack, thread, wire, within
-from monai_ctseg.simulation.sdf import Solid, loft, rod, unit
+from monai_ctseg.simulation.implants.implant import Family, Implant, choose_metal
+from monai_ctseg.simulation.sdf import Solid, block, cylinder, loft, lump, rod, thread, unit, wire
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,9 @@ def _outline(tooth: Tooth, shrink: float = 0.0, *, top: float = 0.0) -> tuple[Fl
     return z, tooth.half_x * wide - shrink, tooth.half_y * wide - shrink
 
 
-def _solid_crown(tooth: Tooth) -> Part:
+def _solid_crown(tooth: Tooth) -> Solid:
     z, half_x, half_y = _outline(tooth)
-    return stack(z, half_x=half_x, half_y=half_y, corner=0.7)
+    return loft(z, half_x=half_x, half_y=half_y, corner=0.7)
 
 
 def filling(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -60,13 +58,13 @@ def filling(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
         )
         post = cylinder(0.9, random.uniform(9, 14), radius_end=0.5).moved((0, 0, -0.5 * tooth.high))
         return (Implant("filling", metal, (inlay, box, post)),)
-    parts = []
+    solids = []
     for _ in range(int(random.integers(1, 4))):
         size = random.uniform((1.0, 1.0, 1.2), (0.65 * tooth.half_x, 0.65 * tooth.half_y, 3.0))
         spot = random.uniform(-0.5, 0.5, 3) * (tooth.half_x, tooth.half_y, 1) - (0, 0, tooth.high - 0.7)
         blob = lump(size, random).moved(spot)
-        parts.append(within(blob, room))
-    return (Implant("filling", metal, tuple(parts)),)
+        solids.append(blob.within(room))
+    return (Implant("filling", metal, tuple(solids)),)
 
 
 def crown(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -81,7 +79,7 @@ def _crown_metal(random: np.random.Generator) -> str:
     return choose_metal(random, gold=0.45, cobalt_chromium=0.35, titanium=0.1, steel=0.1)
 
 
-def _cap(tooth: Tooth, wall: float) -> Part:
+def _cap(tooth: Tooth, wall: float) -> Solid:
     z, half_x, half_y = _outline(tooth, wall, top=1.0)
     return _solid_crown(tooth).without([loft(z, half_x=half_x, half_y=half_y, corner=0.7)])
 
@@ -96,7 +94,7 @@ def dental_implant(random: np.random.Generator, family: Family) -> tuple[Implant
     radius, length, pitch = random.uniform(1.5, 2.5), random.uniform(8, 14), random.uniform(0.6, 1.2)
     one = [thread(radius * 0.85, radius, pitch, length, tip=random.uniform(3, 8)), _abutment(random, radius)]
     if family == "unseen":
-        blade = stack((2.0, length), half_x=(5.5, 4.5), half_y=0.7, corner=0.5)
+        blade = loft((2.0, length), half_x=(5.5, 4.5), half_y=0.7, corner=0.5)
         windows: list[Solid] = [rod((x, -3, 0.65 * length), (x, 3, 0.65 * length), 1.2) for x in (-2.5, 2.5)]
         hollow = thread(radius * 0.85, radius, pitch * 1.5, length).without([rod((0, 0, 2), (0, 0, 30), 0.5 * radius)])
         one = (
@@ -105,18 +103,18 @@ def dental_implant(random: np.random.Generator, family: Family) -> tuple[Implant
             else [hollow, cylinder(radius, 4.5).moved((0, 0, -4))]
         )
     spots = [((n - (count - 1) / 2) * apart, 0.0, 0.0) for n in range(count)]
-    parts = [part.moved(spot) for spot in spots for part in one]
+    solids = [solid.moved(spot) for spot in spots for solid in one]
     if family == "unseen" and count > 1:
         reach = (count - 1) / 2 * apart + 4
-        parts.append(stack((-5.0, -2.5), half_x=reach, half_y=1.6, corner=0.6))
-    implants = [Implant("dental_implant", "titanium", tuple(parts))]
+        solids.append(loft((-5.0, -2.5), half_x=reach, half_y=1.6, corner=0.6))
+    implants = [Implant("dental_implant", "titanium", tuple(solids))]
     if family == "training" and random.random() < 0.3:
         caps = [_cap(_tooth(random), random.uniform(0.5, 1.0)).moved(spot) for spot in spots]
         implants.append(Implant("dental_implant", _crown_metal(random), tuple(caps)))
     return tuple(implants)
 
 
-def _abutment(random: np.random.Generator, radius: float) -> Part:
+def _abutment(random: np.random.Generator, radius: float) -> Solid:
     high = random.uniform(3, 5.5)
     return cylinder(radius * 0.6, high + 0.3, radius_end=radius * 0.95).moved((0, 0, -high))
 
@@ -152,38 +150,38 @@ def _arch(random: np.random.Generator) -> Arch:
 def bridge(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     """Three to six crowns in a row along the arch, joined; the middle ones solid.
 
-    Unseen: a cast framework of a part denture, with a bar across the palate, clasps and a mesh.
+    Unseen: a cast framework of a partial denture, with a bar across the palate, clasps and a mesh.
     """
     arch, metal = _arch(random), choose_metal(random, gold=0.4, cobalt_chromium=0.6)
     if family == "unseen":
         return (Implant("bridge", "cobalt_chromium", tuple(_framework(random, arch))),)
     count, high, wall = int(random.integers(3, 7)), random.uniform(6, 8.5), random.uniform(0.5, 1.2)
-    run, parts = random.uniform(-40, 10), []
+    run, solids = random.uniform(-40, 10), []
     for n in range(count):
         tooth = Tooth(random.uniform(3, 4.8), random.uniform(3.2, 4.8), high)
         crown = _cap(tooth, wall) if n in (0, count - 1) else _solid_crown(tooth)
         spot, turn = arch.at(run + tooth.half_x)
-        parts.append(crown.moved(spot, turn))
+        solids.append(crown.moved(spot, turn))
         run += 2 * tooth.half_x
         if n < count - 1:
             spot, turn = arch.at(run)
-            parts.append(block((3.0, 2.5, 3.0), corner=0.5).moved(spot - (0, 0, 0.5 * high), turn))
-    return (Implant("bridge", metal, tuple(parts)),)
+            solids.append(block((3.0, 2.5, 3.0), corner=0.5).moved(spot - (0, 0, 0.5 * high), turn))
+    return (Implant("bridge", metal, tuple(solids)),)
 
 
-def _framework(random: np.random.Generator, arch: Arch) -> list[Part]:
+def _framework(random: np.random.Generator, arch: Arch) -> list[Solid]:
     far = random.uniform(28, 38)
-    parts: list[Part] = []
+    solids: list[Solid] = []
     for side in (-1, 1):
         saddle = [arch.at(side * (far + step))[0] for step in np.linspace(-8, 8, 7)]
-        parts += [p.moved((0, 0, 0.5)) for p in wire(np.array(saddle), 0.9)]
+        solids += [p.moved((0, 0, 0.5)) for p in wire(np.array(saddle), 0.9)]
         spot, turn = arch.at(side * (far - 12))
         clasp = [(4.4 * np.cos(a), 4.4 * np.sin(a), -4.0) for a in np.linspace(-1.2, 3.6, 10)]
-        parts += [part.moved(spot, turn) for part in wire(clasp, 0.6)]
+        solids += [solid.moved(spot, turn) for solid in wire(clasp, 0.6)]
     ends = [arch.at(side * far)[0] for side in (-1, 1)]
     t = np.linspace(0, 1, 9)[:, None]
     palate = ends[0] * (1 - t) + ends[1] * t + np.array([0, -4.0, 9.0]) * np.sin(np.pi * t)
-    return parts + list(wire(palate, random.uniform(1.3, 2.0)))
+    return solids + list(wire(palate, random.uniform(1.3, 2.0)))
 
 
 def braces(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -199,37 +197,37 @@ def braces(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     places = (np.arange(count) - (count - 1) / 2) * apart
     size = random.uniform((2.8, 1.6, 2.6), (4.0, 2.4, 3.6))
     outside = random.uniform(3.8, 4.6)
-    parts: list[Part] = []
+    solids: list[Solid] = []
     for along in places:
         spot, turn = arch.at(float(along))
         groove = rod((-5, -size[1] / 2, 0), (5, -size[1] / 2, 0), 0.5)
         bracket = block(size, corner=0.3).without([groove])
-        parts.append(bracket.moved(spot + turn @ np.array([0, -outside, -4.0]), turn))
+        solids.append(bracket.moved(spot + turn @ np.array([0, -outside, -4.0]), turn))
     path = [
         spot + turn @ np.array([0, -outside - 0.4 * size[1], -4.0])
         for spot, turn in map(arch.at, np.linspace(places[0] - 4, places[-1] + 4, 43))
     ]
-    parts += wire(path, random.uniform(0.2, 0.3))
+    solids += wire(path, random.uniform(0.2, 0.3))
     for along in (places[0] - 9, places[-1] + 9):
         spot, turn = arch.at(float(along))
-        parts.append(_band(random).moved(spot - (0, 0, 4.0), turn))
-    return (Implant("braces", metal, tuple(parts)),)
+        solids.append(_band(random).moved(spot - (0, 0, 4.0), turn))
+    return (Implant("braces", metal, tuple(solids)),)
 
 
-def _band(random: np.random.Generator) -> Part:
+def _band(random: np.random.Generator) -> Solid:
     half_x, half_y = random.uniform(4.6, 5.4), random.uniform(4.6, 5.4)
-    band = stack((-1.8, 1.8), half_x=half_x, half_y=half_y, corner=0.7)
+    band = loft((-1.8, 1.8), half_x=half_x, half_y=half_y, corner=0.7)
     return band.without([loft((-3, 3), half_x=half_x - 0.35, half_y=half_y - 0.35, corner=0.7)])
 
 
-def _expander(random: np.random.Generator, arch: Arch) -> list[Part]:
+def _expander(random: np.random.Generator, arch: Arch) -> list[Solid]:
     path = [spot + turn @ np.array([0, 3.5, -3.0]) for spot, turn in map(arch.at, np.linspace(-18, 18, 19))]
-    parts = [*wire(path, random.uniform(0.35, 0.5))]
+    solids = [*wire(path, random.uniform(0.35, 0.5))]
     screw = np.array([0.0, 0.75 * arch.deep, 5.0])
-    parts.append(block((random.uniform(10, 14), 7.0, 4.0), corner=0.3).moved(screw))
+    solids.append(block((random.uniform(10, 14), 7.0, 4.0), corner=0.3).moved(screw))
     for side in (-1, 1):
         for along in (24, 40):
             spot, turn = arch.at(side * along)
-            parts += wire(np.array([screw + np.array([5 * side, 0, 0]), spot + turn @ np.array([0, 4.0, -3.0])]), 0.75)
-            parts.append(_band(random).moved(spot - (0, 0, 4.0), turn))
-    return parts
+            solids += wire(np.array([screw + np.array([5 * side, 0, 0]), spot + turn @ np.array([0, 4.0, -3.0])]), 0.75)
+            solids.append(_band(random).moved(spot - (0, 0, 4.0), turn))
+    return solids

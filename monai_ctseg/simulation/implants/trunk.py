@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.simulation.implants.part import Part, toward
-from monai_ctseg.simulation.implants.place import Family, Implant, choose_metal
-from monai_ctseg.simulation.implants.shapes import block, mesh, spiral, stack, wire, wire_ring, zigzag
-from monai_ctseg.simulation.sdf import rod
+from monai_ctseg.simulation.implants.implant import Family, Implant, choose_metal
+from monai_ctseg.simulation.sdf import Solid, block, helix, loft, mesh, ring, rod, toward, wire, zigzag
 
 
 def _anyhow(random: np.random.Generator) -> FloatArray:
@@ -28,13 +26,13 @@ def clips(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
         one = wire(path, wire_mm)
     else:
         blades = np.array([(gap, 0, 1.6 * length), (gap, 0, 3), (-2 * gap, 0, 0)])
-        spring = wire_ring(2.2 * wire_mm + 1, wire_mm).moved((0, 0, -2), toward((0, 1, 0)))
+        spring = ring(2.2 * wire_mm + 1, wire_mm).moved((0, 0, -2), toward((0, 1, 0)))
         one = (*wire(blades, wire_mm), *wire(blades * (-1, 1, 1), wire_mm), spring)
     count = int(random.integers(1, 9))
     spots = random.normal(0, cloud / 2, (count, 3)) * (count > 1)
     turns = [_anyhow(random) for _ in range(count)]
-    parts = [part.moved(spot, turn) for spot, turn in zip(spots, turns, strict=True) for part in one]
-    return (Implant("clips", choose_metal(random, titanium=0.6, steel=0.4), tuple(parts)),)
+    solids = [solid.moved(spot, turn) for spot, turn in zip(spots, turns, strict=True) for solid in one]
+    return (Implant("clips", choose_metal(random, titanium=0.6, steel=0.4), tuple(solids)),)
 
 
 def staples(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -55,24 +53,24 @@ def staples(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     one = wire(np.insert(path, 2, 0, axis=1), radius)
     count = int(random.integers(1, 4)) if large else int(random.integers(5, 21))
     apart, wave = random.uniform(5, 9) * (3 if large else 1), random.uniform(0, 4)
-    parts = []
+    solids = []
     for n in range(count):
         z = (n - (count - 1) / 2) * apart
         aslant = toward((*random.uniform(-0.2, 0.2, 2), 1.0))
-        parts += [part.moved((wave * np.sin(z / 25), wave * np.cos(z / 30), z), aslant) for part in one]
-    return (Implant("staples", metal, tuple(parts)),)
+        solids += [solid.moved((wave * np.sin(z / 25), wave * np.cos(z / 30), z), aslant) for solid in one]
+    return (Implant("staples", metal, tuple(solids)),)
 
 
-def _stapled_ring(random: np.random.Generator) -> list[Part]:
+def _stapled_ring(random: np.random.Generator) -> list[Solid]:
     path = np.array([(-2, -0.4), (-0.7, -0.9), (-2, -1.4), (-2, 0), (2, 0), (2, -1.4), (0.7, -0.9), (2, -0.4)])
     one = wire(np.insert(path, 1, 0, axis=1), 0.3)
-    radius, parts = random.uniform(10, 15), []
+    radius, solids = random.uniform(10, 15), []
     for row in (0, 1):
         for angle in np.arange(12) * np.pi / 6 + row * np.pi / 12:
             out = np.array([np.cos(angle), np.sin(angle), 0])
             turn = np.stack([np.cross((0, 0, 1), out), out, (0.0, 0.0, 1.0)], axis=1)
-            parts += [part.moved(out * (radius + 3 * row), turn) for part in one]
-    return parts
+            solids += [solid.moved(out * (radius + 3 * row), turn) for solid in one]
+    return solids
 
 
 def coil(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -86,27 +84,27 @@ def coil(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     if random.random() < 0.5:
         length = random.uniform(4, 25)
         end = radius if family == "training" else radius * random.uniform(2, 3)
-        part = spiral(radius, random.uniform(2.4, 5) * wire_mm, wire_mm, length, radius_end=end)
-        return (Implant("coil", metal, (part.moved((0, 0, -length / 2)),)),)
-    parts = _ball(random, radius * 1.3, wire_mm)
+        solid = helix(radius, random.uniform(2.4, 5) * wire_mm, wire_mm, length, radius_end=end)
+        return (Implant("coil", metal, (solid.moved((0, 0, -length / 2)),)),)
+    solids = _ball(random, radius * 1.3, wire_mm)
     if family == "unseen":
         squeezed = [
-            part.moved((0, 0, 0), toward((*random.uniform(-0.35, 0.35, 2), 1.0)))
-            for part in _flat(random, radius, wire_mm)
+            solid.moved((0, 0, 0), toward((*random.uniform(-0.35, 0.35, 2), 1.0)))
+            for solid in _flat(random, radius, wire_mm)
         ]
-        parts = [*squeezed, *(part.moved((2 * radius, radius, 0)) for part in _ball(random, radius * 0.6, wire_mm))]
-    return (Implant("coil", metal, tuple(parts)),)
+        solids = [*squeezed, *(solid.moved((2 * radius, radius, 0)) for solid in _ball(random, radius * 0.6, wire_mm))]
+    return (Implant("coil", metal, tuple(solids)),)
 
 
-def _ball(random: np.random.Generator, radius: float, wire_mm: float) -> list[Part]:
+def _ball(random: np.random.Generator, radius: float, wire_mm: float) -> list[Solid]:
     """Loops of every tilt, outer ones first: a cage filled with smaller loops."""
     sizes = radius * np.sqrt(random.uniform(0.05, 1, int(random.integers(12, 30))))
-    return [wire_ring(float(r), wire_mm).moved((0, 0, 0), _anyhow(random)) for r in sizes]
+    return [ring(float(r), wire_mm).moved((0, 0, 0), _anyhow(random)) for r in sizes]
 
 
-def _flat(random: np.random.Generator, radius: float, wire_mm: float) -> list[Part]:
+def _flat(random: np.random.Generator, radius: float, wire_mm: float) -> list[Solid]:
     heights = random.uniform(-0.4, 0.4, 10) * radius
-    return [wire_ring(radius * float(random.uniform(0.6, 1.3)), wire_mm).moved((0, 0, z)) for z in heights]
+    return [ring(radius * float(random.uniform(0.6, 1.3)), wire_mm).moved((0, 0, z)) for z in heights]
 
 
 def stent(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -142,7 +140,7 @@ def sternal_wires(random: np.random.Generator, family: Family) -> tuple[Implant,
     """
     half_x, half_y, radius = random.uniform(7, 12), random.uniform(5, 7), random.uniform(0.4, 0.6)
     angle = np.linspace(-np.pi / 2, 3 * np.pi / 2, 25)
-    apart, parts = random.uniform(15, 25), []
+    apart, solids = random.uniform(15, 25), []
     rise = apart * 0.4 * np.sin(angle * 2) if family == "unseen" else 0 * angle
     loop = np.stack([half_x * np.cos(angle), half_y * np.sin(angle), rise], axis=1)
     t = np.linspace(0, 1, 9)
@@ -151,9 +149,9 @@ def sternal_wires(random: np.random.Generator, family: Family) -> tuple[Implant,
     for n in range(count):
         turn = toward((*random.uniform(-0.2, 0.2, 2), 1.0))
         ways = (loop, twist, twist * (-1, 1, -1))
-        parts += [p.moved((0, 0, (n - (count - 1) / 2) * apart), turn) for way in ways for p in wire(way, radius)]
+        solids += [p.moved((0, 0, (n - (count - 1) / 2) * apart), turn) for way in ways for p in wire(way, radius)]
     metal = "steel" if family == "training" else choose_metal(random, titanium=0.5, steel=0.5)
-    return (Implant("sternal_wires", metal, tuple(parts)),)
+    return (Implant("sternal_wires", metal, tuple(solids)),)
 
 
 def generator(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
@@ -164,7 +162,7 @@ def generator(random: np.random.Generator, family: Family) -> tuple[Implant, ...
     """
     if family == "unseen":
         radius, high = random.uniform(11, 15), random.uniform(8, 12)
-        bowl = stack((0, high), half_x=(radius, radius * 0.75), half_y=(radius, radius * 0.75))
+        bowl = loft((0, high), half_x=(radius, radius * 0.75), half_y=(radius, radius * 0.75))
         hollow = bowl.without([rod((0, 0, 1.5), (0, 0, high + 1), radius * 0.6)])
         tube = wire(np.array([(radius, 0, 2), (radius + 12, 3, 2), (radius + 25, 16, 2)]), 0.7)
         return (Implant("generator", "titanium", (hollow, *tube)),)
@@ -174,10 +172,10 @@ def generator(random: np.random.Generator, family: Family) -> tuple[Implant, ...
     room = block((2 * (half_x - wall), 2 * (thick - wall), 2 * (half_z - wall)), corner=0.85)
     battery = block((1.6 * half_x, 1.2 * thick, 0.8 * half_z), corner=0.6).moved((0, 0, -0.45 * half_z))
     circuit = block((1.4 * half_x, 0.8 * thick, 0.5 * half_z), corner=0.2).moved((0, 0, 0.45 * half_z))
-    parts = [can.without([room.solid]), battery, circuit]
+    solids = [can.without([room]), battery, circuit]
     for _ in range(int(random.integers(1, 3))):
-        parts += wire(_wander(random, (0.5 * half_x, 0, half_z - 1)), random.uniform(0.6, 1.0))
-    return (Implant("generator", "titanium", tuple(parts)),)
+        solids += wire(_wander(random, (0.5 * half_x, 0, half_z - 1)), random.uniform(0.6, 1.0))
+    return (Implant("generator", "titanium", tuple(solids)),)
 
 
 def _wander(random: np.random.Generator, start: tuple[float, float, float]) -> FloatArray:

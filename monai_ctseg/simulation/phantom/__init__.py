@@ -22,7 +22,6 @@ anatomy streaks draw   the phantom with the hip screw
 """
 
 from monai_ctseg.simulation.phantom.bodies import BodyPhantom, draw_body, find_landmarks
-from monai_ctseg.simulation.phantom.draw import Phantom, make_phantom
 from monai_ctseg.simulation.phantom.scene import Landmark
 
-__all__ = ["BodyPhantom", "Landmark", "Phantom", "draw_body", "find_landmarks", "make_phantom"]
+__all__ = ["BodyPhantom", "Landmark", "draw_body", "find_landmarks"]

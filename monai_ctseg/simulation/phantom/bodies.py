@@ -12,8 +12,7 @@ from monai_ctseg.simulation.phantom.fields import Profile
 from monai_ctseg.simulation.phantom.lying import Lying, lay_down
 from monai_ctseg.simulation.phantom.outline import SKIN_MM
 from monai_ctseg.simulation.phantom.scene import CAVITY, Landmark, Part, Scene
-from monai_ctseg.simulation.phantom.shapes import FAR_MM, Shape, smooth_max
-from monai_ctseg.simulation.sdf import Floats, Points
+from monai_ctseg.simulation.sdf import FAR_MM, Floats, Points, Solid, smooth_max
 
 SWELL = [(-850, 3), (-500, 7), (-350, 9), (-130, 14), (-70, 13), (-30, 8), (20, 2), (560, 2), (600, 0)]
 """How much further muscles reach by z, mm: in the thighs they fill the limb."""
@@ -121,7 +120,7 @@ def _organs(canvas: Canvas, scene: Scene, lean: Floats) -> None:
         canvas.hu += canvas.cover(lean + Profile(CAVITY)(z)) * (within.hu - canvas.hu)
 
 
-def nearest_two(space: Space, shapes: list[Shape]) -> tuple[Floats, Floats]:
+def nearest_two(space: Space, shapes: list[Solid]) -> tuple[Floats, Floats]:
     """Distance to the nearest and to the next of the shapes, FAR_MM where they are more than a few mm away."""
     first = np.full(space.shape, np.float32(FAR_MM))
     second = first.copy()

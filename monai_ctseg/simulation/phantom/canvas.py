@@ -10,8 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.simulation.phantom.shapes import FAR_MM, Shape, box_of, smooth_max, smooth_min
-from monai_ctseg.simulation.sdf import Floats, Points
+from monai_ctseg.simulation.sdf import FAR_MM, Floats, Points, Solid, box_of, smooth_max, smooth_min
 
 Block: TypeAlias = tuple[slice, slice, slice]
 Value: TypeAlias = float | Floats | Callable[[Points], Floats]
@@ -92,7 +91,7 @@ class Layer:
             self.draw(canvas, block)
 
 
-def fill(shape: Shape, value: Value) -> Layer:
+def fill(shape: Solid, value: Value) -> Layer:
     """One shape in one stuff."""
 
     def draw(canvas: Canvas, block: Block) -> None:
@@ -108,7 +107,7 @@ def mix(hu: Floats, share: Floats, at: Points, value: Value) -> None:
     hu += share * (new - hu)
 
 
-def distance_in(space: Space, block: Block, shapes: Sequence[Shape], round_mm: float, margin_mm: float) -> Floats:
+def distance_in(space: Space, block: Block, shapes: Sequence[Solid], round_mm: float, margin_mm: float) -> Floats:
     """Distance to the rounded union in a block; further than `margin_mm` outside it is only known to be that far."""
     near = np.full([part.stop - part.start for part in block], np.float32(FAR_MM))
     margin = margin_mm + round_mm
@@ -143,11 +142,11 @@ class Bone:
     gap_mm: cartilage around it, of cartilage_hu, where another bone may touch; 0 for none.
     """
 
-    pieces: Sequence[Shape]
+    pieces: Sequence[Solid]
     cortex_mm: Value
     shell_hu: Value
     inside: Value
-    hollows: Sequence[Shape] = ()
+    hollows: Sequence[Solid] = ()
     round_mm: float = 5.0
     gap_mm: float = 0.0
     cartilage_hu: float = 70.0

@@ -7,9 +7,8 @@ import numpy as np
 from monai_ctseg.simulation.phantom.canvas import Bone, Layer, fill
 from monai_ctseg.simulation.phantom.outline import Outline
 from monai_ctseg.simulation.phantom.person import Person
-from monai_ctseg.simulation.phantom.shapes import Shape, cone, ellipsoid, smooth_max, tube, turn_about
 from monai_ctseg.simulation.phantom.spine import Vertebra
-from monai_ctseg.simulation.sdf import Floats, Points
+from monai_ctseg.simulation.sdf import Floats, Points, Solid, ellipsoid, rotation_about, round_cone, smooth_max, tube
 
 AIR_HU = -1000.0
 HEART = (20, -36, 385)
@@ -24,7 +23,7 @@ def chest_organs(person: Person, *, contrast_hu: float = 0.0) -> list[Layer]:
     for side in (-1, 1):
         layers += _lung(person, side, domes[side], lung_hu)
     solid = random.uniform(48, 66) + 0.25 * contrast_hu
-    heart = turn_about(2, -35)
+    heart = rotation_about(2, -35)
     layers += [
         fill(ellipsoid((0, -10, 450), (26, 42, 70)), person.fat_hu + 10),
         fill(ellipsoid(HEART, (60, 48, 62), heart), person.fat_hu + 8),
@@ -37,22 +36,22 @@ def chest_organs(person: Person, *, contrast_hu: float = 0.0) -> list[Layer]:
         fill(_under(ellipsoid((94, 44, 300), (24, 38, 46)), domes[1]), solid - 8),
         fill(_under(ellipsoid((52, -20, 290), (42, 40, 34)), domes[1]), 36.0),
         fill(_under(ellipsoid((52, -40, 290), (34, 16, 26)), domes[1]), random.choice([-950.0, 20.0])),
-        fill(ellipsoid((8, -16, 248), (52, 11, 14), turn_about(1, -12)), 38.0),
+        fill(ellipsoid((8, -16, 248), (52, 11, 14), rotation_about(1, -12)), 38.0),
     ]
     for side in (-1, 1):
-        turn = turn_about(1, side * 12)
+        turn = rotation_about(1, side * 12)
         kidney = ellipsoid((side * 58, 38, 238 + 8 * side), (25, 24, 52), turn)
         pelvis = ellipsoid((side * 44, 34, 238 + 8 * side), (13, 10, 20), turn)
         layers += [fill(kidney, 34 + 0.6 * contrast_hu), fill(pelvis, person.fat_hu)]
     return layers
 
 
-def _under(organ: Shape, dome: Shape) -> Shape:
+def _under(organ: Solid, dome: Solid) -> Solid:
     """The organ as far as the diaphragm lets it reach."""
-    return Shape(lambda at: smooth_max(organ.distance(at), dome.distance(at) + 2, 6.0), organ.low, organ.high)
+    return Solid(lambda at: smooth_max(organ.distance(at), dome.distance(at) + 2, 6.0), organ.low, organ.high)
 
 
-def _lung(person: Person, side: int, dome: Shape, hu: float) -> list[Layer]:
+def _lung(person: Person, side: int, dome: Solid, hu: float) -> list[Layer]:
     """A lung above its half of the diaphragm, with vessels that spread from its root."""
     random = person.random
     whole = ellipsoid((side * 72, 0, 420), (64, 92, 132))
@@ -60,7 +59,7 @@ def _lung(person: Person, side: int, dome: Shape, hu: float) -> list[Layer]:
     def distance(at: Points) -> Floats:
         return smooth_max(smooth_max(whole.distance(at), -dome.distance(at), 10.0), 9 - at[0] * np.float32(side), 4.0)
 
-    lung = Shape(distance, whole.low, whole.high)
+    lung = Solid(distance, whole.low, whole.high)
     layers = [fill(lung, lambda at: np.float32(hu) + np.float32(22) * person.coarse(at))]
     root = np.array([side * 32.0, 12, 430])
     for _ in range(26):
@@ -68,7 +67,7 @@ def _lung(person: Person, side: int, dome: Shape, hu: float) -> list[Layer]:
         bend = (root + end) / 2 + random.normal(0, 7, 3)
         thick = random.uniform(1.6, 4.5)
         for branch in tube([root, bend, end], [thick, 0.6 * thick, 0.7]):
-            inner = Shape(
+            inner = Solid(
                 lambda at, b=branch: np.maximum(b.distance(at), lung.distance(at)),  # type: ignore[misc]
                 branch.low,
                 branch.high,
@@ -82,7 +81,7 @@ def airway() -> list[Layer]:
     shapes = tube([(0, -14, 620), (0, -10, 590), (0, 6, 520), (0, 14, 470)], [8.5, 8.5, 8.5, 9])
     for side in (-1, 1):
         shapes += tube([(0, 14, 472), (side * 26, 14, 440), (side * 42, 12, 424)], [7.5, 6, 4.5])
-    ring = [fill(Shape(lambda at, s=s: s.distance(at) - 1.5, s.low - 2, s.high + 2), 45.0) for s in shapes]  # type: ignore[misc]
+    ring = [fill(Solid(lambda at, s=s: s.distance(at) - 1.5, s.low - 2, s.high + 2), 45.0) for s in shapes]  # type: ignore[misc]
     return ring + [fill(shape, AIR_HU) for shape in shapes]
 
 
@@ -133,10 +132,10 @@ def _on_wall(outline: Outline, vertebra: Vertebra, side: int, angle: float, drop
 
 def shoulders(person: Person, side: int) -> list[Layer]:
     """Collar bone and shoulder blade of one side."""
-    blade = ellipsoid((side * 104, 62, 478), (44, 4.5, 64), turn_about(2, -side * 28))
+    blade = ellipsoid((side * 104, 62, 478), (44, 4.5, 64), rotation_about(2, -side * 28))
     spine = tube([(side * 74, 72, 505), (side * 128, 46, 526), (side * 148, 16, 534)], [4, 5, 6])
     socket = ellipsoid((side * 142, 30, 522), (9, 16, 18))
-    coracoid = cone((side * 138, 18, 530), (side * 136, -22, 535), 7, 5)
+    coracoid = round_cone((side * 138, 18, 530), (side * 136, -22, 535), 7, 5)
     way = [(side * 20, -52, 514), (side * 70, -46, 530), (side * 118, -12, 541), (side * 146, 6, 538)]
     collar = tube(way, [9, 6, 6, 6])
     shell = 0.75 * person.shell_hu

@@ -8,8 +8,7 @@ import numpy as np
 
 from monai_ctseg.grid import FloatArray
 from monai_ctseg.simulation.phantom.canvas import Bone, Layer
-from monai_ctseg.simulation.phantom.shapes import Shape, cone, xyz
-from monai_ctseg.simulation.sdf import Floats, Points
+from monai_ctseg.simulation.sdf import Floats, Points, Solid, round_cone, xyz
 
 LONG_MM = 2000.0
 NARROW_MM = 300.0
@@ -57,11 +56,11 @@ class Couch:
             layers.append(Bone([self._board(0, self.mattress_mm)], 0.6, -600.0, self.mattress_hu).layer())
         for x, down, radius, hu in self.rails:
             start = self.top + xyz(x, self.mattress_mm + down, -LONG_MM)
-            rail = cone(start, start + xyz(0, 0, 2 * LONG_MM), radius, radius)
+            rail = round_cone(start, start + xyz(0, 0, 2 * LONG_MM), radius, radius)
             layers.append(Bone([rail], 1.5, hu, -900.0).layer())
         return layers
 
-    def _board(self, start_mm: float, thick_mm: float) -> Shape:
+    def _board(self, start_mm: float, thick_mm: float) -> Solid:
         half = self.width_mm / 2
 
         def distance(at: Points) -> Floats:
@@ -72,7 +71,7 @@ class Couch:
 
         rise = half**2 / 2 / self.bend_mm
         low = self.top + xyz(-half, start_mm - rise, -LONG_MM)
-        return Shape(distance, low, self.top + xyz(half, start_mm + thick_mm, LONG_MM))
+        return Solid(distance, low, self.top + xyz(half, start_mm + thick_mm, LONG_MM))
 
 
 def draw_couch(random: np.random.Generator, *, head: bool = False) -> Couch:

@@ -10,8 +10,7 @@ from monai_ctseg.grid import FloatArray
 from monai_ctseg.simulation.phantom.canvas import Layer, Value, fill
 from monai_ctseg.simulation.phantom.fields import waves
 from monai_ctseg.simulation.phantom.person import Person
-from monai_ctseg.simulation.phantom.shapes import Shape, ellipsoid, tube, xyz
-from monai_ctseg.simulation.sdf import Floats, Points
+from monai_ctseg.simulation.sdf import Floats, Points, Solid, ellipsoid, tube, xyz
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +52,7 @@ def _layered(random: np.random.Generator) -> Value:
     return value
 
 
-def plaques(random: np.random.Generator, shapes: list[Shape], count: int) -> list[Layer]:
+def plaques(random: np.random.Generator, shapes: list[Solid], count: int) -> list[Layer]:
     """Calcium in the walls of vessels."""
     layers = []
     for _ in range(count):
@@ -65,9 +64,9 @@ def plaques(random: np.random.Generator, shapes: list[Shape], count: int) -> lis
     return layers
 
 
-def _in_wall(vessel: Shape, blob: Shape, thick_mm: float) -> Shape:
+def _in_wall(vessel: Solid, blob: Solid, thick_mm: float) -> Solid:
     half = np.float32(thick_mm / 2)
-    return Shape(lambda at: np.maximum(blob.distance(at), np.abs(vessel.distance(at)) - half), blob.low, blob.high)
+    return Solid(lambda at: np.maximum(blob.distance(at), np.abs(vessel.distance(at)) - half), blob.low, blob.high)
 
 
 def lumps(person: Person, low: FloatArray, high: FloatArray) -> list[Layer]:
@@ -121,10 +120,10 @@ def calibration_pad(random: np.random.Generator, top: FloatArray) -> list[Layer]
     return layers
 
 
-def _plank(a: FloatArray, b: FloatArray, half_mm: float, long_mm: float) -> Shape:
+def _plank(a: FloatArray, b: FloatArray, half_mm: float, long_mm: float) -> Solid:
     shapes = tube([a, b], [half_mm, half_mm])
 
     def distance(at: Points) -> Floats:
         return shapes[0].distance((at[0], at[1], np.full_like(at[2], np.float32(a[2]))))
 
-    return Shape(distance, shapes[0].low - xyz(0, 0, long_mm), shapes[0].high + xyz(0, 0, long_mm))
+    return Solid(distance, shapes[0].low - xyz(0, 0, long_mm), shapes[0].high + xyz(0, 0, long_mm))

@@ -10,8 +10,18 @@ from monai_ctseg.grid import FloatArray
 from monai_ctseg.simulation.phantom.canvas import Bone, Layer, fill
 from monai_ctseg.simulation.phantom.fields import waves
 from monai_ctseg.simulation.phantom.person import Person
-from monai_ctseg.simulation.phantom.shapes import Shape, cone, cut, ellipsoid, join, tube, turn_about
-from monai_ctseg.simulation.sdf import Floats, Points, unit
+from monai_ctseg.simulation.sdf import (
+    Floats,
+    Points,
+    Solid,
+    cut_by_plane,
+    ellipsoid,
+    rotation_about,
+    round_cone,
+    tube,
+    union,
+    unit,
+)
 
 AIR_HU = -1000.0
 SKULL = ((0, -4, 760), (71, 91, 74))
@@ -20,7 +30,7 @@ BASE = (0.0, -0.42, -1.0)
 BITE_Z = 672.0
 NOSE = [
     ellipsoid((0, -108, 704), (11, 17, 18)),
-    cone((0, -100, 736), (0, -116, 700), 6, 9),
+    round_cone((0, -100, 736), (0, -116, 700), 6, 9),
     ellipsoid((0, -88, 656), (20, 16, 15)),
     *(ellipsoid((side * 77, 12, 712), (7, 14, 27)) for side in (-1, 1)),
 ]
@@ -38,7 +48,7 @@ class Tooth:
     side: int
 
 
-def head_muscles(person: Person) -> list[Shape]:
+def head_muscles(person: Person) -> list[Solid]:
     """Muscles of neck, jaw and tongue."""
     grow = 0.6 * person.bulk_mm
     chains = (
@@ -54,11 +64,11 @@ def head_muscles(person: Person) -> list[Shape]:
     shapes = []
     for side in (-1, 1):
         for points, radii in chains:
-            shapes.append(join(tube([(side * x, y, z) for x, y, z in points], [r + grow for r in radii])))
-        shapes.append(ellipsoid((side * 55, -28, 686), (8 + grow / 2, 18, 28), turn_about(2, side * 20)))
-        shapes.append(ellipsoid((side * 69, -30, 742), (6 + grow / 2, 30, 30), turn_about(2, side * 12)))
+            shapes.append(union(tube([(side * x, y, z) for x, y, z in points], [r + grow for r in radii])))
+        shapes.append(ellipsoid((side * 55, -28, 686), (8 + grow / 2, 18, 28), rotation_about(2, side * 20)))
+        shapes.append(ellipsoid((side * 69, -30, 742), (6 + grow / 2, 30, 30), rotation_about(2, side * 12)))
         shapes.append(ellipsoid((side * 38, -24, 690), (8, 16, 22)))
-        shapes.append(ellipsoid((side * 37, -66, 674), (4, 22, 15), turn_about(2, side * 24)))
+        shapes.append(ellipsoid((side * 37, -66, 674), (4, 22, 15), rotation_about(2, side * 24)))
     return [
         *shapes,
         ellipsoid((0, -50, 668), (24, 33, 19)),
@@ -70,9 +80,11 @@ def head_muscles(person: Person) -> list[Shape]:
 def head_layers(person: Person) -> tuple[list[Layer], list[Tooth]]:
     """Brain, glands, bones, cavities and teeth."""
     brain = ellipsoid(SKULL[0], np.subtract(SKULL[1], 5))
-    layers = [fill(cut(brain, (0, -20, 719), BASE), lambda at: np.float32(34) + np.float32(3) * person.fine(at))]
+    layers = [
+        fill(cut_by_plane(brain, (0, -20, 719), BASE), lambda at: np.float32(34) + np.float32(3) * person.fine(at))
+    ]
     for side in (-1, 1):
-        layers.append(fill(ellipsoid((side * 14, -8, 772), (6, 32, 12), turn_about(2, side * 14)), 8.0))
+        layers.append(fill(ellipsoid((side * 14, -8, 772), (6, 32, 12), rotation_about(2, side * 14)), 8.0))
         layers.append(fill(ellipsoid((side * 58, 2, 690), (11, 15, 23)), person.fat_hu + 95))
         layers.append(fill(ellipsoid((side * 30, -42, 648), (9, 16, 11)), 45.0))
         layers.append(fill(ellipsoid((side * 17, -22, 600), (9, 9, 23)), person.random.uniform(70, 120)))
@@ -90,19 +102,19 @@ def _skull(person: Person) -> list[Layer]:
     thick = person.random.uniform(5, 8)
     vault = ellipsoid(*SKULL)
     inner = ellipsoid(SKULL[0], np.subtract(SKULL[1], thick))
-    floor = cut(inner, (0, -20, 717.2), BASE)
-    hole = cone((0, 30, 680), (0, 28, 712), 15, 15)
-    bowl = Bone([cut(vault, (0, -20, 715), BASE)], 1.5, shell, person.spongy_hu + 350, hollows=[floor, hole])
+    floor = cut_by_plane(inner, (0, -20, 717.2), BASE)
+    hole = round_cone((0, 30, 680), (0, 28, 712), 15, 15)
+    bowl = Bone([cut_by_plane(vault, (0, -20, 715), BASE)], 1.5, shell, person.spongy_hu + 350, hollows=[floor, hole])
     layers = [bowl.layer()]
     cells = waves(person.random, shortest_mm=4, longest_mm=9)
     for side in (-1, 1):
-        rock = ellipsoid((side * 36, 8, 712), (30, 11, 11), turn_about(2, side * 40))
+        rock = ellipsoid((side * 36, 8, 712), (30, 11, 11), rotation_about(2, side * 40))
         layers.append(Bone([rock], 3.0, 1.25 * shell, 0.8 * shell).layer())
         mastoid = ellipsoid((side * 56, 22, 706), (11, 15, 19))
         layers.append(
             Bone([mastoid], 1.6, shell, lambda at: np.where(cells(at) > 0, np.float32(-700), np.float32(500))).layer()
         )
-        canal = cone((side * 84, 8, 712), (side * 52, 6, 713), 3.5, 3.5)
+        canal = round_cone((side * 84, 8, 712), (side * 52, 6, 713), 3.5, 3.5)
         layers.append(fill(canal, AIR_HU))
     return layers
 
@@ -198,14 +210,14 @@ def _tooth(tooth: Tooth, depth_mm: float, enamel_hu: float, dentine_hu: float) -
     crown = ellipsoid(tooth.crown, size, turn)
     core = ellipsoid(tooth.crown - 1.3 * tooth.up, size - (1.0, 1.0, 0.6), turn)
     thin = 0.6 * min(tooth.half_mm, depth_mm)
-    roots = [cone(tooth.crown - 2 * tooth.up, tooth.crown - 16 * tooth.up, 1.15 * thin, 0.9)]
+    roots = [round_cone(tooth.crown - 2 * tooth.up, tooth.crown - 16 * tooth.up, 1.15 * thin, 0.9)]
     if tooth.half_mm > 4.4:
         shift = 2.2 * turn[:, 0]
         roots = [
-            cone(tooth.crown - 2 * tooth.up + s * shift, tooth.crown - 14 * tooth.up + 1.3 * s * shift, 2.6, 0.9)
+            round_cone(tooth.crown - 2 * tooth.up + s * shift, tooth.crown - 14 * tooth.up + 1.3 * s * shift, 2.6, 0.9)
             for s in (-1, 1)
         ]
-    pulp = cone(tooth.crown - 1 * tooth.up, tooth.crown - 12 * tooth.up, 0.7, 0.3)
+    pulp = round_cone(tooth.crown - 1 * tooth.up, tooth.crown - 12 * tooth.up, 0.7, 0.3)
     return [
         fill(crown, enamel_hu),
         *(fill(root, dentine_hu) for root in roots),
@@ -216,7 +228,7 @@ def _tooth(tooth: Tooth, depth_mm: float, enamel_hu: float, dentine_hu: float) -
 
 def lips_gap(random: np.random.Generator) -> list[Layer]:
     """Air between tongue and palate."""
-    gap: Shape = ellipsoid((0, -52, 684), random.uniform((8, 12, 1), (18, 24, 5)))
+    gap: Solid = ellipsoid((0, -52, 684), random.uniform((8, 12, 1), (18, 24, 5)))
 
     def value(at: Points) -> Floats:
         return np.full_like(at[0], np.float32(AIR_HU))

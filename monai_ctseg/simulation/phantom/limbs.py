@@ -9,8 +9,7 @@ import numpy as np
 from monai_ctseg.grid import FloatArray
 from monai_ctseg.simulation.phantom.canvas import Bone, Value
 from monai_ctseg.simulation.phantom.person import Person
-from monai_ctseg.simulation.phantom.shapes import Shape, cone, ellipsoid, join, tube, xyz
-from monai_ctseg.simulation.sdf import Floats, Points, unit
+from monai_ctseg.simulation.sdf import Floats, Points, Solid, ellipsoid, round_cone, tube, union, unit, xyz
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +22,7 @@ class Shaft:
     side: int
 
 
-def _long_bone(person: Person, way: list[FloatArray], radii: list[float], wall_mm: float, more: list[Shape]) -> Bone:
+def _long_bone(person: Person, way: list[FloatArray], radii: list[float], wall_mm: float, more: list[Solid]) -> Bone:
     """A tube of compact bone, spongy towards its ends, marrow in the middle."""
     low, high = way[0], way[-1]
     long = float(np.linalg.norm(high - low))
@@ -55,7 +54,7 @@ def lower_leg(person: Person, side: int) -> tuple[list[Bone], list[Shaft]]:
 
     shin = [at(0, 4, -464), at(-3, -6, -490), at(-4, -10, -540), at(-3, -8, -660), at(-4, 0, -770), at(-4, 2, -795)]
     plateau = [ellipsoid(at(dx, 6, -456), (21, 24, 12)) for dx in (-19, 19)]
-    plateau.append(cone(at(-2, -18, -500), at(-3, -17, -640), 4, 4))
+    plateau.append(round_cone(at(-2, -18, -500), at(-3, -17, -640), 4, 4))
     tibia = _long_bone(person, shin, [22, 17, 13.5, 11.5, 14, 19], 5.5, plateau)
     calf = [at(30, 18, -456), at(24, 16, -560), at(24, 14, -700), at(24, 8, -812)]
     fibula = _long_bone(person, calf, [8, 5.5, 5.5, 8], 2.8, [])
@@ -70,9 +69,9 @@ def lower_leg(person: Person, side: int) -> tuple[list[Bone], list[Shaft]]:
 class Arm:
     """An arm beside the body."""
 
-    lean: list[Shape]
-    muscles: list[Shape]
-    vein: list[Shape]
+    lean: list[Solid]
+    muscles: list[Solid]
+    vein: list[Solid]
     bones: list[Bone]
     shafts: list[Shaft]
 
@@ -98,16 +97,16 @@ def arm(person: Person, side: int) -> Arm:
     lean = tube([shoulder, upper(0.5, 2, 0), elbow, lower(0.25, 0, 0), wrist, hand], [46, 42, 36, 38, 25, 22])
     lean += tube([hand, hand + xyz(0, -8, -60)], [20, 12])
     muscles = [
-        join(tube([upper(0.15, 6, -26), upper(0.55, 2, -24), lower(0.05, 0, -22)], [14, 21, 8])),
-        join(tube([upper(0.1, 0, 26), upper(0.5, 2, 25), upper(0.95, 0, 18)], [16, 24, 10])),
-        join(tube([upper(0.45, 16, -8), upper(0.95, 12, -12)], [10, 12])),
+        union(tube([upper(0.15, 6, -26), upper(0.55, 2, -24), lower(0.05, 0, -22)], [14, 21, 8])),
+        union(tube([upper(0.1, 0, 26), upper(0.5, 2, 25), upper(0.95, 0, 18)], [16, 24, 10])),
+        union(tube([upper(0.45, 16, -8), upper(0.95, 12, -12)], [10, 12])),
         ellipsoid(shoulder + 18 * across + xyz(0, 0, -35), (22, 36, 62)),
-        join(tube([lower(0.02, -22, -4), lower(0.35, -16, -14), lower(0.9, -8, -12)], [10, 17, 6])),
-        join(tube([lower(-0.05, 24, -6), lower(0.3, 18, -14), lower(0.8, 10, -14)], [10, 15, 5])),
-        join(tube([lower(0, 4, 20), lower(0.35, 4, 22), lower(0.85, 2, 14)], [10, 15, 6])),
-        join(tube([lower(0.1, 4, 0), lower(0.5, 2, 0), lower(0.95, 0, -2)], [8, 12, 8])),
+        union(tube([lower(0.02, -22, -4), lower(0.35, -16, -14), lower(0.9, -8, -12)], [10, 17, 6])),
+        union(tube([lower(-0.05, 24, -6), lower(0.3, 18, -14), lower(0.8, 10, -14)], [10, 15, 5])),
+        union(tube([lower(0, 4, 20), lower(0.35, 4, 22), lower(0.85, 2, 14)], [10, 15, 6])),
+        union(tube([lower(0.1, 4, 0), lower(0.5, 2, 0), lower(0.95, 0, -2)], [8, 12, 8])),
     ]
-    grown = [Shape(lambda at, s=s: s.distance(at) - 3, s.low - 3, s.high + 3) for s in muscles]  # type: ignore[misc]
+    grown = [Solid(lambda at, s=s: s.distance(at) - 3, s.low - 3, s.high + 3) for s in muscles]  # type: ignore[misc]
     vein = tube(
         [hand, lower(0.5, -12, -26), lower(0, -8, -34), upper(0.6, -14, -30), shoulder - 30 * across],
         [2, 2.5, 3, 3.5, 5],
@@ -136,8 +135,8 @@ def arm(person: Person, side: int) -> Arm:
         spread = across * (-18 + 9 * n)
         knuckle = hand + 1.1 * spread + xyz(0, 3 * abs(n - 2), -10)
         rays += [
-            cone(wrist + spread * 0.7 + xyz(0, 0, -32), knuckle, 4.6, 5.6),
-            cone(knuckle + xyz(0, -3, -10), knuckle + xyz(0, -12, -42), 5, 4),
+            round_cone(wrist + spread * 0.7 + xyz(0, 0, -32), knuckle, 4.6, 5.6),
+            round_cone(knuckle + xyz(0, -3, -10), knuckle + xyz(0, -12, -42), 5, 4),
         ]
     hand_bone = Bone(carpals + rays, 1.0 * person.cortex, 0.7 * person.shell_hu, person.spongy, round_mm=1.5)
     shafts = [Shaft(upper(t, 0, 0), unit(shoulder - elbow), 11, side) for t in (0.35, 0.6)]

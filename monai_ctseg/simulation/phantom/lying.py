@@ -13,8 +13,7 @@ from monai_ctseg.simulation.phantom.couch import Couch, draw_couch
 from monai_ctseg.simulation.phantom.extras import calibration_pad, skin_markers
 from monai_ctseg.simulation.phantom.person import Person, draw_person
 from monai_ctseg.simulation.phantom.scene import UP, Landmark, Part, Scene, compose
-from monai_ctseg.simulation.phantom.shapes import xyz
-from monai_ctseg.simulation.sdf import Floats, unit
+from monai_ctseg.simulation.sdf import Floats, unit, xyz
 
 
 @dataclass(frozen=True, eq=False)

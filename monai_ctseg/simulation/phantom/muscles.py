@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monai_ctseg.simulation.phantom.person import Person
-from monai_ctseg.simulation.phantom.shapes import Shape, ellipsoid, join, tube, turn_about
+from monai_ctseg.simulation.sdf import Solid, ellipsoid, rotation_about, tube, union
 
 # points (x of the left side, y, z) and radii
 CHAINS: dict[str, tuple[tuple[tuple[float, float, float], ...], tuple[float, ...]]] = {
@@ -47,7 +47,7 @@ BELLIES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float],
 }
 
 
-def muscles(person: Person, sides: tuple[int, ...] = (-1, 1)) -> list[Shape]:
+def muscles(person: Person, sides: tuple[int, ...] = (-1, 1)) -> list[Solid]:
     """The muscles of the sides, swollen by the patient's bulk."""
     random, grow = person.random, person.bulk_mm
     shapes = []
@@ -59,9 +59,9 @@ def muscles(person: Person, sides: tuple[int, ...] = (-1, 1)) -> list[Shape]:
                 (side * (x + j[0] + knee * min(max(-z / 430, 0), 1)), y + j[1], z + j[2])
                 for (x, y, z), j in zip(points, jolts, strict=True)
             ]
-            shapes.append(join(tube(moved, [r * random.uniform(0.92, 1.08) + grow * min(1.3, r / 14) for r in radii])))
+            shapes.append(union(tube(moved, [r * random.uniform(0.92, 1.08) + grow * min(1.3, r / 14) for r in radii])))
         for (x, y, z), axes, about_z, about_x in BELLIES.values():
-            turn = turn_about(2, side * about_z) @ turn_about(0, about_x)
+            turn = rotation_about(2, side * about_z) @ rotation_about(0, about_x)
             swollen = [r * random.uniform(0.92, 1.06) + grow for r in axes]
             shapes.append(ellipsoid((side * x, y, z), swollen, turn))
     return shapes

@@ -8,8 +8,7 @@ from monai_ctseg.grid import FloatArray
 from monai_ctseg.simulation.phantom.canvas import Layer, Value, fill
 from monai_ctseg.simulation.phantom.fields import waves
 from monai_ctseg.simulation.phantom.person import Field, Person
-from monai_ctseg.simulation.phantom.shapes import Shape, ellipsoid, tube
-from monai_ctseg.simulation.sdf import Floats, Points
+from monai_ctseg.simulation.sdf import Floats, Points, Solid, ellipsoid, tube
 
 GAS_HU = -950.0
 # points (x, y, z) and radii; the paired ones are of the left side
@@ -36,7 +35,7 @@ def mirrored(points: tuple[tuple[float, float, float], ...], side: int) -> list[
     return [(side * x, y, z) for x, y, z in points]
 
 
-def arteries(person: Person, sides: tuple[int, ...] = (-1, 1)) -> list[Shape]:
+def arteries(person: Person, sides: tuple[int, ...] = (-1, 1)) -> list[Solid]:
     """Aorta, and of each side the ways to knee, head and arm."""
     random = person.random
     wide = random.uniform(0.85, 1.25)
@@ -51,7 +50,7 @@ def arteries(person: Person, sides: tuple[int, ...] = (-1, 1)) -> list[Shape]:
     return shapes
 
 
-def veins(person: Person, sides: tuple[int, ...] = (-1, 1)) -> list[Shape]:
+def veins(person: Person, sides: tuple[int, ...] = (-1, 1)) -> list[Solid]:
     """Vena cava, and of each side the way to the knee."""
     wide = person.random.uniform(0.8, 1.2)
     shapes = tube(CAVA[0], [wide * r for r in CAVA[1]])
@@ -135,6 +134,6 @@ def _loops(random: np.random.Generator) -> list[tuple[FloatArray, float]]:
     return loops
 
 
-def vessels(shapes: list[Shape], hu: float) -> list[Layer]:
+def vessels(shapes: list[Solid], hu: float) -> list[Layer]:
     """Vessels of one content."""
     return [fill(shape, hu) for shape in shapes]

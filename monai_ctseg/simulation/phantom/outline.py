@@ -9,8 +9,7 @@ import numpy as np
 from monai_ctseg.simulation.phantom.canvas import Block, Space, distance_in
 from monai_ctseg.simulation.phantom.fields import Profile, waves
 from monai_ctseg.simulation.phantom.person import Person
-from monai_ctseg.simulation.phantom.shapes import FAR_MM, Shape, smooth_min
-from monai_ctseg.simulation.sdf import Floats, Points
+from monai_ctseg.simulation.sdf import FAR_MM, Floats, Points, Solid, smooth_min
 
 # z: half width, half depth and y of the centre, without fat; that of the torso goes on as neck and head
 TORSO = {
@@ -51,7 +50,7 @@ class Outline:
     """The body's outer shape; `more` are arms and other parts beside torso and legs, without their fat."""
 
     def __init__(
-        self, person: Person, *, more: Sequence[Shape] = (), torso: bool = True, sides: Sequence[int] = (-1, 1)
+        self, person: Person, *, more: Sequence[Solid] = (), torso: bool = True, sides: Sequence[int] = (-1, 1)
     ) -> None:
         self.person, self.more = person, more
         self.torso = _profiles(TORSO) if torso else None

@@ -11,8 +11,20 @@ from monai_ctseg.grid import FloatArray
 from monai_ctseg.simulation.phantom.canvas import Bone, Layer, fill
 from monai_ctseg.simulation.phantom.fields import Profile
 from monai_ctseg.simulation.phantom.person import Field, HipJoint, Person
-from monai_ctseg.simulation.phantom.shapes import Shape, cone, cut, ellipsoid, shifted, smooth_max, tube, xyz
-from monai_ctseg.simulation.sdf import Floats, Points, dot, unit
+from monai_ctseg.simulation.sdf import (
+    Floats,
+    Points,
+    Solid,
+    cut_by_plane,
+    dot,
+    ellipsoid,
+    round_cone,
+    shifted,
+    smooth_max,
+    tube,
+    unit,
+    xyz,
+)
 
 SOCKET_GAP_MM = 3.5
 
@@ -44,7 +56,7 @@ class Hip:
         point: FloatArray = self.knee + t * (self.trochanter - self.knee) - np.array([0, 26 * t * (1 - t), 0])
         return point
 
-    def ball(self, head_mm: float) -> Shape:
+    def ball(self, head_mm: float) -> Solid:
         """What the socket is hollowed out to."""
         if self.joint is None:
             return ellipsoid(self.head, 3 * [head_mm + SOCKET_GAP_MM])
@@ -69,11 +81,11 @@ def femur(person: Person, hip: Hip) -> Bone:
     radii = np.array((17, 16, 14.5, 13.8, 15, 19, 24))
     pieces = [
         ellipsoid(head, 3 * [person.head_mm]),
-        cone(hip.trochanter, head - 8 * hip.neck, 16.5, 0.68 * person.head_mm),
+        round_cone(hip.trochanter, head - 8 * hip.neck, 16.5, 0.68 * person.head_mm),
         ellipsoid(hip.trochanter + xyz(side * 13, 9, 14), (12, 17, 23)),
         ellipsoid(hip.trochanter + xyz(-side * 14, 11, -27), (8, 8, 11)),
         *tube([hip.on_shaft(z) for z in heights], list(radii)),
-        cone(hip.on_shaft(-90) + xyz(0, 12, 0), hip.on_shaft(-330) + xyz(0, 12, 0), 4, 4),
+        round_cone(hip.on_shaft(-90) + xyz(0, 12, 0), hip.on_shaft(-330) + xyz(0, 12, 0), 4, 4),
         *(ellipsoid(hip.knee + xyz(x, 6, -2), (21, 29, 22)) for x in (-22, 22)),
     ]
     wall = [
@@ -100,7 +112,7 @@ def femur(person: Person, hip: Hip) -> Bone:
 
 
 def _with_head(
-    pieces: Sequence[Shape], cortex: Field, inside: Field, person: Person, hip: Hip, joint: HipJoint
+    pieces: Sequence[Solid], cortex: Field, inside: Field, person: Person, hip: Hip, joint: HipJoint
 ) -> Bone:
     """The femur whose head has a shell of known thickness, a dense middle and a dimple."""
     ball = ellipsoid(hip.head, 3 * [person.head_mm])
@@ -117,7 +129,7 @@ def _with_head(
     return Bone(pieces, plate, person.shell_hu, spongy, hollows, round_mm=9.0, gap_mm=1.6)
 
 
-def _fovea(hip: Hip, joint: HipJoint, head_mm: float) -> Shape:
+def _fovea(hip: Hip, joint: HipJoint, head_mm: float) -> Solid:
     """The dimple in the head, where its ligament begins."""
     way = unit((-0.87 * hip.side, 0.2, -0.3))
     return ellipsoid(hip.head + (head_mm + 6 - joint.fovea_mm) * way, 3 * [6.0])
@@ -130,20 +142,20 @@ def joint_space(hip: Hip, head_mm: float) -> list[Layer]:
     return [fill(_fossa(hip, hip.joint, head_mm), -50.0), fill(hip.ball(head_mm), hip.joint.fluid_hu)]
 
 
-def _fossa(hip: Hip, joint: HipJoint, head_mm: float) -> Shape:
+def _fossa(hip: Hip, joint: HipJoint, head_mm: float) -> Solid:
     """The hollow in the socket's floor, and the notch below through which it leaves."""
     center, r = hip.head + joint.offset_mm, head_mm + joint.gap_mm
     down = unit(np.array([0, 0, -1.0]) + hip.opening[2] * hip.opening)
     floor = center - (0.3 * r + joint.fossa_mm) * unit(hip.opening - 0.35 * down)
-    return cone(floor, center + (0.7 * r + joint.fossa_mm) * down, 0.7 * r, 0.3 * r)
+    return round_cone(floor, center + (0.7 * r + joint.fossa_mm) * down, 0.7 * r, 0.3 * r)
 
 
-def _hollows(hip: Hip, head_mm: float) -> list[Shape]:
+def _hollows(hip: Hip, head_mm: float) -> list[Solid]:
     """What a hip bone lacks round its joint; a rim that is to be known lies in one plane as far as bone is near."""
     if hip.joint is None:
         return [hip.ball(head_mm)]
     center, r = hip.head + hip.joint.offset_mm, head_mm + hip.joint.gap_mm
-    front = cut(ellipsoid(center, 3 * [r + 8]), center + hip.joint.rim_mm * hip.opening, -hip.opening)
+    front = cut_by_plane(ellipsoid(center, 3 * [r + 8]), center + hip.joint.rim_mm * hip.opening, -hip.opening)
     return [hip.ball(head_mm), _fossa(hip, hip.joint, head_mm), front]
 
 
@@ -157,7 +169,7 @@ def hip_bone(person: Person, hip: Hip) -> Bone:
         wall = max(hip.joint.gap_mm - SOCKET_GAP_MM, 0) + 1
     block = ellipsoid(head + xyz(-side * 3, 5, 11), (r + wall + 9, r + wall + 13, r + wall + 15))
     pieces = [
-        cut(block, rim, hip.opening),
+        cut_by_plane(block, rim, hip.opening),
         _wing(side, head),
         *tube([head + xyz(-side * 6, 27, -2), head + xyz(-side * 15, 33, -28), low], (15, 14, 14)),
         *tube([low + xyz(0, -4, -8), (side * 36, 0, -62), symphysis + xyz(side * 4, 6, -16)], (9, 6, 7)),
@@ -175,7 +187,7 @@ def hip_bone(person: Person, hip: Hip) -> Bone:
     )
 
 
-def _wing(side: int, head: FloatArray) -> Shape:
+def _wing(side: int, head: FloatArray) -> Solid:
     """The blade of the ilium: a bent sheet, thick at its rim, spread between the sacrum and the front spine."""
     along, across = unit((80, -105, 0)), unit((105, 80, 0))
     middle = np.array([90.0, 14.0, 80.0])
@@ -194,7 +206,7 @@ def _wing(side: int, head: FloatArray) -> Shape:
     low, high = np.array([20.0, -75, 2]), np.array([165.0, 105, 152])
     if side < 0:
         low[0], high[0] = -high[0], -low[0]
-    return Shape(distance, low, high)
+    return Solid(distance, low, high)
 
 
 def sacrum(person: Person) -> Bone:
@@ -208,7 +220,7 @@ def sacrum(person: Person) -> Bone:
         pieces += [ellipsoid((side * x, y, z), axes) for (x, y, z), axes in wide]
     holes = tube([(0, 50, 118), (0, 68, 85), (0, 82, 50), (0, 86, 20)], (9, 8, 5, 2))
     holes += [
-        cone((side * x, y - 22, z + 6), (side * x, y + 22, z - 10), 5, 4)
+        round_cone((side * x, y - 22, z + 6), (side * x, y + 22, z - 10), 5, 4)
         for side in (-1, 1)
         for x, y, z in ((25, 55, 80), (22, 68, 54), (18, 75, 30))
     ]

@@ -15,8 +15,7 @@ import numpy as np
 
 from monai_ctseg.grid import FloatArray
 from monai_ctseg.simulation.phantom.fields import waves
-from monai_ctseg.simulation.phantom.shapes import turn_about
-from monai_ctseg.simulation.sdf import Floats, Points
+from monai_ctseg.simulation.sdf import Floats, Points, rotation_about
 
 Field = Callable[[Points], Floats]
 
@@ -153,5 +152,5 @@ class Pose:
 def draw_pose(random: np.random.Generator, person: Person, anchor: FloatArray, at_lps: FloatArray) -> Pose:
     """The anchor comes to lie at a place, the body turned by a few degrees about each axis."""
     tilts = random.normal(0, (1.2, 1.2, 2.5)) + person.turned_degrees
-    rotation = np.linalg.multi_dot([turn_about(axis, float(degrees)) for axis, degrees in enumerate(tilts)])
+    rotation = np.linalg.multi_dot([rotation_about(axis, float(degrees)) for axis, degrees in enumerate(tilts)])
     return Pose(rotation, person.scale, anchor, at_lps)

@@ -19,9 +19,8 @@ from monai_ctseg.simulation.phantom.organs import AORTA, ARTERY, arteries, bladd
 from monai_ctseg.simulation.phantom.outline import Outline
 from monai_ctseg.simulation.phantom.pelvis import femur, hip, hip_bone, joint_space, sacrum
 from monai_ctseg.simulation.phantom.person import Person, Pose, draw_pose
-from monai_ctseg.simulation.phantom.shapes import Shape, xyz
 from monai_ctseg.simulation.phantom.spine import Vertebra, spine, spine_layers
-from monai_ctseg.simulation.sdf import unit
+from monai_ctseg.simulation.sdf import Solid, unit, xyz
 
 Part = Literal["pelvis", "head", "spine", "limb", "trunk"]
 PARTS: tuple[Part, ...] = ("pelvis", "head", "spine", "limb", "trunk")
@@ -70,7 +69,7 @@ class Scene:
     person: Person
     pose: Pose
     outline: Outline
-    muscles: list[Shape]
+    muscles: list[Solid]
     organs: list[Layer] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
     landmarks: list[Landmark] = field(default_factory=list)

@@ -9,7 +9,7 @@ import numpy as np
 from monai_ctseg.grid import FloatArray
 from monai_ctseg.simulation.phantom.canvas import Bone, Layer, fill
 from monai_ctseg.simulation.phantom.person import Person
-from monai_ctseg.simulation.phantom.shapes import Shape, cone, drum, ellipsoid, tube, turn_about
+from monai_ctseg.simulation.sdf import Solid, drum, ellipsoid, rotation_about, round_cone, tube
 
 # name, z, y of the body's centre, and its half width, half depth and half height
 LEVELS = (
@@ -50,7 +50,9 @@ def spine(person: Person) -> list[Vertebra]:
     slope_x, slope_y = np.gradient(lean, heights), np.gradient(y, heights)
     made = []
     for n, (name, z, _, *size) in enumerate(LEVELS):
-        turn = turn_about(0, -np.degrees(np.arctan(slope_y[n]))) @ turn_about(1, np.degrees(np.arctan(slope_x[n])))
+        turn = rotation_about(0, -np.degrees(np.arctan(slope_y[n]))) @ rotation_about(
+            1, np.degrees(np.arctan(slope_x[n]))
+        )
         made.append(_vertebra(person, name, np.array([lean[n], y[n], z]), turn, size))
     return made
 
@@ -68,26 +70,26 @@ def _vertebra(person: Person, name: str, center: FloatArray, turn: FloatArray, s
     far = d + 2 * canal + 2
     spinous = far + (12 if neck else 15 if chest else 24)
     drop = -24.0 if chest else -8.0
-    pieces: list[Shape] = [drum(center, (w, d, h), turn, waist=0.1)]
+    pieces: list[Solid] = [drum(center, (w, d, h), turn, waist=0.1)]
     pedicles = []
     for side in (-1, 1):
         root, back = at(side * 0.56 * w, 0.72 * d, 0.3 * h), at(side * 0.72 * w, d + canal, 0.25 * h)
         pedicles.append((side, (root + back) / 2, (root - back) / np.linalg.norm(root - back)))
         wide = 0.8 * w + (6 if neck else 20)
         pieces += [
-            cone(root, back, thick, thick),
-            cone(at(side * 0.7 * w, d + canal + 1, 0), at(side * 2, far, -0.25 * h), 0.14 * w + 1.2, 3.2),
-            cone(back, at(side * wide, d + canal * (0.2 if neck else 1.3), 0.2 * h), 0.14 * w + 1, 3.4),
+            round_cone(root, back, thick, thick),
+            round_cone(at(side * 0.7 * w, d + canal + 1, 0), at(side * 2, far, -0.25 * h), 0.14 * w + 1.2, 3.2),
+            round_cone(back, at(side * wide, d + canal * (0.2 if neck else 1.3), 0.2 * h), 0.14 * w + 1, 3.4),
             ellipsoid(at(side * 0.78 * w, d + canal, 0.95 * h), (0.24 * w, 0.2 * w, 0.62 * h), turn),
             ellipsoid(at(side * 0.72 * w, d + canal + 2, -0.9 * h), (0.22 * w, 0.2 * w, 0.62 * h), turn),
         ]
     pieces += [
-        cone(at(0, far, -0.2 * h), at(0, spinous, drop), 3.2, 3.6),
-        cone(at(0, far, -0.5 * h), at(0, spinous - 3, drop - 4), 2.8, 3),
+        round_cone(at(0, far, -0.2 * h), at(0, spinous, drop), 3.2, 3.6),
+        round_cone(at(0, far, -0.5 * h), at(0, spinous - 3, drop - 4), 2.8, 3),
     ]
-    hole = cone(at(0, d + canal, 1.4 * h), at(0, d + canal, -1.4 * h), canal, canal)
+    hole = round_cone(at(0, d + canal, 1.4 * h), at(0, d + canal, -1.4 * h), canal, canal)
     if name == "C2":
-        pieces.append(cone(at(0, -1, 4), at(0, 2, 30), 6, 4.6))
+        pieces.append(round_cone(at(0, -1, 4), at(0, 2, 30), 6, 4.6))
     bone = Bone(
         pieces,
         1.0 * person.cortex + 0.3,

@@ -1,4 +1,4 @@
-"""The phantom keeps what it promises: known metal, realistic geometry, the same voxels for the same seed."""
+"""The quick phantom keeps what it promises: known metal, realistic geometry, the same voxels for the same seed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt, label
 
-from monai_ctseg.simulation.phantom import make_phantom
+from benchmarks.quick_phantom import make_phantom
 
 SEEDS = range(4)
 

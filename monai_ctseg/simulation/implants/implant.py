@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.simulation.implants.part import REACH_MM, Part, distance_to_parts
-from monai_ctseg.simulation.sdf import Floats, Points, Solid
+from monai_ctseg.simulation.sdf import REACH_MM, Floats, Points, Solid, distance_to_nearest
 
 Family: TypeAlias = Literal["training", "unseen"]
 """Which shapes may be drawn: "unseen" ones are never drawn for "training", they measure quality."""
@@ -28,30 +27,25 @@ class Implant:
 
     kind: str
     metal: str
-    parts: tuple[Part, ...]
+    solids: tuple[Solid, ...]
     inside: bool = True
 
     def distance(self, at: Points, *, reach_mm: float = REACH_MM) -> Floats:
         """Signed distance in mm, float32, negative inside; never more than the true one near the surface.
 
-        Where no part's box is within `reach_mm`, it reads `reach_mm`.
+        Where no solid's box is within `reach_mm`, it reads `reach_mm`.
         """
-        return distance_to_parts(self.parts, at, reach_mm=reach_mm)
-
-    @property
-    def solid(self) -> Solid:
-        """The implant as one solid."""
-        return self.distance
+        return distance_to_nearest(self.solids, at, reach_mm=reach_mm)
 
     @cached_property
     def low(self) -> FloatArray:
         """Lowest x, y and z, in mm, of a box that holds it."""
-        return np.asarray(np.min([part.box[0] for part in self.parts], axis=0))
+        return np.asarray(np.min([solid.low for solid in self.solids], axis=0))
 
     @cached_property
     def high(self) -> FloatArray:
         """Highest x, y and z, in mm, of a box that holds it."""
-        return np.asarray(np.max([part.box[1] for part in self.parts], axis=0))
+        return np.asarray(np.max([solid.high for solid in self.solids], axis=0))
 
 
 def place(implants: Sequence[Implant], rotation: npt.ArrayLike, translation: npt.ArrayLike) -> tuple[Implant, ...]:
@@ -62,7 +56,7 @@ def place(implants: Sequence[Implant], rotation: npt.ArrayLike, translation: npt
     turn = np.asarray(rotation, dtype=np.float64)
     if turn.shape != (3, 3) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
         raise ValueError(f"rotation must be an orthogonal 3 x 3 matrix, not {turn.tolist()}")
-    return tuple(replace(i, parts=tuple(part.moved(translation, turn) for part in i.parts)) for i in implants)
+    return tuple(replace(i, solids=tuple(solid.moved(translation, turn) for solid in i.solids)) for i in implants)
 
 
 def choose_metal(random: np.random.Generator, **weights: float) -> str:
