@@ -11,13 +11,12 @@ tells labels of different kinds apart, and "weight" how often training draws a c
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from monai_ctseg.errors import DatasetError, GridMismatch
 from monai_ctseg.io.nifti import read_mask
@@ -25,6 +24,9 @@ from monai_ctseg.io.walk import exists
 from monai_ctseg.output import write_text
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.threshold import find_metal
+
+if TYPE_CHECKING:
+    from monai_ctseg.datasets.schema import Item
 
 FILE_NAME = "dataset.json"
 
@@ -123,80 +125,48 @@ def write_dataset(dataset: DataSplit, path: Path) -> None:
 
 
 def read_dataset(path: Path) -> DataSplit:
-    """Read dataset.json; DatasetError where it is not one, or names files that are not there."""
+    """Read dataset.json.
+
+    Raises:
+        DatasetError: The file is not one, names files that do not exist, has no metal to train on or to validate on, or
+            has a slice in two sections.
+    """
+    from monai_ctseg.datasets.schema import parse_dataset  # pydantic is slow to import
+
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path} cannot be read as a dataset.json: {error}") from error
-    if not isinstance(content, dict):
-        raise DatasetError(f"{path} holds no JSON object; it needs the lists 'training' and 'validation'")
-    note = str(content.get("note") or "")
-    training, validation, test = (_read_section(content.get(name), name, path, note) for name in SECTIONS)
-    for one, other in combinations((training, validation, test), 2):
+    file = parse_dataset(content, path)
+    sections: dict[Section, tuple[Case, ...]] = {
+        name: tuple(_as_case(item, f"{path}, {name}[{n}]", path.parent) for n, item in enumerate(getattr(file, name)))
+        for name in SECTIONS
+    }
+    for name in ("training", "validation"):
+        if not any(case.metal_voxels != 0 for case in sections[name]):
+            raise DatasetError(
+                f"{path}: no scan of the {len(sections[name])} under '{name}' holds metal in its label; "
+                "prepare them with a lower threshold, or add scans with metal"
+            )
+    for one, other in combinations(sections.values(), 2):
         require_apart(one, other, path)
-    _require_files([*training, *validation, *test], path)
+    _require_files([case for cases in sections.values() for case in cases], path)
     return DataSplit(
-        training,
-        validation,
-        split=str(content.get("split", "given")),
-        note=note or "as given by dataset.json",
-        test=test,
-        threshold_hu=_read_threshold(content.get("threshold_hu"), path),
+        training=sections["training"],
+        validation=sections["validation"],
+        test=sections["test"],
+        split=file.split,
+        note=file.note or "as given by dataset.json",
+        threshold_hu=file.threshold_hu,
     )
 
 
-def _read_threshold(value: Any, path: Path) -> float | None:
-    if value is None or (isinstance(value, (int, float)) and math.isfinite(value)):
-        return value
-    raise DatasetError(f"{path}: 'threshold_hu' has to be a number of HU, not {str(value)[:40]}")
-
-
-def _read_section(items: Any, name: Section, path: Path, note: str) -> tuple[Case, ...]:
-    if name == "test" and items is None:
-        return ()
-    if not isinstance(items, list) or not (items or name == "test"):
-        because = f" ({note})" if note and items == [] else ""
-        raise DatasetError(f"{path} lists no scan under '{name}'; it needs at least one{because}")
-    cases = tuple(_read_item(item, f"{path}, {name}[{n}]", path.parent) for n, item in enumerate(items))
-    if name != "test" and not any(case.metal_voxels != 0 for case in cases):
-        raise DatasetError(
-            f"{path}: no scan of the {len(cases)} under '{name}' holds metal in its label; "
-            "prepare them with a lower threshold, or add scans with metal"
-        )
-    return cases
-
-
-def _read_item(item: Any, where: str, folder: Path) -> Case:
-    if isinstance(item, str):  # the Decathlon's own "test"
-        item = {"image": item}
-    if not isinstance(item, dict) or not isinstance(item.get("image"), str):
-        raise DatasetError(f"{where} has no 'image' path")
-    slices = item.get("slices")
-    if slices is not None and not (isinstance(slices, list) and slices and all(type(k) is int for k in slices)):
-        raise DatasetError(f"{where}: 'slices' has to be a list of slice indices, not {str(slices)[:40]}")
-    texts = [item.get(key) for key in _TEXTS]
-    if not all(value is None or isinstance(value, str) for value in texts):
-        raise DatasetError(f"{where}: {', '.join(map(repr, _TEXTS))} have to be text")
-    label, series, voxels, method = texts
-    metal = item.get("metal_voxels")
-    if metal is not None and type(metal) is not int:
-        raise DatasetError(f"{where}: 'metal_voxels' has to be a number of voxels, not {str(metal)[:40]}")
-    weight = item.get("weight")
-    if weight is not None and (type(weight) not in (int, float) or not 0 < weight < math.inf):
-        raise DatasetError(f"{where}: 'weight' has to be a number above 0, not {str(weight)[:40]}")
-    return Case(
-        image=_resolve(item["image"], folder, where),
-        label=None if label is None else _resolve(label, folder, where),
-        series=series,
-        slices=None if slices is None else tuple(slices),
-        metal_voxels=metal,
-        voxels_sha256=voxels,
-        label_method=method,
-        weight=weight,
-    )
-
-
-_TEXTS = ("label", "series", "voxels_sha256", "label_method")
+def _as_case(item: Item, where: str, folder: Path) -> Case:
+    """The case of an item, with whole paths."""
+    values = item.model_dump()
+    paths = {key: _resolve(values[key], folder, where) for key in ("image", "label") if values[key] is not None}
+    slices = None if item.slices is None else tuple(item.slices)
+    return Case(**{**values, **paths, "slices": slices})
 
 
 def _resolve(text: str, folder: Path, where: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -174,14 +175,28 @@ def test_dataset_json_survives_writing_and_moving(tmp_path: Path) -> None:
         ({**APART, "test": "b"}, "no scan under 'test'"),
         ({"training": [{"image": "a\0"}], "validation": [{"image": "b"}]}, "not there"),
         ({"training": [{"image": "a" * 5000}], "validation": [{"image": "b"}]}, "not there"),
-        ({"training": [{"image": "a", "label": 1}], "validation": [{"image": "b"}]}, "have to be text"),
+        (
+            {"training": [{"image": "a", "label": 1}], "validation": [{"image": "b"}]},
+            r"\[0\]: 'label' .* text, not 1",
+        ),
         ({"training": [{"image": "a", "metal_voxels": "1"}], "validation": [{"image": "b"}]}, "number of voxels"),
         ({"training": [{"image": "a", "metal_voxels": 0}], "validation": [{"image": "b"}]}, "'training' holds metal"),
         ({"training": [{"image": "a"}], "validation": [{"image": "b", "metal_voxels": 0}]}, "'validation' holds metal"),
         ({"training": [{"image": "a"}], "validation": [], "note": "one patient"}, r"'validation'.*\(one patient\)"),
         ({"training": [TWIN], "validation": [{**TWIN, "image": "b"}]}, "same slices of a and b"),
+        ({"training": [3], "validation": [{"image": "a"}]}, r"training\[0\] has no 'image'"),
+        ({"training": [{"image": 3}], "validation": [{"image": "a"}]}, r"training\[0\]: 'image' .* a path, not 3"),
+        ({"training": [{"image": "a", "slices": []}], "validation": [{"image": "b"}]}, r"slice indices, not \[\]"),
+        ({"training": [{"image": "a", "slices": [True]}], "validation": [{"image": "b"}]}, "slice indices"),
+        ({"training": None, "validation": [{"image": "b"}]}, "no scan under 'training'"),
+        ({**APART, "threshold_hu": "3000"}, "'threshold_hu' has to be a number of HU, not 3000"),
+        ({**APART, "threshold_hu": math.nan}, "'threshold_hu' has to be a number of HU, not nan"),
+        ({"training": [{"image": "a", "weight": math.inf}], "validation": [{"image": "b"}]}, "above 0, not inf"),
         ({"training": [{"image": "gone.nii"}], "validation": [{"image": "a"}]}, "not there: .*gone.nii"),
-        ({"training": [{"image": "a", "slices": ["0"]}], "validation": [{"image": "a"}]}, "slice indices"),
+        (
+            {"training": [{"image": "a", "slices": ["0"]}], "validation": [{"image": "a"}]},
+            r"slice indices, not \['0'\]",
+        ),
     ],
 )
 def test_a_bad_dataset_json_is_refused_in_one_line(content: object, words: str, tmp_path: Path) -> None:
