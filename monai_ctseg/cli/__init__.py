@@ -23,7 +23,6 @@ app = typer.Typer(
     cls=Commands,
     help="Finds metal in CT scans: statistics, metal masks, and U-Nets trained on them. Not a medical device.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -34,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with one of the codes above."""
     _prepare()
     try:
-        app(arguments)
+        app(arguments, prog_name="monai-ctseg")
     except CtsegError as error:
         refuse(str(error), table=error.table if isinstance(error, AmbiguousScan) else "")
         sys.exit(1)

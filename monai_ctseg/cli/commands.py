@@ -10,6 +10,7 @@ import gc
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from typer import Context
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
@@ -71,6 +72,12 @@ COMMANDS = (
 )
 
 
+COMPLETION_HELP = {
+    "install_completion": "Set up Tab completion in this shell.",
+    "show_completion": "Print the script of Tab completion for this shell.",
+}
+
+
 class Commands(TyperGroup):
     """Lists the table's commands without importing them; imports one when it is called."""
 
@@ -79,6 +86,13 @@ class Commands(TyperGroup):
         self.commands = {
             entry.name: TyperCommand(entry.name, help=entry.help, rich_help_panel=entry.panel) for entry in COMMANDS
         }
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options before a command's name; Typer's own are put more briefly."""
+        found = super().get_params(ctx)
+        for option in found:
+            option.help = COMPLETION_HELP.get(option.name or "", option.help)
+        return _without_bool(found)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first argument names, loaded; also asked when a shell completes its options."""
@@ -105,7 +119,16 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
     loaded.name = name
     for command in (loaded, *getattr(loaded, "commands", {}).values()):
         command.help = _flowing(command.help or "")
+        _without_bool(command.get_params(Context(command)))
     return loaded  # type: ignore[no-any-return]
+
+
+def _without_bool(parameters: list[Any]) -> list[Any]:
+    """The parameters, where flags say no type: "bool" tells nothing."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
 
 
 def _flowing(text: str) -> str:

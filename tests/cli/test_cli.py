@@ -223,16 +223,84 @@ def test_a_bug_is_3_and_shows_its_traceback(run_cli, monkeypatch, phantom_folder
     assert "ZeroDivisionError" in result.err
 
 
+HEAVY = {
+    "torch", "monai", "ignite", "scipy", "matplotlib", "pandas", "gdcm", "pydicom", "nibabel", "PIL", "psutil", "numpy",
+    "pydantic", "rich",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", ["import monai_ctseg.cli", "from monai_ctseg.cli import main\nmain(['--version'])"])
+def test_starting_imports_no_library(code):
+    ended = f"try:\n    exec({code!r})\nexcept SystemExit:\n    pass\n"
+    code = f"import sys\n{ended}found = {HEAVY!r} & set(sys.modules)\nassert not found, found"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_help_imports_no_command():
+    code = "import sys\nfrom monai_ctseg.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+    code += (
+        f"found = ({HEAVY!r} - {{'rich'}} | {{f'monai_ctseg.cli.{{name}}' for name in {NAMES!r}}}) & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", f"{code}assert not found, found"], check=True, capture_output=True)
+
+
+def test_without_fcntl_every_command_imports():
+    code = "import sys\nsys.modules['fcntl'] = None\nfrom monai_ctseg.cli.commands import COMMANDS, load_command\n"
+    code += "for entry in COMMANDS:\n    load_command(entry.name)"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("monai-ctseg st", {"stats", "study"}),
+        ("monai-ctseg --ver", {"--verbose", "--version"}),
+        ("monai-ctseg labels --met", {"--method"}),
+        ("monai-ctseg labels --method h", {"half-maximum"}),
+        ("monai-ctseg study s", {"sheet"}),
+        ("monai-ctseg study sheet --im", {"--images"}),
+    ],
+)
+def test_the_shell_completes(run_cli, monkeypatch, typed, offered):
+    monkeypatch.setenv("_MONAI_CTSEG_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+    result = run_cli()
+    assert (result.code, set(result.out.split())) == (0, offered)
+
+
+def test_completion_is_installed_and_shown(run_cli, monkeypatch, tmp_path):
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shown = run_cli("--show-completion", "bash")
+    assert "_MONAI_CTSEG_COMPLETE=complete_bash" in shown.out
+    assert run_cli("--install-completion", "bash").code == 0
+    [script] = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".bashrc"]
+    assert script.read_text().strip() == shown.out.strip()
+    assert script.name in (tmp_path / ".bashrc").read_text()
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_help_fills_the_width(run_cli, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    paragraph = load_command("labels").help.split("\n\n")[1].split()
+    prose = run_cli("labels", "--help").out.split("Options")[0].splitlines()
+    start = next(n for n, line in enumerate(prose) if line.split()[:3] == paragraph[:3])
+    assert len(prose[start].rstrip()) + len(" " + prose[start + 1].split()[0]) > columns - 2
+
+
 def test_the_module_is_the_command_line():
     done = subprocess.run([sys.executable, "-m", "monai_ctseg", "--help"], capture_output=True, text=True, check=True)
     assert "Not a medical device" in done.stdout
+    assert "Usage: monai-ctseg [OPTIONS] COMMAND" in done.stdout
 
 
 def test_the_front_door():
     assert {"read_scan", "scan_stats", "find_metal", "predict"} <= set(monai_ctseg.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         monai_ctseg.nonsense  # noqa: B018
-    assert Path(monai_ctseg.__file__).name == "__init__.py"
+    assert set(monai_ctseg.__all__) <= set(dir(monai_ctseg))
+    assert all(getattr(monai_ctseg, name) for name in set(monai_ctseg.__all__) - {"predict", "train"})
 
 
 @pytest.mark.parametrize(
