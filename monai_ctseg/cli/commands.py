@@ -89,7 +89,7 @@ class Commands(TyperGroup):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The options before a command's name; Typer's own are put more briefly."""
-        found = super().get_params(ctx)
+        found: list[Any] = list(super().get_params(ctx))
         for option in found:
             option.help = COMPLETION_HELP.get(option.name or "", option.help)
         return _without_bool(found)
@@ -119,7 +119,7 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
     loaded.name = name
     for command in (loaded, *getattr(loaded, "commands", {}).values()):
         command.help = _flowing(command.help or "")
-        _without_bool(command.get_params(Context(command)))
+        _without_bool(list(command.get_params(Context(command))))
     return loaded  # type: ignore[no-any-return]
 
 
