@@ -61,8 +61,8 @@ def _table(records: Sequence[Record], name: str, digits: int, *, sign: bool) -> 
     methods = _methods(records)
     lines = [f"| kind | cases | {' | '.join(NAMES[m] for m in methods)} |", "| --- | --- |" + " --- |" * len(methods)]
     groups = by(records, "kind")
-    for mix, wanted in (("**the issue's mix**", ("plain",)), ("**all but coarse**", SIMULATED)):
-        groups[mix] = [r for r in records if r["group"] in wanted]
+    for cases, wanted in (("**plain implants**", ("plain",)), ("**plain and unseen implants**", SIMULATED)):
+        groups[cases] = [r for r in records if r["group"] in wanted]
     for kind, some in groups.items():
         cells = [
             _cell(
@@ -96,7 +96,7 @@ def _ceilings(oracles: Sequence[Record]) -> list[str]:
     lines = [f"| kind | cases | {' | '.join(columns)} |", "| --- | --- |" + " --- |" * len(columns)]
     for kind, some in [
         *by(oracles, "kind").items(),
-        ("**all but coarse**", [r for r in oracles if r["group"] in SIMULATED]),
+        ("**plain and unseen implants**", [r for r in oracles if r["group"] in SIMULATED]),
     ]:
         lines.append(f"| {kind} | {len(some)} | {' | '.join(_cell(mean_of(some, c), 3) for c in columns)} |")
     text = (

@@ -11,7 +11,7 @@ from benchmarks.quality.methods import NAMES, NETWORKS
 from benchmarks.quality.records import VARIANTS
 
 SIMULATED = ("plain", "unseen")
-WITH_METAL = {"the issue's mix": ("plain",), "with unseen implants": SIMULATED}
+WITH_METAL = {"plain implants": ("plain",), "plain and unseen implants": SIMULATED}
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def _simulated(
     kinds_dice: float | None = None,
     volume: float | None = None,
 ) -> Iterator[Row]:
-    for mix, groups in WITH_METAL.items():
+    for cases, groups in WITH_METAL.items():
         some = [r for r in records if r["group"] in groups and (r["method"], r["variant"]) == (method, variant)]
-        head = f"simulated, {variant}, {mix}"
+        head = f"simulated, {variant}, {cases}"
         if mean := mean_of(some, "dice"):
             yield Row(f"{head}: Dice", method, mean.text(), f"{dice}", mean.mean >= dice)
         if surface and (mean := mean_of(some, "surface_mm")):

@@ -189,13 +189,13 @@ def test_targets_say_what_is_met_and_a_missed_case_is_not() -> None:
         for n, (v, k) in enumerate((v, k) for v in records.VARIANTS for k in PLAIN)
     ]
     rows = {row.what: row for row in targets.make_rows([{**r, "dice": 0.97} for r in good])}
-    assert rows["simulated, extended, the issue's mix: Dice"].met
-    assert rows["simulated, extended, the issue's mix: surface distance, mm"].met
+    assert rows["simulated, extended, plain implants: Dice"].met
+    assert rows["simulated, extended, plain implants: surface distance, mm"].met
     missed = [*good, record(case="m", dice=0.0, surface_mm=None)]
     rows = {row.what: row for row in targets.make_rows(missed)}
-    assert not rows["simulated, extended, the issue's mix: Dice"].met
-    assert "1 missed" in rows["simulated, extended, the issue's mix: surface distance, mm"].figure
-    assert not rows["simulated, extended, the issue's mix: surface distance, mm"].met
+    assert not rows["simulated, extended, plain implants: Dice"].met
+    assert "1 missed" in rows["simulated, extended, plain implants: surface distance, mm"].figure
+    assert not rows["simulated, extended, plain implants: surface distance, mm"].met
 
 
 def test_dental_metal_and_contrast_are_told_apart_by_place() -> None:
