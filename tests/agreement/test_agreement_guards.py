@@ -206,13 +206,13 @@ def test_subjects_that_differ_by_the_same_have_no_interval():
 
 
 def test_slips_of_hand_are_noted_or_refused():
-    readings = rows([46.0, 48.0, 50.0, 53.0], [46.1, 480.3, 50.0, 52.8], place="m.csv line 7")
+    readings = rows([46.0, 48.0, 50.0, 53.0], [46.1, 480.3, 50.0, 52.8], location="m.csv line 7")
     twin = [Reading(**(asdict(row) | {"subject": "P0"})) for row in readings if row.subject == "p0"]
     notes = " ".join(analyse(make_table([*readings, *twin]), Protocol(**NAMES)).notes)
     assert "m.csv line 7: subject p1, ct, 1 (480.3 against 48)" in notes
     assert notes.count("against") == 1
     assert "p0 and P0" in notes
-    with pytest.raises(MeasurementsError, match=r"1e\+300 is no measurement"):
+    with pytest.raises(MeasurementsError, match=r"1e\+300 is not a measurement"):
         make_table(rows([1e300], [48.0]))
     with pytest.raises(MeasurementsError, match=r"^left, ct, 1: the subject is missing"):
         make_table([Reading(subject="", side="left", method="ct", rater="", session="1", value=1.0)])

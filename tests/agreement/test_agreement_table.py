@@ -41,7 +41,7 @@ def test_several_files_are_one_table(tmp_path):
     first = write(tmp_path, HEADER + GOOD, "1.csv")
     second = write(tmp_path, HEADER + GOOD.replace("p1", "p2"), "2.csv")
     assert len(read_table(first, second).readings) == 2
-    with pytest.raises(MeasurementsError, match=r"1\.csv line 2.* stands there twice, as 1\.csv line 2"):
+    with pytest.raises(MeasurementsError, match=r"1\.csv line 2.* is there twice, as 1\.csv line 2"):
         read_table(first, first)
 
 
@@ -52,13 +52,13 @@ def test_several_files_are_one_table(tmp_path):
         (HEADER, "there are no measurements"),
         ("subject,side,value\n1,left,2\n", "no column method, rater, session"),
         (HEADER.replace("unit", "value"), "column value twice"),
-        (HEADER + GOOD.replace("48.2", "48 mm"), "line 2, column value: '48 mm' is no number"),
-        (HEADER + GOOD.replace("48.2", '"48,2"'), "'48,2' is no number"),
-        (HEADER + GOOD.replace("48.2", "nan"), "'nan' is no number"),
-        (HEADER + GOOD.replace("48.2", "inf"), "'inf' is no number"),
-        (HEADER + GOOD.replace("48.2", "4_8"), "'4_8' is no number"),
+        (HEADER + GOOD.replace("48.2", "48 mm"), "line 2, column value: '48 mm' is not a number"),
+        (HEADER + GOOD.replace("48.2", '"48,2"'), "'48,2' is not a number"),
+        (HEADER + GOOD.replace("48.2", "nan"), "'nan' is not a number"),
+        (HEADER + GOOD.replace("48.2", "inf"), "'inf' is not a number"),
+        (HEADER + GOOD.replace("48.2", "4_8"), "'4_8' is not a number"),
         (HEADER + GOOD.replace("48.2", "1e999"), "value inf is not finite"),
-        (HEADER + GOOD + GOOD, "line 3: subject p1, left, ct, 1, head stands there twice, as m.csv line 2"),
+        (HEADER + GOOD + GOOD, "line 3: subject p1, left, ct, 1, head is there twice, as m.csv line 2"),
         (HEADER + GOOD + GOOD.replace("left", "right").replace("mm", "cm"), "line 3.* unit cm where the table has mm"),
         (HEADER + GOOD.replace("left", "L"), "side 'l' is unknown"),
         (HEADER + GOOD.replace("p1", ""), "line 2: left, ct, 1, head: the subject is missing|the subject is missing"),

@@ -100,8 +100,8 @@ BAD = {
     "a missing cell": ([ROW, "S1,left,monai-ctseg,A,1"], HEADER, "line 3", "5 cells"),
     "no subject": ([*GOOD, ",left,clinician,A,1,50"], HEADER, "line 26", "subject is missing"),
     "a row twice": ([*GOOD, GOOD[0]], HEADER, "line 26", "twice"),
-    "text in numbers": ([*GOOD, "S9,left,clinician,A,1,50 mm"], HEADER, "line 26", "'50 mm' is no number"),
-    "no number": ([*GOOD, "S9,left,clinician,A,1,nan"], HEADER, "line 26", "'nan' is no number"),
+    "text in numbers": ([*GOOD, "S9,left,clinician,A,1,50 mm"], HEADER, "line 26", "'50 mm' is not a number"),
+    "no number": ([*GOOD, "S9,left,clinician,A,1,nan"], HEADER, "line 26", "'nan' is not a number"),
     "units mixed": (
         [f"{row},{'cm' if 'S3' in row else 'mm'}" for row in GOOD],
         f"{HEADER},unit",

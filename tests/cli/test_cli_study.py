@@ -231,9 +231,9 @@ def add_column(name: str, value: str) -> Callable[[list[dict[str, str]]], object
         (lambda rows: rows.append(rows[0]), "is there already"),
         (lambda rows: rows.pop(3), "1 reading missing or not blind .R1 session 1 HIP-.* not in any sheet"),
         (set_cell("value", ""), "R1 session 1 HIP-.*: neither value nor reason"),
-        (set_cell("value", "48.5 mm"), "line 4: value '48.5 mm' is no number"),
-        (set_cell("value", "-3"), "value -3 is no diameter"),
-        (set_cell("value", "nan"), "is no number"),
+        (set_cell("value", "48.5 mm"), "line 4: value '48.5 mm' is not a number"),
+        (set_cell("value", "-3"), "value -3 is not a diameter"),
+        (set_cell("value", "nan"), "is not a number"),
         (set_cell("unit", "cm"), "unit is 'cm' where the sheet had 'mm'"),
         (set_cell("side", "both"), "side is 'both'"),
         (set_cell("reason", "too noisy"), "has a value and a reason"),
@@ -241,7 +241,7 @@ def add_column(name: str, value: str) -> Callable[[list[dict[str, str]]], object
         (set_cell("notes", "Unblinded, I saw the key"), "R1 session 1 HIP-.*: unblinded"),
         (add_column("subject", ""), "has a column 'subject', which no reader was given"),
         (add_column("comment", "hip-002"), "comment names subject HIP-002"),
-        (add_column("value ", ""), "column 'value' is there twice"),
+        (add_column("value ", ""), "has the column value twice"),
     ],
 )
 def test_a_sheet_that_cannot_be_trusted(
@@ -339,8 +339,8 @@ def test_tables_that_do_not_fit(study: tuple[Path, list[Path], Path], run_cli: R
     [
         (add_column("unit", "cm"), 1, "m.csv line 2: unit is cm where the protocol has mm"),
         (add_column("unit", ""), 0, "12 readings without a unit, taken as mm by the protocol"),
-        (set_cell("value", "0", 0), 1, "m.csv line 2: value 0 is no diameter"),
-        (set_cell("value", "-48", 0), 1, "m.csv line 2: value -48 is no diameter"),
+        (set_cell("value", "0", 0), 1, "m.csv line 2: value 0 is not a diameter"),
+        (set_cell("value", "-48", 0), 1, "m.csv line 2: value -48 is not a diameter"),
     ],
 )
 def test_rows_of_the_program(
@@ -440,19 +440,19 @@ def test_a_plan_that_cannot_succeed_says_so(tmp_path: Path, run_cli: Run) -> Non
     assert "not reachable: limits shown to lie within 2 mm" in result.err
     assert "no test-retest reliability" in result.err
     again = run_cli("study", "plan", "-o", tmp_path / "p.yaml")
-    assert (again.code, "is there already" in again.err) == (1, True)
+    assert (again.code, "exists already" in again.err) == (1, True)
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
         ("subject,side,image\n", "holds no case"),
-        ("subject,side\nA,left\n", "column 'image' is missing"),
+        ("subject,side\nA,left\n", "c.csv has no column image"),
         ("subject,side,image\nA,left,1\nA,left,2\n", "line 3: A left is there already (c.csv line 2)"),
         ("subject,side,image\nA,up,1\n", "line 2: side 'up' is unknown"),
         ("subject,side,image\nA,left,\n", "line 2: image is empty"),
         ("subject,side,image\nA,left,1\nA,,2\n", "rows with and without a side"),
-        ("subject,side,image\nA,left,1,2\n", "line 2: has 4 cells for 3 columns"),
+        ("subject,side,image\nA,left,1,2\n", "line 2 has 4 cells where the header has 3"),
         ("subject,side,image\nA,left,there.nii\n", "image of A left is not there"),
     ],
 )

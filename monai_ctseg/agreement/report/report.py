@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from monai_ctseg.agreement.csv_table import write_csv
 from monai_ctseg.agreement.report.blocks import Block, result_blocks
 from monai_ctseg.agreement.report.grras import Filled, fill
 from monai_ctseg.agreement.report.marks import INK, PAPER
@@ -143,10 +143,5 @@ def _title(agreement: Agreement) -> str:
 
 def _write_targets(agreement: Agreement, path: Path) -> None:
     header = ("subject", "side", "session", "reference", "test", "mean", "difference", "ratio", "readings")
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(header)
-        for point in agreement.bland_altman.points:
-            row = asdict(point)
-            row["readings"] = "{} + {}".format(*point.readings)
-            rows.writerow("" if row[name] is None else row[name] for name in header)
+    points = agreement.bland_altman.points
+    write_csv(path, header, [asdict(point) | {"readings": "{} + {}".format(*point.readings)} for point in points])

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai_ctseg.agreement.csv_table import CsvRow, CsvTable, parse_number, read_csv
 from monai_ctseg.errors import MeasurementsError
 
 REQUIRED = ("subject", "side", "method", "rater", "session", "value")
 OPTIONAL = ("quantity", "unit", "reason")
 SIDES = ("left", "right", "both", "")
 LARGEST = 1e6
-"""No measurement of a patient in any unit is larger."""
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""No measurement is larger, in any unit; a larger value is a typing error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """One row: `value` None is a failure, for `reason`. Empty strings where a column is empty or absent.
+    """One row of a table; text is empty where a column is empty or absent.
 
-    `side` is left, right, both or empty; `place` says where the row stands, for messages only.
+    Attributes:
+        side: left, right, both or empty.
+        value: The measurement; None for a failure.
+        reason: Why there is no value.
+        location: File and line, for messages.
     """
 
     subject: str
@@ -36,13 +37,13 @@ class Reading:
     quantity: str = ""
     unit: str = ""
     reason: str = ""
-    place: str = ""
+    location: str = ""
 
     def describe(self) -> str:
-        """Where the row stands and whose it is."""
+        """Location and labels, for messages."""
         subject = f"subject {self.subject}" if self.subject else ""
         labels = (subject, self.side, self.method, self.rater, self.session, self.quantity)
-        return f"{self.place + ': ' if self.place else ''}{', '.join(filter(None, labels))}"
+        return f"{self.location + ': ' if self.location else ''}{', '.join(filter(None, labels))}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Table:
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """Names of what was measured, in order of first appearance."""
+        """Names of the quantities, in order of first appearance."""
         return tuple(dict.fromkeys(reading.quantity for reading in self.readings))
 
     @property
@@ -63,20 +64,29 @@ class Table:
 
 
 def read_table(*paths: Path) -> Table:
-    """One table out of one or more CSV files: UTF-8, comma or semicolon, decimal point (or comma, with semicolons).
+    """One table from one or more CSV files.
 
-    Columns: subject, side, method, rater, session, value; quantity, unit and reason where there are any; others are
-    left out. An empty value is a failure. Raises MeasurementsError for anything else.
+    Files are UTF-8 with commas, semicolons or tabs; with the latter two, numbers may have a decimal comma. Columns:
+    subject, side, method, rater, session, value, and optionally quantity, unit, reason; others are ignored. An empty
+    value is a failure.
+
+    Args:
+        paths: The files.
+
+    Raises:
+        MeasurementsError: A file cannot be read, or its rows are refused by `make_table`.
     """
-    return make_table([reading for path in paths for reading in _read(path)])
+    tables = (read_csv(path, refusal=MeasurementsError, hint="name a CSV file of measurements") for path in paths)
+    return make_table([reading for table in tables for reading in readings_of(table)])
 
 
 def make_table(readings: Sequence[Reading]) -> Table:
     """A checked table.
 
-    Raises MeasurementsError for no rows, duplicates, mixed units, unknown sides, values that are not finite or beyond a
-    million, a value with a reason why there is none, a missing subject or method, and sides named for a part of a
-    subject's rows only.
+    Raises:
+        MeasurementsError: No rows, duplicates, mixed units, unknown sides, values that are not finite or beyond a
+            million, a value together with a reason for a failure, a missing subject or method, or a subject with a
+            side in some of its rows only.
     """
     if not readings:
         raise MeasurementsError("there are no measurements; a table needs a row for each reading")
@@ -88,54 +98,25 @@ def make_table(readings: Sequence[Reading]) -> Table:
     return Table(tuple(readings))
 
 
-def _read(path: Path) -> Iterator[Reading]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MeasurementsError(f"{path.name} is not UTF-8 text; save it as CSV UTF-8") from error
-    except OSError as error:
-        raise MeasurementsError(f"{path} cannot be read: {error.strerror}") from error
-    header = text.partition("\n")[0]
-    if not header.strip():
-        raise MeasurementsError(f"{path.name} is empty; its first line must name the columns {', '.join(REQUIRED)}")
-    delimiter = max((",", ";", "\t"), key=header.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        columns = _columns(path, next(rows))
-        for cells in rows:
-            if any(cell.strip() for cell in cells):
-                yield _reading(cells, columns, f"{path.name} line {rows.line_num}", decimal_comma=delimiter != ",")
-    except csv.Error as error:
-        raise MeasurementsError(f"{path.name} line {rows.line_num}: {error}; quotes are not closed") from error
+def readings_of(table: CsvTable) -> list[Reading]:
+    """The readings of one file.
+
+    Raises:
+        MeasurementsError: A column is missing, a row is incomplete, or a value is not a number.
+    """
+    return [_reading(row, table.decimal_comma) for row in table.rows(REQUIRED, optional=OPTIONAL)]
 
 
-def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
-    names = [name.strip().lower() for name in header]
-    if missing := [name for name in REQUIRED if name not in names]:
-        raise MeasurementsError(f"{path.name} has no column {', '.join(missing)}; its columns are {', '.join(names)}")
-    if twice := [name for name in (*REQUIRED, *OPTIONAL) if names.count(name) > 1]:
-        raise MeasurementsError(f"{path.name} has the column {twice[0]} twice; leave one")
-    return {"": len(names)} | {name: names.index(name) for name in (*REQUIRED, *OPTIONAL) if name in names}
-
-
-def _reading(cells: Sequence[str], columns: Mapping[str, int], place: str, *, decimal_comma: bool) -> Reading:
-    if len(cells) != columns[""]:
-        raise MeasurementsError(f"{place} has {len(cells)} cells where the header has {columns['']}; mend that row")
-    texts = {name: cells[at].strip() for name, at in columns.items() if name}
-    value = _number(texts.pop("value"), place, decimal_comma=decimal_comma)
-    texts["side"] = texts["side"].lower()
-    return Reading(**texts, value=value, place=place)
-
-
-def _number(text: str, place: str, *, decimal_comma: bool) -> float | None:
-    if not text:
-        return None
-    number = text.replace(",", ".") if decimal_comma else text
-    if not NUMBER.fullmatch(number):
+def _reading(row: CsvRow, decimal_comma: bool) -> Reading:
+    texts = dict(row.cells)
+    text = texts.pop("value")
+    value = parse_number(text, decimal_comma=decimal_comma)
+    if text and value is None:
         raise MeasurementsError(
-            f"{place}, column value: {text!r} is no number; write digits only, or leave it empty for a failure"
+            f"{row.location}, column value: {text!r} is not a number; write digits, or leave it empty for a failure"
         )
-    return float(number)
+    texts["side"] = texts["side"].lower()
+    return Reading(**texts, value=value, location=row.location)
 
 
 def _check(reading: Reading) -> None:
@@ -148,7 +129,7 @@ def _check(reading: Reading) -> None:
         raise MeasurementsError(f"{reading.describe()}: value {reading.value} is not finite; leave a failure empty")
     if reading.value is not None and abs(reading.value) > LARGEST:
         raise MeasurementsError(
-            f"{reading.describe()}: value {reading.value:g} is no measurement; write numbers up to {LARGEST:,.0f}"
+            f"{reading.describe()}: value {reading.value:g} is not a measurement; write numbers up to {LARGEST:,.0f}"
         )
     if reading.value is not None and reading.reason:
         raise MeasurementsError(
@@ -161,10 +142,8 @@ def _no_duplicates(readings: Sequence[Reading]) -> None:
     for reading in readings:
         key = (reading.subject, reading.side, reading.method, reading.rater, reading.session, reading.quantity)
         if (first := seen.setdefault(key, reading)) is not reading:
-            also = f", as {first.place}" if first.place else ""
-            raise MeasurementsError(
-                f"{reading.describe()} stands there twice{also}; repeats need sessions of their own"
-            )
+            also = f", as {first.location}" if first.location else ""
+            raise MeasurementsError(f"{reading.describe()} is there twice{also}; give repeats different sessions")
 
 
 def _one_unit(readings: Sequence[Reading]) -> None:

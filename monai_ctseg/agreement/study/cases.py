@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai_ctseg.agreement.csv_table import read_csv
 from monai_ctseg.agreement.statistics.table import SIDES
-from monai_ctseg.agreement.study.csv_rows import read_csv
 from monai_ctseg.errors import ProtocolError
 
 
@@ -29,22 +29,20 @@ def read_cases(path: Path) -> tuple[Case, ...]:
 
     Raises ProtocolError for empty cells, unknown sides, and a target that is there twice.
     """
-    table = read_csv(
-        path, ("subject", "image"), refusal=ProtocolError, hint="name the list of cases: subject,side,image"
-    )
-    places: dict[tuple[str, str], str] = {}
+    table = read_csv(path, refusal=ProtocolError, hint="name the list of cases: subject,side,image")
+    locations: dict[tuple[str, str], str] = {}
     cases = []
-    for row in table.rows:
+    for row in table.rows(("subject", "image"), fill_short=True):
         case = Case(row.cells["subject"], row.cells.get("side", "").lower(), row.cells["image"])
         if not case.subject or not case.image:
-            raise ProtocolError(f"{row.place}: {'subject' if not case.subject else 'image'} is empty; fill it in")
+            raise ProtocolError(f"{row.location}: {'subject' if not case.subject else 'image'} is empty; fill it in")
         if case.side not in SIDES:
-            raise ProtocolError(f"{row.place}: side {case.side!r} is unknown; write left, right or both")
-        if (case.subject, case.side) in places:
+            raise ProtocolError(f"{row.location}: side {case.side!r} is unknown; write left, right or both")
+        if (case.subject, case.side) in locations:
             raise ProtocolError(
-                f"{row.place}: {case.name} is there already ({places[case.subject, case.side]}); keep one"
+                f"{row.location}: {case.name} is there already ({locations[case.subject, case.side]}); keep one"
             )
-        places[case.subject, case.side] = row.place
+        locations[case.subject, case.side] = row.location
         cases.append(case)
     _check_whole(path.name, cases)
     return tuple(cases)

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from monai_ctseg.agreement.statistics.table import NUMBER, Reading
+from monai_ctseg.agreement.csv_table import CsvRow, CsvTable, parse_number
+from monai_ctseg.agreement.statistics.table import Reading
 from monai_ctseg.agreement.study.blinding import MARK, TELLING_COLUMNS, is_marked, subject_finder
-from monai_ctseg.agreement.study.csv_rows import CsvRow, CsvTable, read_csv
 from monai_ctseg.agreement.study.key import Entry, Key
 from monai_ctseg.agreement.study.protocol import Requirements, StudyProtocol
 from monai_ctseg.agreement.study.sheets import COLUMNS
 from monai_ctseg.errors import ProtocolError
 
-HINT = "name the sheets that came back"
-
 
 @dataclass(frozen=True)
 class Gap:
-    """A reading that was to be made and is not there, or does not count: whose, by which method, and why."""
+    """A planned reading that is missing or does not count: its name, its method, and why."""
 
     name: str
     method: str
@@ -30,122 +27,133 @@ class Gap:
 
 @dataclass(frozen=True)
 class Filled:
-    """All readings that sheets were made for, gaps among them as failures, and the gaps once more."""
+    """All readings that sheets were made for, with the gaps as failures; and the gaps by themselves."""
 
     readings: tuple[Reading, ...]
     gaps: tuple[Gap, ...]
     notes: tuple[str, ...]
 
 
-def read_sheets(paths: Sequence[Path], key: Key, protocol: StudyProtocol) -> Filled:
-    """Read and check sheets.
+@dataclass(frozen=True)
+class _Row:
+    """A row of a sheet, with the reading that the key planned for it."""
 
-    Raises ProtocolError for unknown, changed and double codes, a sheet of several readers, changed cells, values that
-    are no numbers, and sheets that tell who the patient is.
+    entry: Entry
+    row: CsvRow
+    value: float | None
+
+
+def read_sheets(tables: Sequence[CsvTable], key: Key, protocol: StudyProtocol) -> Filled:
+    """The readings of all sheets.
+
+    Args:
+        tables: The sheets as they came back.
+        key: Which code stands for which reading.
+        protocol: Quantity and unit that the sheets ask for.
+
+    Raises:
+        ProtocolError: A code that is unknown, changed or there twice; a sheet of several readers; a changed cell; a
+            value that is not a number; or a sheet that reveals a subject.
     """
-    found: dict[str, tuple[Entry, CsvRow, float | None]] = {}
+    found: dict[str, _Row] = {}
     by_code = {entry.code: entry for entry in key.entries}
     find = subject_finder(entry.subject for entry in key.entries)
     notes = []
-    for path in paths:
-        table = read_csv(path, COLUMNS, refusal=ProtocolError, hint=HINT)
-        _check_blind(table, by_code, find)
-        if table.delimiter == ";":
-            notes.append(f"{table.name}: has semicolons, so 48,5 is read as 48.5")
-        for row in table.rows:
+    for table in tables:
+        rows = table.rows(COLUMNS, fill_short=True)
+        _check_blind(table, rows, by_code, find)
+        if table.decimal_comma:
+            notes.append(f"{table.name}: has no commas between cells, so 48,5 is read as 48.5")
+        for row in rows:
             entry = _entry(row, by_code, found)
-            found[entry.code] = (entry, row, _value(row, entry, protocol.requirements, comma=table.delimiter == ";"))
-        _check_one_reader(table, by_code)
+            value = _value(row, entry, protocol.requirements, decimal_comma=table.decimal_comma)
+            found[entry.code] = _Row(entry, row, value)
+        _check_one_reader(rows, by_code)
     readings, gaps = [], []
     for entry in key.entries:
-        reading, gap = _reading(entry, found.get(entry.code), protocol)
+        reading, gap = _reading(entry, found.get(entry.code), protocol.requirements)
         readings.append(reading)
         gaps += [gap] if gap else []
     return Filled(tuple(readings), tuple(gaps), tuple(notes))
 
 
-def _check_blind(table: CsvTable, by_code: dict[str, Entry], find: Callable[[str], str]) -> None:
-    codes = (by_code[row.cells["code"]] for row in table.rows if row.cells["code"] in by_code)
-    reader = next((f" of {entry.rater} session {entry.session}" for entry in codes), "")
+def require_size(value: float, quantity: str, location: str) -> None:
+    """ProtocolError for a diameter that is not above 0."""
+    if "diameter" in quantity and value <= 0:
+        raise ProtocolError(f"{location}: value {value:g} is not a diameter; write the size, or a reason")
+
+
+def _check_blind(
+    table: CsvTable, rows: Sequence[CsvRow], by_code: Mapping[str, Entry], find: Callable[[str], str]
+) -> None:
+    known = (by_code[row.cells["code"]] for row in rows if row.cells["code"] in by_code)
+    reader = next((f" of {entry.rater} session {entry.session}" for entry in known), "")
     end = f"the sheet{reader} is not blind; have it read again by somebody who has only the sheet"
     for column in table.columns:
-        if column.casefold() in TELLING_COLUMNS:
+        if column in TELLING_COLUMNS:
             raise ProtocolError(f"{table.name}: has a column {column!r}, which no reader was given: {end}")
-    for row in table.rows:
+    for row in rows:
         for column, text in row.cells.items():
             if column not in ("code", "value", "side") and (named := find(text)):
-                raise ProtocolError(f"{row.place}: {column} names subject {named}: {end}")
+                raise ProtocolError(f"{row.location}: {column} names subject {named}: {end}")
 
 
-def _entry(row: CsvRow, by_code: dict[str, Entry], found: dict[str, tuple[Entry, CsvRow, float | None]]) -> Entry:
+def _entry(row: CsvRow, by_code: Mapping[str, Entry], found: Mapping[str, _Row]) -> Entry:
     code = row.cells["code"]
     if code not in by_code:
         near = difflib.get_close_matches(code.upper(), by_code, n=1, cutoff=0.8)
-        hint = f"it was perhaps {near[0]}" if near else "take it from the sheet as it was made"
-        raise ProtocolError(f"{row.place}: code {code!r} is not in the key; {hint}")
+        hint = f"perhaps {near[0]} was meant" if near else "copy it from the sheet as it was made"
+        raise ProtocolError(f"{row.location}: code {code!r} is not in the key; {hint}")
     if code in found:
-        raise ProtocolError(f"{row.place}: code {code} is there already ({found[code][1].place}); keep one of them")
+        first = found[code].row.location
+        raise ProtocolError(f"{row.location}: code {code} is there already ({first}); keep one of them")
     return by_code[code]
 
 
-def _check_one_reader(table: CsvTable, by_code: dict[str, Entry]) -> None:
+def _check_one_reader(rows: Sequence[CsvRow], by_code: Mapping[str, Entry]) -> None:
     readers: dict[tuple[str, str], str] = {}
-    for row in table.rows:
+    for row in rows:
         entry = by_code[row.cells["code"]]
-        readers.setdefault((entry.rater, entry.session), row.place)
+        readers.setdefault((entry.rater, entry.session), row.location)
     if len(readers) > 1:
-        (first, second), places = list(readers)[:2], list(readers.values())
+        (first, second), locations = list(readers)[:2], list(readers.values())
         raise ProtocolError(
-            f"{places[1]}: is of {second[0]} session {second[1]}, in a sheet of {first[0]} session {first[1]}; "
+            f"{locations[1]}: is of {second[0]} session {second[1]}, in a sheet of {first[0]} session {first[1]}; "
             "give each sheet as it was made"
         )
 
 
-def _value(row: CsvRow, entry: Entry, wanted: Requirements, *, comma: bool) -> float | None:
-    cells = row.cells
+def _value(row: CsvRow, entry: Entry, wanted: Requirements, *, decimal_comma: bool) -> float | None:
+    cells, text = row.cells, row.cells["value"]
     for column, right in (("side", entry.side), ("quantity", wanted.quantity), ("unit", wanted.unit)):
         if cells[column].casefold() != right.casefold():
             raise ProtocolError(
-                f"{row.place}: {column} is {cells[column]!r} where the sheet had {right!r}; measure what was asked for"
+                f"{row.location}: {column} is {cells[column]!r} where the sheet had {right!r}; measure what the sheet "
+                "asks for"
             )
-    if not cells["value"]:
+    if not text:
         return None
     if cells["reason"] and not is_marked(cells["reason"]):
         raise ProtocolError(
-            f"{row.place}: has a value and a reason why there is none; keep one, and write remarks into notes"
+            f"{row.location}: has a value and a reason for a failure; keep one, and write remarks into notes"
         )
-    value = _number(row, comma=comma)
-    require_size(value, wanted.quantity, row.place)
+    value = parse_number(text, decimal_comma=decimal_comma)
+    if value is None or not math.isfinite(value):
+        raise ProtocolError(f"{row.location}: value {text!r} is not a number; write a number such as 48.5, or a reason")
+    require_size(value, wanted.quantity, row.location)
     return value
 
 
-def require_size(value: float, quantity: str, place: str) -> None:
-    """ProtocolError for a diameter that is none."""
-    if "diameter" in quantity and value <= 0:
-        raise ProtocolError(f"{place}: value {value:g} is no diameter; write the size, or a reason")
-
-
-def _number(row: CsvRow, *, comma: bool) -> float:
-    text = row.cells["value"]
-    point = text.replace(",", ".") if comma and text.count(",") == 1 and "." not in text else text
-    value = float(point) if NUMBER.fullmatch(point) else math.nan
-    if not math.isfinite(value):
-        raise ProtocolError(f"{row.place}: value {text!r} is no number; write a number such as 48.5, or a reason")
-    return value
-
-
-def _reading(
-    entry: Entry, found: tuple[Entry, CsvRow, float | None] | None, protocol: StudyProtocol
-) -> tuple[Reading, Gap | None]:
-    cells = found[1].cells if found else {}
-    value, reason, why = found[2] if found else None, cells.get("reason", ""), ""
+def _reading(entry: Entry, found: _Row | None, wanted: Requirements) -> tuple[Reading, Gap | None]:
+    """The reading that an entry planned, and the gap where it is missing or does not count."""
+    cells = found.row.cells if found else {}
+    value, reason, why = found.value if found else None, cells.get("reason", ""), ""
     if found is None:
         why = "not in any sheet"
     elif is_marked(cells["reason"], cells["notes"]):
         value, why = None, MARK
     elif value is None and not reason:
         why = "neither value nor reason"
-    wanted = protocol.requirements
     reading = Reading(
         subject=entry.subject,
         side=entry.side,
@@ -156,6 +164,6 @@ def _reading(
         quantity=wanted.quantity,
         unit=wanted.unit,
         reason=why or reason,
-        place=found[1].place if found else "",
+        location=found.row.location if found else "",
     )
     return reading, Gap(entry.name, wanted.reference_method, why) if why else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from monai_ctseg.agreement.statistics.table import Reading, Table, make_table, read_table
-from monai_ctseg.agreement.study.csv_rows import read_csv, write_csv
-from monai_ctseg.agreement.study.filled import HINT, Gap, read_sheets, require_size
+from monai_ctseg.agreement.csv_table import CsvTable, read_csv, write_csv
+from monai_ctseg.agreement.statistics.table import Reading, Table, make_table, readings_of
+from monai_ctseg.agreement.study.filled import Gap, read_sheets, require_size
 from monai_ctseg.agreement.study.key import Key
-from monai_ctseg.agreement.study.protocol import StudyProtocol
+from monai_ctseg.agreement.study.protocol import Requirements, StudyProtocol
 from monai_ctseg.errors import MeasurementsError, ProtocolError, plural
 
 COLUMNS = ("subject", "side", "method", "rater", "session", "quantity", "value", "unit", "reason")
@@ -21,34 +21,20 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Joined:
-    """The table, the gaps that became failures in it, and what else is worth to know."""
+    """The table, the gaps that became failures in it, and notes for the user."""
 
     table: Table
     gaps: tuple[Gap, ...]
     notes: tuple[str, ...]
 
 
-def join(paths: Sequence[Path], key: Key, protocol: StudyProtocol, *, allow_missing: bool = False) -> Joined:
-    """Put sheets (they have a column `code`) and measurements together.
-
-    A reading that is not there, or was marked as not blind, becomes a failure with `allow_missing`. Raises
-    ProtocolError for these without, and for all that `read_sheets` refuses; MeasurementsError for tables that cannot
-    be used.
-    """
-    sheets = [path for path in paths if "code" in _columns(path)]
-    tables = [path for path in paths if path not in sheets]
-    filled = read_sheets(sheets, key, protocol)
-    measured, lacking, notes = _measured(tables, key, protocol)
-    gaps = (*filled.gaps, *lacking)
-    if gaps and not allow_missing:
-        raise ProtocolError(_gap_message(gaps))
-    return Joined(make_table([*filled.readings, *measured]), gaps, (*filled.notes, *notes))
-
-
 @dataclass(frozen=True)
 class Losses:
-    """A method's readings without a value: `failed` of `made` were tried and failed; `gaps` (why, count) were not made
-    or not blind, and count as failures too.
+    """A method's readings without a value.
+
+    Attributes:
+        made: Readings that were tried, `failed` of them without a value.
+        gaps: (why, count) of readings that are missing or not blind; they count as failures too.
     """
 
     method: str
@@ -65,8 +51,33 @@ class Losses:
         )
 
 
+def join(paths: Sequence[Path], key: Key, protocol: StudyProtocol, *, allow_missing: bool = False) -> Joined:
+    """Put readers' sheets and measurements together.
+
+    Args:
+        paths: CSV files; those with a column `code` are sheets.
+        key: Which code stands for which reading.
+        protocol: What the study compares.
+        allow_missing: Count readings that are missing, or marked as not blind, as failures.
+
+    Raises:
+        ProtocolError: Readings are missing or not blind without `allow_missing`, or `read_sheets` refuses a sheet.
+        MeasurementsError: A table of measurements cannot be used.
+    """
+    hint = "name the sheets that came back, and measurements.csv of the program"
+    tables = [read_csv(path, refusal=ProtocolError, hint=hint) for path in paths]
+    filled = read_sheets([table for table in tables if "code" in table.columns], key, protocol)
+    measured, lacking, notes = _measured(
+        [table for table in tables if "code" not in table.columns], key, protocol.requirements
+    )
+    gaps = (*filled.gaps, *lacking)
+    if gaps and not allow_missing:
+        raise ProtocolError(_gap_message(gaps))
+    return Joined(make_table([*filled.readings, *measured]), gaps, (*filled.notes, *notes))
+
+
 def losses(joined: Joined) -> tuple[Losses, ...]:
-    """Of each method, in order of first appearance."""
+    """The losses of each method, in order of first appearance."""
     found = []
     for method in joined.table.methods:
         gaps = Counter(gap.why for gap in joined.gaps if gap.method == method)
@@ -77,21 +88,16 @@ def losses(joined: Joined) -> tuple[Losses, ...]:
 
 
 def write_table(table: Table, path: Path) -> None:
-    """Write measurements.csv. Raises OSError."""
-    rows = ({name: getattr(reading, name) for name in COLUMNS} for reading in table.readings)
-    write_csv(path, COLUMNS, ({**row, "value": "" if row["value"] is None else repr(row["value"])} for row in rows))
-
-
-def _columns(path: Path) -> tuple[str, ...]:
-    return read_csv(path, (), refusal=ProtocolError, hint=HINT + ", and measurements.csv of the program").columns
+    """Write measurements.csv. Raises OSError where `path` cannot be written."""
+    write_csv(path, COLUMNS, ({name: getattr(reading, name) for name in COLUMNS} for reading in table.readings))
 
 
 def _measured(
-    paths: Sequence[Path], key: Key, protocol: StudyProtocol
+    tables: Sequence[CsvTable], key: Key, wanted: Requirements
 ) -> tuple[list[Reading], list[Gap], tuple[str, ...]]:
-    wanted = protocol.requirements
-    rows = read_table(*paths).readings if paths else ()
-    _refuse_unblinded(rows, protocol)
+    """The program's readings of all cases, the cases without any, and notes."""
+    rows = make_table([row for table in tables for row in readings_of(table)]).readings if tables else ()
+    _refuse_unblinded(rows, wanted)
     own = [row for row in rows if row.method == wanted.test_method and row.quantity in (wanted.quantity, "")]
     if not own:
         there = ", ".join(sorted({f"{row.method} {row.quantity}".strip() for row in rows})) or "no measurements"
@@ -101,59 +107,53 @@ def _measured(
         )
     readings, gaps = [], []
     for subject, side in key.cases:
-        there_too = _of_case(own, subject, side, protocol)
-        readings += there_too
-        if not there_too:
+        of_case = _of_case(own, subject, side, wanted)
+        readings += of_case
+        if not of_case:
             name = f"{wanted.test_method} {subject} {side}".rstrip()
             gaps.append(Gap(name, wanted.test_method, "not in any table"))
-            readings.append(_failure(subject, side, protocol))
+            readings.append(_failure(subject, side, wanted))
     return readings, gaps, (*_left_over(rows, own, key), *_without_unit(readings, own, wanted.unit))
 
 
-def _refuse_unblinded(rows: Sequence[Reading], protocol: StudyProtocol) -> None:
+def _refuse_unblinded(rows: Sequence[Reading], wanted: Requirements) -> None:
     for row in rows:
-        if row.method == protocol.requirements.reference_method:
+        if row.method == wanted.reference_method:
             reader = row.rater or "a reader"
             raise ProtocolError(
-                f"{row.place}: is a reading by {row.method} ({reader}, subject {row.subject}) that did not come in "
+                f"{row.location}: is a reading by {row.method} ({reader}, subject {row.subject}) that did not come in "
                 "a blind sheet; have it read by a sheet of this study"
             )
 
 
-def _of_case(own: Sequence[Reading], subject: str, side: str, protocol: StudyProtocol) -> list[Reading]:
-    """The program's readings of a target; a case without a side takes the one target that there is."""
+def _of_case(own: Sequence[Reading], subject: str, side: str, wanted: Requirements) -> list[Reading]:
+    """The program's readings of a case; a case without a side takes the only side that there is."""
     rows = [row for row in own if row.subject == subject and (not side or row.side == side)]
     if not side and len({row.side for row in rows}) > 1:
         raise ProtocolError(
-            f"{rows[0].place}: subject {subject} has two sides here and none in the study; name the side"
+            f"{rows[0].location}: subject {subject} has two sides here and none in the study; name the side"
         )
-    quantity, unit = protocol.requirements.quantity, protocol.requirements.unit
     for row in rows:
         if row.value is None:
             continue
-        if row.unit not in (unit, ""):
-            raise MeasurementsError(f"{row.place}: unit is {row.unit} where the protocol has {unit}; use one unit")
-        require_size(row.value, quantity, row.place)
-    return [_labelled(row, side, quantity, unit) for row in rows]
+        if row.unit not in (wanted.unit, ""):
+            raise MeasurementsError(
+                f"{row.location}: unit is {row.unit} where the protocol has {wanted.unit}; use one unit"
+            )
+        require_size(row.value, wanted.quantity, row.location)
+    return [
+        replace(
+            row,
+            side=side,
+            quantity=wanted.quantity,
+            unit=wanted.unit,
+            reason=row.reason or ("no reason given" if row.value is None else ""),
+        )
+        for row in rows
+    ]
 
 
-def _labelled(row: Reading, side: str, quantity: str, unit: str) -> Reading:
-    return Reading(
-        subject=row.subject,
-        side=side,
-        method=row.method,
-        rater=row.rater,
-        session=row.session,
-        value=row.value,
-        quantity=quantity,
-        unit=unit,
-        reason=row.reason or ("no reason given" if row.value is None else ""),
-        place=row.place,
-    )
-
-
-def _failure(subject: str, side: str, protocol: StudyProtocol) -> Reading:
-    wanted = protocol.requirements
+def _failure(subject: str, side: str, wanted: Requirements) -> Reading:
     return Reading(
         subject=subject,
         side=side,
@@ -168,6 +168,7 @@ def _failure(subject: str, side: str, protocol: StudyProtocol) -> Reading:
 
 
 def _left_over(rows: Sequence[Reading], own: Sequence[Reading], key: Key) -> tuple[str, ...]:
+    """Notes on rows that have no part in the study."""
     methods = sorted({row.method for row in rows} - {row.method for row in own})
     subjects = {subject for subject, _ in key.cases}
     strangers = sorted({row.subject for row in own} - subjects)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from monai_ctseg.agreement.csv_table import read_csv, write_csv
 from monai_ctseg.agreement.study.cases import Case
-from monai_ctseg.agreement.study.csv_rows import read_csv, write_csv
 from monai_ctseg.agreement.study.protocol import StudyProtocol, sha256
 from monai_ctseg.errors import ProtocolError
 from monai_ctseg.output import file_sha256, write_json
@@ -101,7 +101,7 @@ def write_key(key: Key, folder: Path) -> None:
 def read_key(folder: Path) -> Key:
     """Read it. Raises ProtocolError where it is not there or not as it was written."""
     hint = "name the folder that `monai-ctseg study sheet` wrote, whole"
-    table = read_csv(folder / KEY, [part.name for part in fields(Entry)], refusal=ProtocolError, hint=hint)
+    rows = read_csv(folder / KEY, refusal=ProtocolError, hint=hint).rows([part.name for part in fields(Entry)])
     try:
         record = json.loads((folder / FIXED).read_text("utf-8"))
         fixed, key_hash, protocol_hash = record["protocol"], record["key_sha256"], record["protocol_sha256"]
@@ -110,7 +110,7 @@ def read_key(folder: Path) -> Key:
         raise ProtocolError(f"{FIXED}: is missing beside {KEY} or not as it was written; {hint}") from None
     if key_hash != file_sha256(folder / KEY) or protocol_hash != sha256(fixed):
         raise ProtocolError(f"{KEY} or {FIXED} was changed after the sheets were made; bring back the files as written")
-    return Key(tuple(_entry(row.cells) for row in table.rows), fixed, seed)
+    return Key(tuple(_entry(row.cells) for row in rows), fixed, seed)
 
 
 def _entry(cells: Mapping[str, str]) -> Entry:

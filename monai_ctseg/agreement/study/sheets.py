@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from monai_ctseg.agreement.csv_table import write_csv
 from monai_ctseg.agreement.study.blinding import MARK, subject_finder
 from monai_ctseg.agreement.study.cases import Case
-from monai_ctseg.agreement.study.csv_rows import write_csv
 from monai_ctseg.agreement.study.key import Entry, Key, draw_key, write_key
 from monai_ctseg.agreement.study.protocol import StudyProtocol
 from monai_ctseg.agreement.study.protocol_file import write_protocol
