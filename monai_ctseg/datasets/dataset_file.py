@@ -131,7 +131,7 @@ def read_dataset(path: Path) -> DataSplit:
         DatasetError: The file is not one, names files that do not exist, has no metal to train on or to validate on, or
             has a slice in two sections.
     """
-    from monai_ctseg.datasets.schema import parse_dataset  # pydantic is slow to import
+    from monai_ctseg.datasets.schema import no_scan, parse_dataset  # pydantic is slow to import
 
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -143,6 +143,8 @@ def read_dataset(path: Path) -> DataSplit:
         for name in SECTIONS
     }
     for name in ("training", "validation"):
+        if not sections[name]:
+            raise DatasetError(no_scan(path, name, file.note))
         if not any(case.metal_voxels != 0 for case in sections[name]):
             raise DatasetError(
                 f"{path}: no scan of the {len(sections[name])} under '{name}' holds metal in its label; "

@@ -38,8 +38,8 @@ class DatasetFile(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True)
 
-    training: _Items = Field(min_length=1)
-    validation: _Items = Field(min_length=1)
+    training: _Items
+    validation: _Items
     test: Annotated[_Items, BeforeValidator(lambda items: [] if items is None else items)] = []
     split: Annotated[str, BeforeValidator(str)] = "given"
     note: Annotated[str, BeforeValidator(lambda note: str(note or ""))] = ""
@@ -64,15 +64,18 @@ def parse_dataset(content: Any, path: Path) -> DatasetFile:
         raise DatasetError(_describe(error.errors()[0]["loc"], content, path)) from None
 
 
+def no_scan(path: Path, section: str, note: str = "") -> str:
+    """The refusal of a section without scans; note: of the file, as it may say why."""
+    return f"{path} lists no scan under '{section}'; it needs at least one" + (f" ({note})" if note else "")
+
+
 def _describe(location: Sequence[int | str], content: dict[str, Any], path: Path) -> str:
     """What is wrong; location: (section, index, key ...), or less where the section or the item as a whole is wrong."""
     section = str(location[0])
     if section == "threshold_hu":
         return f"{path}: {_wrong(DatasetFile, section, content)}"
     if len(location) == 1:
-        note = content.get("note")
-        because = f" ({note})" if note and content.get(section) == [] else ""
-        return f"{path} lists no scan under '{section}'; it needs at least one{because}"
+        return no_scan(path, section)
     where, key = f"{path}, {section}[{location[1]}]", str(location[2]) if len(location) > 2 else "image"
     item = content[section][location[1]]
     if key == "image" and not (isinstance(item, dict) and "image" in item):
