@@ -14,8 +14,9 @@ from pathlib import Path
 from monai_ctseg.datasets.case import RESTART, Made, Outcome, Task, make_cases, with_names
 from monai_ctseg.datasets.cohort_folder import COMMAND, FAILURES, PARTIAL, Place
 from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, write_dataset
+from monai_ctseg.datasets.facts import SHARE, Facts
+from monai_ctseg.datasets.patient_split import group_patients, split_patients
 from monai_ctseg.datasets.sources import Source, group_sources, list_files, look_at_all
-from monai_ctseg.datasets.split import SHARE, Facts, group_patients, split_patients
 from monai_ctseg.errors import DatasetError, NoScanFound, writing_errors
 from monai_ctseg.output import locked, write_json, write_run
 from monai_ctseg.parallel import Progress, choose_jobs, cores, run_in_order, version_of

@@ -15,14 +15,10 @@ from hypothesis import strategies as st
 
 from benchmarks.quick_phantom import Phantom
 from monai_ctseg.datasets.dataset_file import SECTIONS, Case, DataSplit, read_dataset, write_dataset
-from monai_ctseg.datasets.split import (
-    Facts,
-    build_dataset,
-    open_dataset,
-    split_blocks,
-    split_interleaved,
-    split_patients,
-)
+from monai_ctseg.datasets.facts import Facts
+from monai_ctseg.datasets.patient_split import split_patients
+from monai_ctseg.datasets.slice_split import split_blocks, split_interleaved
+from monai_ctseg.datasets.split import build_dataset, open_dataset
 from monai_ctseg.errors import DatasetError, GridMismatch, MaskError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask, write_scan
