@@ -16,7 +16,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from monai_ctseg.networks.train import train
+from monai_ctseg.networks.train import TrainOptions, train
 
 BCE = {"loss": {"_target_": "torch.nn.BCEWithLogitsLoss"}}
 DICE_CE = {"loss::_target_": "DiceCELoss"}
@@ -36,7 +36,8 @@ def run(scan: str, folder: Path, bundle: str, epochs: int, split: str, settings:
     if not figures.exists():
         overrides = {"val_interval": 1, **settings.get("overrides", {})}
         options = {**settings, "overrides": overrides}
-        result = train([scan], folder, bundle=bundle, split=split, max_epochs=epochs, **options)  # type: ignore[arg-type]
+        chosen = TrainOptions(bundle=bundle, split=split, max_epochs=epochs, **options)  # type: ignore[arg-type]
+        result = train([scan], folder, chosen)
         last = read_curve(folder)[-1][1]
         figures.write_text(json.dumps({"best": result.dice, "last": last, "seconds": result.seconds}))
     return dict(json.loads(figures.read_text()))

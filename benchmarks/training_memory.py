@@ -13,7 +13,9 @@ from typing import Any
 
 import torch
 
-from monai_ctseg.networks.config import find_bundle, quiet, read_config
+from monai_ctseg.bundles import find_bundle
+from monai_ctseg.networks.config import read_config
+from monai_ctseg.networks.guards import quiet
 
 CASES: dict[str, list[tuple[tuple[int, ...], int]]] = {
     "metal_unet2d": [((96, 96), 16), ((192, 192), 16), ((512, 512), 4)],

@@ -31,7 +31,7 @@ def bundles(as_json: JsonOption = False) -> None:
 
 
 def describe(facts: BundleFacts) -> dict[str, str]:
-    """One bundle as lines to read."""
+    """One bundle as names and values to print."""
     spacing = " x ".join(f"{mm:g}" for mm in facts.spacing_mm or ())
     window = "not stated" if facts.window_hu is None else "{:g} to {:g} HU".format(*facts.window_hu)
     return {
@@ -46,7 +46,7 @@ def describe(facts: BundleFacts) -> dict[str, str]:
 
 
 def _lines(figures: Mapping[str, Any], before: str = "") -> list[str]:
-    """Nested figures, a line each."""
+    """Nested figures, a line for each."""
     lines = []
     for name, value in figures.items():
         deeper = isinstance(value, Mapping)

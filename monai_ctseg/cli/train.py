@@ -39,7 +39,7 @@ OWN_OPTIONS = {"max_epochs", "augment", "seed", "threshold_hu", "split", "held_o
 
 
 class Split(StrEnum):
-    """How slices or scans are held out."""
+    """How slices or scans are held out for validation."""
 
     blocks = "blocks"
     interleaved = "interleaved"
@@ -79,13 +79,13 @@ def train(
     augment: Annotated[
         bool,
         typer.Option(
-            help="Vary at random what scanners vary (how high metal reads, kernel, noise, a ceiling of 12 bits), and "
-            "rotate, shear, shift, zoom, flip and turn by quarters."
+            help="Vary at random what differs between scanners (how high metal reads, kernel, noise, a 12-bit range), "
+            "and rotate, shear, shift, zoom, flip and turn by quarters."
         ),
     ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, patches and augmentation.")] = 0,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1. Default: CUDA where it is.", show_default=False)
+        str | None, typer.Option(help="cpu, cuda or cuda:1. Default: CUDA, if there is one.", show_default=False)
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -103,13 +103,15 @@ def train(
 ) -> None:
     """Train a bundle's U-Net and validate it on slices or patients that it never sees.
 
-    Writes model.pt (best), last.pt, dataset.json, history.csv, overview.png (truth left, prediction right), validation/
-    (masks), tensorboard/ and run.json. Follow it with `tensorboard --logdir FOLDER`.
-    A training that was cut off, by Ctrl-C, SIGTERM or a power cut, goes on when the same command is given again.
+    Writes model.pt (best epoch), last.pt, dataset.json, history.csv, overview.png (truth left, prediction right),
+    validation/ (masks), tensorboard/ and run.json. Watch it with `tensorboard --logdir FOLDER`.
+
+    A training that was interrupted, by Ctrl-C, SIGTERM or a power cut, resumes when the same command is given again.
+
     For several GPUs: torchrun --nproc_per_node GPUS -m monai_ctseg train ...
     """
-    for room in ("train", "caches", "handlers.checkpoints"):
-        logging.getLogger(f"monai_ctseg.networks.{room}").setLevel(logging.INFO)
+    for module in ("train", "caches", "disk_cache", "handlers.checkpoints"):
+        logging.getLogger(f"monai_ctseg.networks.{module}").setLevel(logging.INFO)
     options: dict[str, Any] = {
         "threshold_hu": threshold,
         "split": split.value if split else None,
@@ -121,17 +123,17 @@ def train(
         "series": series,
         "overrides": parse_settings(set_ or [], own=OWN_OPTIONS),
     }
-    if int(os.environ.get("RANK", "0")) > 0:  # torchrun's other processes: the first one writes and speaks
-        _train(scans, output, bundle, label, options)
+    if int(os.environ.get("RANK", "0")) > 0:  # torchrun's other processes: the first one writes and prints
+        _run(scans, output, bundle=bundle, labels=label, **options)
         return
     named = {"bundle": bundle, "inputs": _fingerprint(scans, label), **options}
     with resumable_folder(output, writes=WRITES, keep="last.pt", options=named, overwrite=overwrite) as folder:
         try:
             with training_progress() as callback:
-                result = _train(scans, folder, bundle, label, options, progress=callback)
+                result = _run(scans, folder, progress=callback, bundle=bundle, labels=label, **options)
         except (KeyboardInterrupt, SystemExit):
             if (folder / "last.pt").exists():
-                warn(f"{output} keeps what was trained so far; the same command goes on from there")
+                warn(f"{output} keeps what was trained so far; give the same command again to resume")
             raise
         record(folder, result, {"bundle": bundle, "labelled": bool(label), **options})
     for note in {note: None for source in result.inputs for note in source["notes"]}:
@@ -144,21 +146,15 @@ def train(
         warn(result.note)
 
 
-def _train(
-    scans: Sequence[Path],
-    folder: Path,
-    bundle: str,
-    labels: Sequence[Path] | None,
-    options: Mapping[str, Any],
-    **more: Any,
-) -> TrainResult:
+def _run(scans: Sequence[Path], folder: Path, *, progress: Any = None, **options: Any) -> TrainResult:
+    from monai_ctseg.networks.train import TrainOptions
     from monai_ctseg.networks.train import train as run_training
 
-    return run_training(scans, folder, bundle=bundle, labels=labels, **options, **more)
+    return run_training(scans, folder, TrainOptions(**options), progress=progress)
 
 
 def _fingerprint(scans: Sequence[Path], labels: Sequence[Path] | None) -> str:
-    """Which inputs were named, without their names, which may be a patient's."""
+    """A hash of the inputs' paths, which may hold a patient's name."""
     named = [[str(path.absolute()) for path in paths or ()] for paths in (scans, labels)]
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
 
@@ -180,7 +176,15 @@ def record(folder: Path, result: TrainResult, arguments: Mapping[str, Any]) -> N
 
 
 def parse_settings(words: Sequence[str], *, own: Container[str]) -> dict[str, Any]:
-    """["patch=64", "cache=none"] -> {"patch": 64, "cache": "none"}; values are YAML. own: ids that have an option."""
+    """Parse the words of --set: ["patch=64", "cache=none"] -> {"patch": 64, "cache": "none"}.
+
+    Args:
+        words: ID=VALUE, where the value is YAML.
+        own: Ids that have an option of their own and are refused here.
+
+    Raises:
+        typer.BadParameter: A word is not ID=VALUE, or its value is not YAML.
+    """
     import yaml
 
     parsed = {}
@@ -198,7 +202,7 @@ def parse_settings(words: Sequence[str], *, own: Container[str]) -> dict[str, An
 
 
 def _number(value: Any) -> Any:
-    """YAML takes 1e-3 for text."""
+    """YAML reads 1e-3 as text."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:

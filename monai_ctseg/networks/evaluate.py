@@ -10,23 +10,14 @@ from typing import Any
 
 from ignite.engine import Events
 
-from monai_ctseg.bundles import find_weights
+from monai_ctseg.bundles import DEFAULT_BUNDLE, find_bundle, find_weights
 from monai_ctseg.datasets.dataset_file import DataSplit, Section
 from monai_ctseg.datasets.split import open_dataset
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.metrics.scores import ScoreTable
-from monai_ctseg.networks.config import (
-    DEFAULT_BUNDLE,
-    config_errors,
-    device_override,
-    find_bundle,
-    load_weights,
-    open_workflow,
-    own_errors,
-    quiet,
-    read_config,
-    writing_errors,
-)
+from monai_ctseg.networks.config import device_override, open_workflow, read_config
+from monai_ctseg.networks.guards import config_errors, own_errors, quiet, writing_errors
+from monai_ctseg.networks.weights import load_weights
 from monai_ctseg.output.names import unique_names
 from monai_ctseg.parallel import Progress
 

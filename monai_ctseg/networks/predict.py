@@ -25,9 +25,11 @@ from monai_ctseg.bundles import DEFAULT_BUNDLE, WEIGHTS, find_bundle, find_weigh
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.read import read_scan
-from monai_ctseg.networks.config import config_errors, device_override, load_weights, own_errors, quiet, read_config
+from monai_ctseg.networks.config import device_override, read_config
+from monai_ctseg.networks.guards import config_errors, own_errors, quiet
 from monai_ctseg.networks.sliding_window import Network, Windows, out_of_memory, shortage
 from monai_ctseg.networks.transforms import scan_to_tensor
+from monai_ctseg.networks.weights import load_weights
 from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.confidence import Trust
@@ -106,7 +108,7 @@ class Predictor:
         image, shape = scan_to_tensor(scan), scan.grid.shape
         mask = np.zeros(shape, dtype=np.bool_, order="F")
         chances = np.zeros(shape, dtype=np.uint8, order="F") if probability or self._combines else None
-        windows = Windows(self.inferer, self.network, progress=progress, look_above=self._look_above(scan))
+        windows = Windows(self.inferer, self.network, progress=progress, skip_below=self._look_above(scan))
         context = math.ceil(self.context_slices_mm / scan.grid.spacing_mm[2])
         runs = split_runs(shape[2], self.slices_at_once, context=context)
         for n, run in enumerate(runs):

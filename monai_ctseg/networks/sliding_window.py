@@ -1,14 +1,14 @@
-"""Windows: a volume goes through a network piece by piece, by one of MONAI's inferers.
+"""Windows: a volume goes through a network window by window, by one of MONAI's inferers.
 
-They are counted, for a progress bar that moves within a volume, and where memory runs out fewer go at a time. Those
-that hold nothing dense are not looked at.
+Windows are counted, for a progress bar that moves within a volume. Where memory runs out, fewer go at a time. Those
+that hold nothing dense are skipped.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from monai.utils import ensure_tuple_rep
@@ -16,19 +16,25 @@ from monai.utils import ensure_tuple_rep
 from monai_ctseg.errors import BundleError
 from monai_ctseg.parallel import Progress
 
-Network = Callable[[torch.Tensor], torch.Tensor]
+Network: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
-NOTHING = -30.0
-"""The logit where the network did not look: a probability of 0, also where windows overlap or are resampled."""
+SKIPPED = -30.0
+"""The logit of skipped windows: a probability of 0, also where windows overlap or are resampled."""
 
 
 class Windows:
     """An inferer and its network over the volumes of one scan.
 
-    inferer: where memory runs out its `sw_batch_size` is halved, and stays so.
-    look_above: windows whose values all lie under it do not go through the network, and read NOTHING; None: all go.
-        It takes a network with one channel of logits.
-    notes: what was done otherwise than asked, a sentence each.
+    Args:
+        inferer: One of MONAI's. Where memory runs out its `sw_batch_size` is halved, and stays so.
+        network: Windows (n, C, i, j[, k]) -> logits of the same size.
+        progress: Called with (windows done, windows in all).
+        skip_below: Windows whose values all lie below it do not go through the network, and read SKIPPED; None: all
+            go. It needs a network with one channel of logits.
+
+    Attributes:
+        notes: What was done otherwise than asked, a sentence each.
+
     """
 
     def __init__(
@@ -37,25 +43,34 @@ class Windows:
         network: Network,
         *,
         progress: Progress | None = None,
-        look_above: float | None = None,
+        skip_below: float | None = None,
     ) -> None:
         self.inferer = inferer
         self.network = network
         self.progress = progress
-        self.look_above = look_above
+        self.skip_below = skip_below
         self.done = 0
         self.notes: list[str] = []
 
     def __call__(self, volume: torch.Tensor, *, left: float = 0.0) -> torch.Tensor:
-        """Logits of a volume (1, C, i, j, k), on its device. left: the volumes to come, in volumes like this one.
+        """Run the network over a volume.
 
-        Raises BundleError where even a single window does not fit in memory.
+        Args:
+            volume: What the network takes, (1, C, i, j, k).
+            left: How much is to come after it, in volumes like this one; for the progress bar.
+
+        Returns:
+            Logits (1, channels, i, j, k) on the volume's device.
+
+        Raises:
+            BundleError: Not even a single window fits in memory.
+
         """
         before = self.done
         total = before + round(count_windows(self.inferer, volume.shape[2:]) * (1 + left))
 
         def counted(batch: torch.Tensor) -> torch.Tensor:
-            logits = self._look(batch)
+            logits = self._evaluate(batch)
             self.done += len(batch)
             if self.progress is not None:
                 self.progress(self.done, max(total, self.done))
@@ -69,16 +84,16 @@ class Windows:
                 if not out_of_memory(error):
                     raise
             self.done = before
-            self._halve(volume.device)  # only here: the error held on to the tensors that filled the memory
+            self._halve(volume.device)  # outside the handler: the error keeps the tensors that filled the memory
 
-    def _look(self, batch: torch.Tensor) -> torch.Tensor:
+    def _evaluate(self, batch: torch.Tensor) -> torch.Tensor:
         """Logits of windows (n, C, i, j[, k])."""
-        if self.look_above is None:
+        if self.skip_below is None:
             return self.network(batch)
-        dense = batch.flatten(1).amax(dim=1) >= self.look_above
+        dense = batch.flatten(1).amax(dim=1) >= self.skip_below
         if dense.all():
             return self.network(batch)
-        logits = batch.new_full((len(batch), 1, *batch.shape[2:]), NOTHING)
+        logits = batch.new_full((len(batch), 1, *batch.shape[2:]), SKIPPED)
         if dense.any():
             logits[dense] = self.network(batch[dense]).to(logits.dtype)
         return logits
@@ -94,7 +109,13 @@ class Windows:
 
 
 def count_windows(inferer: Any, size: Sequence[int]) -> int:
-    """Windows that MONAI's SlidingWindowInferer or SliceInferer makes of a volume (i, j, k); 1 for other inferers."""
+    """How many windows MONAI's SlidingWindowInferer or SliceInferer makes of a volume; 1 for other inferers.
+
+    Args:
+        inferer: Used or not; SliceInferer changes its window when it is used.
+        size: Of the volume, (i, j, k).
+
+    """
     window = list(getattr(inferer, "orig_roi_size", None) or ensure_tuple_rep(getattr(inferer, "roi_size", -1), 3))
     if len(window) < len(size):
         window.insert(inferer.spatial_dim, 1)
@@ -109,7 +130,7 @@ def _steps(size: int, window: int, overlap: float) -> int:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on whatever device, or caused what was raised."""
+    """Whether memory ran out, on any device, in this error or in one that caused it."""
     words = ("out of memory", "can't allocate memory")
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(word in str(error) for word in words):
         return True

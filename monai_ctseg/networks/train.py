@@ -13,23 +13,17 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
-from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, read_dataset, write_dataset
-from monai_ctseg.datasets.split import SplitKind, build_dataset, check_dataset, open_dataset
-from monai_ctseg.errors import BundleError, DatasetError, TrainingError
-from monai_ctseg.networks.config import (
-    DEFAULT_BUNDLE,
-    ConfigName,
-    config_errors,
-    device_override,
-    find_bundle,
-    open_workflow,
-    own_errors,
-    quiet,
-    writing_errors,
-)
+from monai_ctseg.bundles import find_bundle
+from monai_ctseg.datasets.dataset_file import FILE_NAME, DataSplit, write_dataset
+from monai_ctseg.datasets.split import open_dataset
+from monai_ctseg.errors import BundleError, DatasetError
+from monai_ctseg.networks.config import ConfigName, device_override, open_workflow
 from monai_ctseg.networks.distributed import is_first, join, started_by_torchrun, wait
+from monai_ctseg.networks.guards import config_errors, own_errors, quiet, writing_errors
 from monai_ctseg.networks.handlers import Progress, ProgressReport
-from monai_ctseg.networks.handlers.checkpoints import LAST, is_finished, read_checkpoint
+from monai_ctseg.networks.training_cases import TrainOptions, require_same_cases, split_cases
+
+__all__ = ["TrainOptions", "TrainResult", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +32,22 @@ logger = logging.getLogger(__name__)
 class TrainResult:
     """What a training gave.
 
-    dice: of the best epoch, over all voxels of a scan's validation slices, then the mean of the scans with metal.
-    weights: the best epoch's; last: the last epoch's with the optimizer's state.
+    Attributes:
+        dice: Of the best epoch: over all voxels of a scan's validation slices, then the mean of the scans with metal.
+        best_epoch: Its number, from 1.
+        epochs: How many there were.
+        seed: As it was given.
+        split: "blocks", "interleaved", "patients", or what dataset.json says.
+        note: How the dataset was split, a sentence.
+        weights: model.pt, of the best epoch.
+        last: last.pt, of the last epoch with the optimizer's state.
+        dataset: dataset.json.
+        overview: The picture of the best epoch.
+        masks: The folder of the validation's masks.
+        tensorboard: The folder of the curves.
+        seconds: Of this run.
+        inputs: The provenance of each scan.
+
     """
 
     dice: float
@@ -61,117 +69,72 @@ class TrainResult:
 def train(
     scans: Sequence[str | Path],
     output_dir: str | Path,
+    options: TrainOptions | None = None,
     *,
-    bundle: str | Path = DEFAULT_BUNDLE,
-    labels: Sequence[str | Path] | None = None,
-    series: str | None = None,
-    split: SplitKind | None = None,
-    held_out: Sequence[int | str] | None = None,
-    threshold_hu: float = 3000.0,
-    max_epochs: int | None = None,
-    augment: bool = True,
-    seed: int = 0,
-    device: str | None = None,
-    overrides: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
-    """Train the bundle's network on scans, and leave everything in `output_dir`.
+    """Train a bundle's network on scans, and leave everything in a folder.
 
-    scans: DICOM folders, files or NIfTI volumes; or one dataset.json (or its folder), which says what validates.
-    labels: a NIfTI mask for each scan; without them the metal above `threshold_hu` is the label.
-    split: "blocks" (one scan; the default there), "interleaved" (one scan), "patients" (several; the default there).
-    held_out: first and last slice that validate, as names or indices k.
-    overrides: values for other ids of the bundle's configs. On one machine's CPU the same seed gives the same weights.
-    Where `output_dir` holds a last.pt of the same training that did not end, it goes on from there. Under torchrun the
-    processes train together, and the first one writes.
-    Raises what `read_scan` raises, DatasetError, BundleError, TrainingError, OutputError.
+    Where the folder holds a last.pt of the same training that did not end, it is resumed. Under torchrun the processes
+    train together, and the first one writes.
+
+    Args:
+        scans: DICOM folders, files or NIfTI volumes; or one dataset.json (or its folder), which says what validates.
+        output_dir: The folder.
+        options: How to train; None: as `TrainOptions` says by default.
+        progress: Called after each step with (step, steps, loss).
+
+    Returns:
+        The Dice of the best epoch, and where everything is.
+
+    Raises:
+        DatasetError: The scans cannot be split, or hold no metal to learn or to validate.
+        BundleError: The bundle or an override cannot be used.
+        TrainingError: The loss became NaN, or an unfinished training in the folder is another one.
+        OutputError: The folder cannot be written. And what `read_scan` raises.
+
     """
     start = time.monotonic()
-    folder = find_bundle(bundle)
-    own = {"bundle_root", "dataset_dir", "output_dir"} & set(overrides or {})
+    options = options or TrainOptions()
+    folder, output = find_bundle(options.bundle), Path(output_dir)
+    settings = _settings(options, output)
+    join(None if options.device is None else torch.device(options.device))
+    if is_first():
+        dataset = split_cases(scans, options)
+        logger.info("seed %d; %s", options.seed, dataset.note)
+        with writing_errors(output):
+            output.mkdir(parents=True, exist_ok=True)
+            require_same_cases(dataset, output)
+            write_dataset(dataset, output / FILE_NAME)
+    wait()
+    dataset = dataset if is_first() else open_dataset(output)
+    with writing_errors(output):
+        figures = _run(folder, settings, progress)
+        shutil.rmtree(output / "cache", ignore_errors=True)
+    return _result(output, dataset, seed=options.seed, seconds=time.monotonic() - start, **figures)
+
+
+def _settings(options: TrainOptions, output: Path) -> dict[str, Any]:
+    """The config's ids that the options set."""
+    own = {"bundle_root", "dataset_dir", "output_dir"} & options.overrides.keys()
     if own:
         raise BundleError(
             f"{min(own)} is set by the scan, the bundle and the output folder that are named; leave it out"
         )
-    output, on = Path(output_dir), device_override(device)
-    join(None if device is None else torch.device(device))
-    if is_first():
-        how: dict[str, Any] = {"labels": labels, "series": series, "split": split, "held_out": held_out}
-        dataset = _split(scans, threshold_hu=threshold_hu, seed=seed, **how)
-        logger.info("seed %d; %s", seed, dataset.note)
-        with writing_errors(output):
-            output.mkdir(parents=True, exist_ok=True)
-            _require_same(dataset, output)
-            write_dataset(dataset, output / FILE_NAME)
-    wait()
-    dataset = dataset if is_first() else open_dataset(output)
-    epochs = {} if max_epochs is None else {"max_epochs": max_epochs}
-    settings = {
+    return {
         "dataset_dir": str(output),
         "output_dir": str(output),
-        "threshold_hu": threshold_hu,
-        "augment": augment,
-        "seed": seed,
-        **epochs,
-        **on,
-        **(overrides or {}),
+        "threshold_hu": options.threshold_hu,
+        "augment": options.augment,
+        "seed": options.seed,
+        **({} if options.max_epochs is None else {"max_epochs": options.max_epochs}),
+        **device_override(options.device),
+        **options.overrides,
     }
-    with writing_errors(output):
-        dice, best, ran = _run(folder, settings, progress)
-        shutil.rmtree(output / "cache", ignore_errors=True)
-    return _result(output, dataset, dice=dice, best_epoch=best, epochs=ran, seed=seed, seconds=time.monotonic() - start)
 
 
-def _split(
-    scans: Sequence[str | Path],
-    *,
-    labels: Sequence[str | Path] | None,
-    series: str | None,
-    threshold_hu: float,
-    seed: int,
-    **how: Any,
-) -> DataSplit:
-    """What trains and what validates."""
-    if not _is_dataset(scans):
-        return build_dataset(_cases(scans, labels, series), threshold_hu=threshold_hu, seed=seed, **how)
-    if labels or series or any(how.values()):
-        raise DatasetError(
-            f"{scans[0]} says itself what validates; leave labels, series, split and held-out slices out"
-        )
-    return check_dataset(open_dataset(scans[0]), threshold_hu=threshold_hu)
-
-
-def _require_same(dataset: DataSplit, output: Path) -> None:
-    """An unfinished training goes on with its own data only."""
-    if not ((output / LAST).is_file() and (output / FILE_NAME).is_file()):
-        return
-    before = read_dataset(output / FILE_NAME)
-    same = all(_places(before.cases(part)) == _places(dataset.cases(part)) for part in ("training", "validation"))
-    if not same and not is_finished(read_checkpoint(output / LAST)):
-        raise TrainingError(
-            f"{output}: an unfinished training with other scans or slices; name those again to go on with it, "
-            "or another folder"
-        )
-
-
-def _places(cases: Sequence[Case]) -> list[tuple[Any, ...]]:
-    """What tells cases apart, however their paths were written."""
-    return [(case.image.absolute(), case.label and case.label.absolute(), case.series, case.slices) for case in cases]
-
-
-def _is_dataset(scans: Sequence[str | Path]) -> bool:
-    return len(scans) == 1 and (Path(scans[0]).suffix == ".json" or (Path(scans[0]) / FILE_NAME).is_file())
-
-
-def _cases(scans: Sequence[str | Path], labels: Sequence[str | Path] | None, series: str | None) -> list[Case]:
-    if labels is not None and len(labels) != len(scans):
-        raise DatasetError(f"{len(labels)} masks for {len(scans)} scans; give one for each, in the same order")
-    masks = [None] * len(scans) if labels is None else [Path(label) for label in labels]
-    return [Case(Path(scan), label=mask, series=series) for scan, mask in zip(scans, masks, strict=True)]
-
-
-def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -> tuple[float, int, int]:
-    """Run the workflow; best Dice, its epoch, and the epochs run."""
+def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
+    """Run the workflow; the best Dice, its epoch, and the epochs there were."""
     with quiet():
         more: tuple[ConfigName, ...] = ("multi_gpu_train",) if started_by_torchrun() > 1 else ()
         workflow = open_workflow(bundle, "inference", "train", *more, overrides=settings)
@@ -181,17 +144,21 @@ def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -
         if is_first():
             evaluator.add_event_handler(Events.COMPLETED, _log_dice)
             trainer.add_event_handler(Events.EPOCH_COMPLETED, _log_loss)
-        if progress is not None and is_first():
-            ProgressReport(progress).attach(trainer)
+            if progress is not None:
+                ProgressReport(progress).attach(trainer)
         with own_errors():
             workflow.run()
             workflow.finalize()
-    state = evaluator.state
-    if not state.best_metric > 0:
+    best = evaluator.state
+    if not best.best_metric > 0:
         raise DatasetError(
             "no epoch found any metal on the validation slices (Dice 0); train longer, or let metal validate"
         )
-    return float(state.best_metric), int(state.best_metric_epoch), int(trainer.state.epoch)
+    return {
+        "dice": float(best.best_metric),
+        "best_epoch": int(best.best_metric_epoch),
+        "epochs": int(trainer.state.epoch),
+    }
 
 
 def _require_validation(parser: Any) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from monai_ctseg.bundles import find_bundle
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask, write_scan
-from monai_ctseg.networks.config import find_bundle, read_config
+from monai_ctseg.networks.config import read_config
 from monai_ctseg.scan import Mask
 
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 import yaml
 
+from monai_ctseg.bundles import find_bundle
 from monai_ctseg.io.nifti import write_scan
-from monai_ctseg.networks.config import find_bundle, read_config
+from monai_ctseg.networks.config import read_config
 from monai_ctseg.output import file_sha256
 
 LEFT = ["audit.json", "images", "mask.nii.gz", "masks", "run.json"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -98,8 +99,9 @@ def test_settings_may_be_written_as_numbers_are():
 def test_demo_runs_from_a_simulated_scan_to_its_truth(run_cli, tmp_path, monkeypatch):
     from monai_ctseg.networks.train import train
 
-    def train_shortly(*places, overrides, **options):
-        return train(*places, overrides={**overrides, "scans_per_batch": 2, "patch": 48}, **options)
+    def train_shortly(scans, output, options, **more):
+        overrides = {**options.overrides, "scans_per_batch": 2, "patch": 48}
+        return train(scans, output, replace(options, overrides=overrides), **more)
 
     monkeypatch.setattr("monai_ctseg.networks.train.train", train_shortly)
     monkeypatch.setattr("monai_ctseg.cli.demo.EPOCHS", 2)

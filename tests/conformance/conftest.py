@@ -19,9 +19,11 @@ import torch
 from scipy import ndimage
 
 from benchmarks.quick_phantom import Phantom
+from monai_ctseg.bundles import find_bundle
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.dicom import write_series
-from monai_ctseg.networks.config import find_bundle, quiet, read_config
+from monai_ctseg.networks.config import read_config
+from monai_ctseg.networks.guards import quiet
 
 HOME = find_bundle().parent
 NAMES = sorted(path.name for path in HOME.iterdir() if (path / "configs").is_dir())

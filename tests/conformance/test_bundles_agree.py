@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from pydoc import locate
 from typing import Any
 
 import pytest
 from monai.bundle import ConfigParser
 
-from monai_ctseg.networks.config import find_bundle
+from monai_ctseg.bundles import find_bundle
 
 FLAT, SOLID = find_bundle("metal_unet2d") / "configs", find_bundle("metal_unet3d") / "configs"
 
@@ -85,6 +87,14 @@ def test_nothing_repeats_a_value_of_inference_yaml(home: Path) -> None:
             merged = ConfigParser.load_config_file(str(file))
             shared = merged.keys() & stated.keys() - {"run"}  # evaluate.yaml takes it back from train.yaml
             assert [key for key in shared if merged[key] == stated[key]] == [], file.name
+
+
+@pytest.mark.parametrize("home", [FLAT, SOLID], ids=lambda home: home.parent.name)
+def test_every_name_of_ours_is_there(home: Path) -> None:
+    texts = [file.read_text(encoding="utf-8") for file in home.glob("*.yaml")]
+    names = {name for text in texts for name in re.findall(r"_target_: *(monai_ctseg\.[\w.]+)", text)}
+    assert len(names) > 10
+    assert [name for name in names if locate(name) is None] == []
 
 
 def test_logging_is_the_same() -> None:

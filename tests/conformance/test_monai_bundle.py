@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from monai_ctseg.bundles import find_bundle
 from monai_ctseg.io.nifti import read_mask
-from monai_ctseg.networks.config import find_bundle
 from monai_ctseg.networks.predict import predict
 
 Command = Callable[..., None]

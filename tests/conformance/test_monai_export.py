@@ -12,7 +12,8 @@ import onnx.reference
 import pytest
 import torch
 
-from monai_ctseg.networks.config import load_weights, read_config
+from monai_ctseg.networks.config import read_config
+from monai_ctseg.networks.weights import load_weights
 
 Command = Callable[..., None]
 

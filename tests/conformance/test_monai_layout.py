@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import monai_ctseg
-from monai_ctseg.networks.config import load_weights, read_config
+from monai_ctseg.networks.config import read_config
+from monai_ctseg.networks.weights import load_weights
 
 RULES = Path(__file__).with_name("metadata_rules.json")
 ROOT = Path(__file__).parents[2]

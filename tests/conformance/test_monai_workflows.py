@@ -15,7 +15,8 @@ import torch
 from monai.bundle import ConfigWorkflow
 
 from monai_ctseg.io.nifti import read_mask, read_nifti
-from monai_ctseg.networks.config import quiet, read_config
+from monai_ctseg.networks.config import read_config
+from monai_ctseg.networks.guards import quiet
 
 
 @pytest.fixture(scope="module")

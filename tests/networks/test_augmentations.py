@@ -36,12 +36,12 @@ def test_a_peak_moves_and_nothing_below_the_knee_does(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_ceiling_is_a_whole_number_of_twelve_bits(seed: int) -> None:
-    got = drawn(RandSaturated("image", prob=1, ceilings=(2976, 3095)), seed=seed)
-    ceiling = float(got.max())
-    assert 2976 <= ceiling <= 3095
-    assert ceiling == int(ceiling)
-    assert torch.equal(got, HU.clamp(max=ceiling))
+def test_a_saturation_level_is_a_whole_number_of_the_12_bit_range(seed: int) -> None:
+    got = drawn(RandSaturated("image", prob=1, levels_hu=(2976, 3095)), seed=seed)
+    level = float(got.max())
+    assert 2976 <= level <= 3095
+    assert level == int(level)
+    assert torch.equal(got, HU.clamp(max=level))
 
 
 def test_kernels_blur_and_sharpen_in_the_plane_only() -> None:
@@ -61,7 +61,7 @@ def test_kernels_blur_and_sharpen_in_the_plane_only() -> None:
     [
         RandPeakd("image", prob=0.5, knees=(2500, 3500), factors=(0.25, 1.5), limits=(4000, 40000)),
         RandKerneld("image", prob=0.5, sigmas=(0.4, 1.0)),
-        RandSaturated("image", prob=0.5, ceilings=(2976, 3095)),
+        RandSaturated("image", prob=0.5, levels_hu=(2976, 3095)),
     ],
 )
 def test_the_same_seed_draws_the_same_and_half_are_left_as_they_are(transform: Any) -> None:

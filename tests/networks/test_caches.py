@@ -18,11 +18,13 @@ from monai.transforms import Compose, DivisiblePadd, Invertd
 from monai.utils import set_determinism
 
 from benchmarks.quick_phantom import Phantom
+from monai_ctseg.bundles import find_bundle
 from monai_ctseg.datasets.dataset_file import Case, DataSplit, write_dataset
 from monai_ctseg.errors import DatasetError, OutputError
 from monai_ctseg.io.nifti import write_mask, write_scan
-from monai_ctseg.networks.caches import DiskItems, count_voxels, open_items
-from monai_ctseg.networks.config import find_bundle, read_config
+from monai_ctseg.networks.caches import count_voxels, open_items
+from monai_ctseg.networks.config import read_config
+from monai_ctseg.networks.disk_cache import DiskItems
 from monai_ctseg.networks.transforms import LabelMetald, LoadScand
 
 KINDS = ("memory", "disk", "none")
@@ -133,14 +135,14 @@ def counted(phantom: Phantom, tmp_path: Path) -> Callable[..., int]:
     return take
 
 
-def test_a_changed_file_or_transform_is_prepared_anew(counted: Callable[..., int], tmp_path: Path) -> None:
+def test_a_changed_file_or_transform_is_prepared_again(counted: Callable[..., int], tmp_path: Path) -> None:
     assert [counted(), counted(), counted(2500), counted(2500), counted()] == [1, 0, 1, 0, 0]
     os.utime(tmp_path / "scan.nii", ns=(1, 1))
     assert [counted(), counted()] == [1, 0]
 
 
 @pytest.mark.parametrize("keep", [0, 100, -100])
-def test_a_file_that_was_cut_off_is_made_anew(counted: Callable[..., int], tmp_path: Path, keep: int) -> None:
+def test_a_truncated_file_is_made_again(counted: Callable[..., int], tmp_path: Path, keep: int) -> None:
     counted()
     (file,) = (tmp_path / "c").glob("*.pt")
     file.write_bytes(file.read_bytes()[:keep])
@@ -174,21 +176,22 @@ def test_names_of_cached_files_are_the_same_in_another_process(cohort: Path) -> 
         (10**6, False, Dataset, "read again each time"),
     ],
 )
-def test_auto_goes_by_the_room_there_is_and_says_so(
+def test_auto_goes_by_the_space_there_is_and_says_so(
     phantom: Phantom,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
     memory_bytes: int,
     cache_dir: bool,
     expected: type,
     words: str,
 ) -> None:
     write_scan(phantom.scan, tmp_path / "scan.nii")
+    monkeypatch.setattr("monai_ctseg.networks.caches.free_memory_bytes", lambda: memory_bytes)
     with caplog.at_level(logging.INFO, "monai_ctseg.networks.caches"):
         opened = open_items(
             [{"image": str(tmp_path / "scan.nii")}],
             Compose([LoadScand("image")]),
-            memory_bytes=memory_bytes,
             cache_dir=tmp_path / "c" if cache_dir else None,
         )
     assert type(opened) is expected
@@ -196,12 +199,13 @@ def test_auto_goes_by_the_room_there_is_and_says_so(
     assert words in line
 
 
-def test_more_processes_need_more_memory(phantom: Phantom, tmp_path: Path) -> None:
+def test_more_processes_need_more_memory(phantom: Phantom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monai_ctseg.networks.caches.free_memory_bytes", lambda: 4_000_000)
     write_scan(phantom.scan, tmp_path / "scan.nii")
     items = [{"image": str(tmp_path / "scan.nii")}]
     transform = Compose([LoadScand("image")])
-    assert type(open_items(items, transform, memory_bytes=4_000_000)) is CacheDataset
-    assert type(open_items(items, transform, memory_bytes=4_000_000, processes=2)) is Dataset
+    assert type(open_items(items, transform)) is CacheDataset
+    assert type(open_items(items, transform, processes=2)) is Dataset
 
 
 def test_voxels_are_counted_from_headers(phantom: Phantom, phantom_folder: Path, tmp_path: Path) -> None:

@@ -15,19 +15,12 @@ import torch
 from monai.bundle import ComponentLocator, ConfigWorkflow
 
 from benchmarks.quick_phantom import Phantom
+from monai_ctseg.bundles import find_bundle
 from monai_ctseg.errors import BundleError, DatasetError, OutputError
 from monai_ctseg.io.nifti import write_scan
-from monai_ctseg.networks.config import (
-    config_errors,
-    device_override,
-    find_bundle,
-    load_weights,
-    open_workflow,
-    own_errors,
-    quiet,
-    read_config,
-    writing_errors,
-)
+from monai_ctseg.networks.config import device_override, open_workflow, read_config
+from monai_ctseg.networks.guards import config_errors, own_errors, quiet, writing_errors
+from monai_ctseg.networks.weights import load_weights
 
 
 @pytest.fixture(scope="module")

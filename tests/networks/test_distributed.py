@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from benchmarks.quick_phantom import make_phantom
+from monai_ctseg.bundles import find_bundle
 from monai_ctseg.io.nifti import write_mask, write_scan
-from monai_ctseg.networks.config import find_bundle
 from monai_ctseg.networks.distributed import share
 
 SETTINGS = {

@@ -14,16 +14,18 @@ from monai.bundle import run as run_bundle
 from monai.data import MetaTensor
 
 from benchmarks.quick_phantom import Phantom
+from monai_ctseg.bundles import find_bundle
 from monai_ctseg.datasets.dataset_file import Case, DataSplit
 from monai_ctseg.errors import BundleError, DatasetError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.metrics.overlap import compare_masks
-from monai_ctseg.networks.config import find_bundle, quiet, read_config
+from monai_ctseg.networks.config import read_config
 from monai_ctseg.networks.evaluate import case_items, evaluate
+from monai_ctseg.networks.guards import quiet
 from monai_ctseg.networks.handlers import Scores
 from monai_ctseg.networks.handlers.scores import are_neighbours, choose_slice
-from monai_ctseg.networks.train import TrainResult, train
+from monai_ctseg.networks.train import TrainOptions, TrainResult, train
 from monai_ctseg.networks.transforms import scan_to_tensor
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.threshold import find_metal
@@ -45,7 +47,8 @@ def trained(folder: Path) -> TrainResult:
     """A short training in blocks."""
     overrides = {"steps_per_epoch": 12, "val_interval": 1, "patch": 48, "scans_per_batch": 4}
     scan, mask = folder / "scan.nii.gz", folder / "mask.nii.gz"
-    return train([scan], folder / "run", labels=[mask], max_epochs=2, device="cpu", overrides=overrides)
+    options = TrainOptions(labels=[mask], max_epochs=2, device="cpu", overrides=overrides)
+    return train([scan], folder / "run", options)
 
 
 def write_split(place: Path, *validation: dict[str, Any]) -> Path:

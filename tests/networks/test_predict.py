@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.quick_phantom import Phantom
+from monai_ctseg.bundles import find_bundle
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import read_mask, write_scan
-from monai_ctseg.networks.config import device_override, find_bundle, open_workflow, quiet, read_config
+from monai_ctseg.networks.config import device_override, open_workflow, read_config
+from monai_ctseg.networks.guards import quiet
 from monai_ctseg.networks.predict import Predictor, load_predictor, predict
 from monai_ctseg.scan import Scan
 from monai_ctseg.segmentation.confidence import Trust

@@ -1,4 +1,4 @@
-"""A training that is cut off at any step goes on as if it had not been."""
+"""A training that is interrupted at any step resumes as if it had not been."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 from benchmarks.quick_phantom import Phantom
 from monai_ctseg.errors import NoScanFound, TrainingError
 from monai_ctseg.io.nifti import write_mask, write_scan
-from monai_ctseg.networks.train import TrainResult, train
+from monai_ctseg.networks.train import TrainOptions, TrainResult, train
 
 EPOCHS = 4
 SHORT = {
@@ -40,7 +40,9 @@ def scan(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(scan: Path, output: Path, **more) -> TrainResult:
     overrides = {**SHORT, **more.pop("overrides", {})}
     mask = scan.with_name("mask.nii.gz")
-    return train([scan], output, labels=[mask], device="cpu", overrides=overrides, **{"max_epochs": EPOCHS, **more})
+    progress = more.pop("progress", None)
+    options = TrainOptions(labels=[mask], device="cpu", overrides=overrides, **{"max_epochs": EPOCHS, **more})
+    return train([scan], output, options, progress=progress)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("step", [2, 6, 11])
-def test_it_goes_on_bit_for_bit(step: int, scan: Path, whole: TrainResult, tmp_path: Path) -> None:
+def test_it_resumes_bit_for_bit(step: int, scan: Path, whole: TrainResult, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(scan, tmp_path / "run", progress=stop_at(step, KeyboardInterrupt()))
     result = run(scan, tmp_path / "run")
@@ -75,7 +77,7 @@ def test_it_goes_on_bit_for_bit(step: int, scan: Path, whole: TrainResult, tmp_p
     assert not list((tmp_path / "run").glob(".partial.*"))
 
 
-def test_the_history_has_a_row_an_epoch(whole: TrainResult) -> None:
+def test_the_history_has_a_row_for_each_epoch(whole: TrainResult) -> None:
     header, *rows = whole.weights.with_name("history.csv").read_text().splitlines()
     assert header == "epoch,loss,learning_rate,val_dice"
     assert [row.split(",")[0] for row in rows] == ["1", "2", "3", "4"]
@@ -95,7 +97,7 @@ def test_a_finished_training_is_replaced_by_another(scan: Path, whole: TrainResu
     assert run(scan, tmp_path / "run", max_epochs=2, seed=7).epochs == 2
 
 
-def test_it_goes_on_by_a_relative_path(scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_resumes_by_a_relative_path(scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(scan.parent)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
@@ -113,7 +115,7 @@ def test_it_goes_on_by_a_relative_path(scan: Path, tmp_path: Path, monkeypatch: 
         ({"held_out": (10, 14)}, "other scans or slices"),
     ],
 )
-def test_another_training_does_not_go_on(change: dict, word: str, scan: Path, tmp_path: Path) -> None:
+def test_another_training_is_not_resumed(change: dict, word: str, scan: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(scan, tmp_path / "run", progress=stop_at(6, KeyboardInterrupt()))
     before = (tmp_path / "run" / "last.pt").read_bytes()
@@ -122,7 +124,7 @@ def test_another_training_does_not_go_on(change: dict, word: str, scan: Path, tm
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
 
 
-def test_another_network_does_not_go_on(scan: Path, tmp_path: Path) -> None:
+def test_another_network_is_not_resumed(scan: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(scan, tmp_path / "run", progress=stop_at(6, KeyboardInterrupt()))
     with pytest.raises(TrainingError, match="its model is not of this training"):
@@ -136,12 +138,12 @@ def test_a_damaged_checkpoint_is_refused(scan: Path, tmp_path: Path) -> None:
         run(scan, tmp_path / "run")
 
 
-def test_a_loss_that_is_no_number_stops_it(scan: Path, tmp_path: Path) -> None:
+def test_a_loss_of_nan_stops_it(scan: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="the loss is nan in epoch 1, step 2: train with a smaller learning_rate"):
         run(scan, tmp_path / "run", overrides={"learning_rate": float("inf")})
 
 
-def test_a_case_that_goes_missing_stops_it_and_it_goes_on_when_it_is_back(
+def test_a_case_that_goes_missing_stops_it_and_it_resumes_when_it_is_back(
     scan: Path, whole: TrainResult, tmp_path: Path
 ) -> None:
     hidden = scan.with_name("hidden")
@@ -167,7 +169,7 @@ def command(scan: Path, output: Path, *more: str, epochs: int = EPOCHS) -> list[
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_the_same_command_goes_on_after_a_signal(how: int, scan: Path, whole: TrainResult, tmp_path: Path) -> None:
+def test_the_same_command_resumes_after_a_signal(how: int, scan: Path, whole: TrainResult, tmp_path: Path) -> None:
     output = tmp_path / "run"
     with subprocess.Popen(command(scan, output), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr

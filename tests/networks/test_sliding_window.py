@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from monai.inferers import SimpleInferer, SliceInferer, SlidingWindowInferer
 
 from monai_ctseg.errors import BundleError
-from monai_ctseg.networks.sliding_window import NOTHING, Windows, count_windows, out_of_memory
+from monai_ctseg.networks.sliding_window import SKIPPED, Windows, count_windows, out_of_memory
 
 SIZE = st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 9))
 
@@ -78,8 +78,8 @@ def test_one_window_that_does_not_fit_is_refused() -> None:
 
 
 @pytest.mark.parametrize("of_slices", [True, False])
-def test_windows_without_anything_dense_are_not_looked_at(of_slices) -> None:
-    """What is looked at reads as ever, the rest nothing; all windows are counted."""
+def test_windows_without_anything_dense_are_skipped(of_slices) -> None:
+    """The others read as without it; all windows are counted."""
     if of_slices:
         inferer = SliceInferer(roi_size=[-1, -1], spatial_dim=2, sw_batch_size=4)
     else:
@@ -88,13 +88,13 @@ def test_windows_without_anything_dense_are_not_looked_at(of_slices) -> None:
     volume[0, 0, 1, 2, [3, 8]] = torch.tensor([0.5, 0.9])
     told: list[tuple[int, int]] = []
     network = SmallMemory(4, ValueError())
-    windows = Windows(inferer, network, look_above=0.5, progress=lambda *facts: told.append(facts))
-    expected = torch.full_like(volume, NOTHING)
+    windows = Windows(inferer, network, skip_below=0.5, progress=lambda *facts: told.append(facts))
+    expected = torch.full_like(volume, SKIPPED)
     expected[..., [3, 8]] = volume[..., [3, 8]] * 2
     assert torch.equal(windows(volume), expected)
     assert network.batches == [1, 1]
     assert told[-1] == (10, 10)
-    assert torch.equal(windows(torch.zeros_like(volume)), torch.full_like(volume, NOTHING))
+    assert torch.equal(windows(torch.zeros_like(volume)), torch.full_like(volume, SKIPPED))
 
 
 def test_other_errors_are_not_taken_for_memory() -> None:

@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 
 from benchmarks.quick_phantom import Phantom
+from monai_ctseg.bundles import find_bundle
 from monai_ctseg.errors import BundleError, DatasetError, OutputError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.io.read import read_scan
-from monai_ctseg.networks.config import find_bundle, read_config
+from monai_ctseg.networks.config import read_config
 from monai_ctseg.networks.predict import predict
-from monai_ctseg.networks.train import TrainResult, train
+from monai_ctseg.networks.train import TrainOptions, TrainResult, train
 from monai_ctseg.networks.transforms import PatchCentersd
 from monai_ctseg.scan import Mask, Scan
 
@@ -45,10 +46,7 @@ def run(folder: Path) -> Run:
         return train(
             [folder / "scan.nii.gz"],
             folder / name,
-            labels=[folder / "mask.nii.gz"],
-            max_epochs=2,
-            device="cpu",
-            overrides=SHORT,
+            TrainOptions(labels=[folder / "mask.nii.gz"], max_epochs=2, device="cpu", overrides=SHORT),
             progress=lambda *facts: told.append(facts),
         )
 
@@ -75,15 +73,21 @@ def test_it_leaves_weights_masks_pictures_and_the_split(result: TrainResult) -> 
     assert told[-1][:2] == (4, 4)
 
 
-def test_it_goes_on_from_other_weights(result: TrainResult, folder: Path) -> None:
-    """At a learning rate of next to nothing they stay what they were; other processes may cut the patches."""
+def test_it_starts_from_other_weights(result: TrainResult, folder: Path) -> None:
+    """At a learning rate near zero they stay what they were; other processes may cut the patches."""
     more = {"start_from": str(result.weights), "learning_rate": 1e-12, "workers": 2}
     scan, label = [folder / "scan.nii.gz"], [folder / "mask.nii.gz"]
-    later = train(scan, folder / "on", labels=label, max_epochs=1, device="cpu", overrides={**SHORT, **more})
+    later = train(
+        scan, folder / "on", TrainOptions(labels=label, max_epochs=1, device="cpu", overrides={**SHORT, **more})
+    )
     one, two = (torch.load(weights, weights_only=True) for weights in (result.weights, later.weights))
     assert all(torch.allclose(one[name], two[name], atol=1e-5) for name in one if name.endswith("conv.weight"))
     with pytest.raises(BundleError, match=r"mask.nii.gz: no file of network weights"):
-        train(scan, folder / "off", labels=label, device="cpu", overrides={**SHORT, "start_from": str(label[0])})
+        train(
+            scan,
+            folder / "off",
+            TrainOptions(labels=label, device="cpu", overrides={**SHORT, "start_from": str(label[0])}),
+        )
 
 
 def test_the_weights_predict_on_the_scans_own_grid(result: TrainResult, phantom: Phantom) -> None:
@@ -99,7 +103,11 @@ def test_the_same_seed_gives_the_same_weights(result: TrainResult, run: Run) -> 
 
 def test_nothing_is_printed(run: Run, result: TrainResult, capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
-    train([result.dataset.parent], result.dataset.parent.parent / "third", max_epochs=1, device="cpu", overrides=SHORT)
+    train(
+        [result.dataset.parent],
+        result.dataset.parent.parent / "third",
+        TrainOptions(max_epochs=1, device="cpu", overrides=SHORT),
+    )
     assert capfd.readouterr() == ("", "")
 
 
@@ -115,19 +123,19 @@ def write_plain(path: Path, *, slices: int, metal: bool) -> Path:
 def test_scans_that_teach_nothing_are_refused(slices: int, metal: bool, words: str, tmp_path: Path) -> None:
     scan = write_plain(tmp_path / "scan.nii.gz", slices=slices, metal=metal)
     with pytest.raises(DatasetError, match=words):
-        train([scan], tmp_path / "out", device="cpu")
+        train([scan], tmp_path / "out", TrainOptions(device="cpu"))
     assert not (tmp_path / "out").exists()
 
 
 def test_bad_settings_are_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
     scan, mask = folder / "scan.nii.gz", folder / "mask.nii.gz"
     with pytest.raises(BundleError, match="no 'epochs'"):
-        train([scan], tmp_path / "out", labels=[mask], overrides={"epochs": 3})
+        train([scan], tmp_path / "out", TrainOptions(labels=[mask], overrides={"epochs": 3}))
     with pytest.raises(DatasetError, match="1 masks for 2 scans"):
-        train([scan, scan], tmp_path / "out", labels=[mask])
+        train([scan, scan], tmp_path / "out", TrainOptions(labels=[mask]))
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
-        train([scan], tmp_path / "file" / "out", labels=[mask])
+        train([scan], tmp_path / "file" / "out", TrainOptions(labels=[mask]))
 
 
 def test_validation_without_metal_judges_nothing(tmp_path: Path) -> None:
@@ -136,14 +144,14 @@ def test_validation_without_metal_judges_nothing(tmp_path: Path) -> None:
     split = {"training": [{"image": scan.name}], "validation": [{"image": empty.name}]}
     (tmp_path / "dataset.json").write_text(json.dumps(split))
     with pytest.raises(DatasetError, match="no label of the 1 scans under 'validation' holds metal"):
-        train([tmp_path], tmp_path / "out", max_epochs=1, device="cpu", overrides=SHORT)
+        train([tmp_path], tmp_path / "out", TrainOptions(max_epochs=1, device="cpu", overrides=SHORT))
 
 
 def test_a_mask_of_another_scan_is_refused(folder: Path, tmp_path: Path) -> None:
     grid = Grid((96, 96, 30), np.diag([9.0, 9.0, 9.0, 1.0]))
     write_mask(Mask(np.ones(grid.shape, dtype=np.bool_), grid), tmp_path / "other.nii.gz")
     with pytest.raises(Exception, match="grids differ"):
-        train([folder / "scan.nii.gz"], tmp_path / "out", labels=[tmp_path / "other.nii.gz"])
+        train([folder / "scan.nii.gz"], tmp_path / "out", TrainOptions(labels=[tmp_path / "other.nii.gz"]))
 
 
 def test_padding_is_no_metal(phantom: Phantom, phantom_folder: Path) -> None:
@@ -177,7 +185,7 @@ def test_the_same_voxels_under_two_names_do_not_train_and_validate(tmp_path: Pat
     split = {"training": [{"image": scan.name}], "validation": [{"image": other.name}]}
     (tmp_path / "dataset.json").write_text(json.dumps(split))
     with pytest.raises(DatasetError, match=r"the same slices of scan.nii.gz and other.nii in two sections"):
-        train([tmp_path], tmp_path / "out", device="cpu", overrides=SHORT)
+        train([tmp_path], tmp_path / "out", TrainOptions(device="cpu", overrides=SHORT))
     assert not (tmp_path / "out").exists()
 
 
@@ -186,10 +194,12 @@ def test_a_cohort_without_metal_is_refused_before_it_trains(tmp_path: Path) -> N
     split = {"training": [{"image": scans[0].name}], "validation": [{"image": scans[1].name}]}
     (tmp_path / "dataset.json").write_text(json.dumps(split))
     with pytest.raises(DatasetError, match="no label of the 1 scans under 'training' holds metal"):
-        train([tmp_path], tmp_path / "out", device="cpu", overrides=SHORT)
+        train([tmp_path], tmp_path / "out", TrainOptions(device="cpu", overrides=SHORT))
 
 
 def test_an_interval_without_a_validation_is_refused(folder: Path, tmp_path: Path) -> None:
     scan, mask = folder / "scan.nii.gz", folder / "mask.nii.gz"
     with pytest.raises(BundleError, match="nothing would be validated"):
-        train([scan], tmp_path / "out", labels=[mask], max_epochs=2, overrides={**SHORT, "val_interval": 5})
+        train(
+            [scan], tmp_path / "out", TrainOptions(labels=[mask], max_epochs=2, overrides={**SHORT, "val_interval": 5})
+        )

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from monai_ctseg.networks.config import find_bundle, quiet, read_config
+from monai_ctseg.bundles import find_bundle
+from monai_ctseg.networks.config import read_config
+from monai_ctseg.networks.guards import quiet
 
 BUNDLES = ("metal_unet2d", "metal_unet3d")
 SPACINGS = ((0.4, 0.4, 1.0), (1.2, 1.2, 4.0), (0.9, 0.9, 1.5), (0.7, 0.7, 0.7))

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from benchmarks.quick_phantom import Phantom
+from monai_ctseg.bundles import find_bundle
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.metrics.overlap import compare_masks
-from monai_ctseg.networks.config import find_bundle, read_config
+from monai_ctseg.networks.config import read_config
 from monai_ctseg.networks.predict import Predictor, load_predictor
-from monai_ctseg.networks.train import train
+from monai_ctseg.networks.train import TrainOptions, train
 from monai_ctseg.networks.transforms import contiguous_runs
 from monai_ctseg.scan import Mask, Scan
 
@@ -93,17 +94,23 @@ def test_volumes_smaller_than_the_patch_can_train(bundle: str, shape: tuple[int,
 def test_slices_with_gaps_are_no_volume() -> None:
     item = {"image": "scan", "slices": [*range(10), *range(20, 40)]}
     assert [run["slices"][0] for run in contiguous_runs([item])] == [0, 20]
-    assert contiguous_runs([{"image": "scan"}, {"image": "scan", "slices": [4, 5]}], cut=False)[1]["slices"] == [4, 5]
+    assert contiguous_runs([{"image": "scan"}, {"image": "scan", "slices": [4, 5]}], split_at_gaps=False)[1][
+        "slices"
+    ] == [4, 5]
     short = {"image": "scan", "slices": [*range(3), *range(10, 40)]}
     assert [run["slices"] for run in contiguous_runs([short])] == [list(range(10, 40))]
-    for items, cut in (([item], False), ([{"image": "scan", "slices": [0, 1, 5, 6]}], True)):
+    for items, split in (([item], False), ([{"image": "scan", "slices": [0, 1, 5, 6]}], True)):
         with pytest.raises(DatasetError, match="split in blocks"):
-            contiguous_runs(items, cut=cut)
+            contiguous_runs(items, split_at_gaps=split)
 
 
 def test_an_interleaved_split_is_refused(phantom_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no volume for a 3D network; split in blocks"):
-        train([phantom_folder], tmp_path / "run", bundle="metal_unet3d", split="interleaved", device="cpu")
+        train(
+            [phantom_folder],
+            tmp_path / "run",
+            TrainOptions(bundle="metal_unet3d", split="interleaved", device="cpu"),
+        )
 
 
 @pytest.mark.parametrize("bundle", ["metal_unet2d", "metal_unet3d"])

@@ -1,4 +1,4 @@
-"""Masks: what validation predicted, a PNG a slice."""
+"""Masks: what validation predicted, a PNG for each slice."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from pathlib import Path
 import numpy as np
 from ignite.engine import Engine, Events
 
-from monai_ctseg.networks.handlers.pictures import volume_of
-from monai_ctseg.networks.transforms import slice_names
+from monai_ctseg.networks.transforms import slice_names, volume_of
 from monai_ctseg.output import write_png
 
 
 class MaskWriter:
     """Writes each predicted slice as an 8-bit PNG, 0 or 255: folder/epoch_NNN/<slice name>.png.
 
-    Several scans get a folder each, and only the first `scans` of them are written: a cohort would fill the disk.
+    Several scans get a folder each, scan_NN.
+
+    Args:
+        folder: Where the folders of the epochs go.
+        scans: Only the first ones are written, because those of a cohort would fill the disk.
+
     """
 
     def __init__(self, folder: str, *, scans: int = 4) -> None:
@@ -23,11 +27,11 @@ class MaskWriter:
         self.scans = scans
 
     def attach(self, engine: Engine) -> None:
-        """To an evaluator."""
+        """Attach it to an evaluator."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Ignite's event."""
+        """Handle the end of a step: write the masks of its scans."""
         number = (engine.state.iteration - 1) % engine.state.epoch_length
         if number >= self.scans:
             return

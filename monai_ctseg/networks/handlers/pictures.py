@@ -11,13 +11,21 @@ import numpy.typing as npt
 import torch
 from ignite.engine import Engine, Events
 
-from monai_ctseg.networks.transforms import compress_hu, expand_hu, slice_names
+from monai_ctseg.networks.transforms import compress_hu, expand_hu, slice_names, volume_of
 from monai_ctseg.plots import plot_overview
 
 
 @dataclass(frozen=True)
 class Validated:
-    """One validated scan, or its validation slices: all [i, j, k]."""
+    """One validated scan, or some of its validation slices.
+
+    Attributes:
+        hu: HU, [i, j, k].
+        truth: [i, j, k].
+        predicted: [i, j, k].
+        names: Of the slices, [k].
+
+    """
 
     hu: npt.NDArray[np.float32]
     truth: npt.NDArray[np.bool_]
@@ -26,9 +34,15 @@ class Validated:
 
 
 class Pictures:
-    """image | truth | prediction of some validation slices in TensorBoard; the best epoch also as an overview PNG.
+    """Shows image | truth | prediction of some validation slices in TensorBoard, and the best epoch as a PNG.
 
-    hu_min, hu_max: the window that the image was scaled by. count: slices shown, spread over those with metal.
+    Args:
+        writer: TensorBoard's.
+        overview: The PNG's path.
+        hu_min: The window that the image was scaled by, see `compress_hu`.
+        hu_max: Likewise.
+        count: How many slices are shown, spread over those with metal.
+
     """
 
     def __init__(self, writer: Any, *, overview: str, hu_min: float, hu_max: float, count: int = 8) -> None:
@@ -40,23 +54,23 @@ class Pictures:
         self._shown: Validated | None = None
 
     def attach(self, engine: Engine) -> None:
-        """To an evaluator."""
+        """Attach it to an evaluator."""
         engine.add_event_handler(Events.EPOCH_STARTED, self.forget)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.draw)
 
     def forget(self, _: Engine) -> None:
-        """Ignite's event: a new validation starts."""
+        """Handle the start of a validation."""
         self._shown = None
 
     def collect(self, engine: Engine) -> None:
-        """Ignite's event: keep slices of the first scan that shows metal."""
+        """Handle the end of a step: keep slices of the first scan that shows metal."""
         for item in engine.state.output:
             if self._shown is None or not self._shown.truth.any():
                 self._shown = choose_slices(self._validated(item), count=self.count)
 
     def draw(self, engine: Engine) -> None:
-        """Ignite's event: a validation is complete."""
+        """Handle the end of a validation: draw what was kept."""
         if self._shown is None:
             return
         sheet = draw_sheet(self._shown, hu_min=self.hu_min, hu_max=self.hu_max)
@@ -78,7 +92,13 @@ class Pictures:
 
 
 def choose_slices(shown: Validated, *, count: int) -> Validated:
-    """At most `count` slices, evenly spread over those with metal in either mask; over all where none has any."""
+    """Some slices, evenly spread over those with metal in either mask; over all slices where none has any.
+
+    Args:
+        shown: All slices.
+        count: At most so many are chosen.
+
+    """
     metal = np.flatnonzero((shown.truth | shown.predicted).any(axis=(0, 1)))
     slices = metal if metal.size else np.arange(len(shown.names))
     ks = slices[np.unique(np.linspace(0, slices.size - 1, min(count, slices.size)).round().astype(int))]
@@ -91,16 +111,20 @@ def choose_slices(shown: Validated, *, count: int) -> Validated:
 
 
 def draw_sheet(shown: Validated, *, hu_min: float, hu_max: float) -> npt.NDArray[np.uint8]:
-    """One grey picture [row, column] uint8: a row a slice; image as the network sees it, truth and prediction."""
+    """One grey picture: a row for each slice, with the image as the network sees it, truth and prediction.
+
+    Args:
+        shown: The slices.
+        hu_min: The network's window, see `compress_hu`.
+        hu_max: Likewise.
+
+    Returns:
+        uint8 [row, column].
+
+    """
     grey = compress_hu(torch.from_numpy(shown.hu), hu_min=hu_min, hu_max=hu_max).numpy()
     rows = [
         np.concatenate([grey[:, :, k].T, shown.truth[:, :, k].T, shown.predicted[:, :, k].T], axis=1)
         for k in range(len(shown.names))
     ]
     return (np.concatenate(rows) * 255).astype(np.uint8)
-
-
-def volume_of(tensor: Any) -> npt.NDArray[Any]:
-    """(1, i, j, k) on any device -> numpy [i, j, k]."""
-    array: npt.NDArray[Any] = tensor.detach().cpu().numpy()[0]
-    return array

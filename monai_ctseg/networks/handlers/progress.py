@@ -1,4 +1,4 @@
-"""Progress: tells a callback of each training step."""
+"""Progress: calls back after each training step."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Progress = Callable[[int, int, float], None]
 
 
 class ProgressReport:
-    """Calls `report(step, steps, loss)` after each training step."""
+    """Calls `report(step, steps, loss)` after each training step; steps are counted over all epochs, from 1."""
 
     def __init__(self, report: Progress) -> None:
         self.report = report
 
     def attach(self, engine: Engine) -> None:
-        """To a trainer."""
+        """Attach it to a trainer."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Ignite's event."""
+        """Handle the end of a step."""
         state = engine.state
         self.report(state.iteration, state.max_epochs * state.epoch_length, float(state.output[0]["loss"]))

@@ -1,4 +1,4 @@
-"""Scores: every case held against its truth, by the network and by the threshold, with pictures of the worst."""
+"""Scores: every case compared with its truth, by the network and by the threshold, with pictures of the worst cases."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.grid import Grid
 from monai_ctseg.metrics.scores import Score, ScoreTable, score_masks
 from monai_ctseg.metrics.tables import write_scores
-from monai_ctseg.networks.handlers.pictures import volume_of
-from monai_ctseg.networks.transforms import tensor_to_scan
+from monai_ctseg.networks.transforms import tensor_to_scan, volume_of
 from monai_ctseg.plots import SheetSlice, plot_sheet, shorten
 from monai_ctseg.scan import BoolArray, Mask, Scan, provenance
 from monai_ctseg.segmentation.threshold import find_metal
@@ -27,22 +26,30 @@ SHEET = "sheet.png"
 
 @dataclass(frozen=True, eq=False)
 class _Picture:
-    """A slice of one case; `worst` sorts the worst case first."""
+    """A slice of one case; sorted by `worst`, the worst case comes first."""
 
     worst: tuple[float, float, str]
     slice: SheetSlice
 
 
 class Scores:
-    """Writes cases.csv, scores.json and sheet.png when an evaluator has seen all cases; on rank 0, for all ranks.
+    """Scores all cases of an evaluator, and writes cases.csv, scores.json and sheet.png; on rank 0, for all ranks.
 
-    items: what the dataset was given, a dictionary a case with its name under "case" (`case_items`).
-    threshold_hu: of `find_metal`, which is scored beside the network; a scan that is saturated under it has no such
-        score. pictures: cases on the sheet, worst first, by the network's Dice.
+    Each output of the evaluator holds "pred" and "label" (1, i, j, k) of the slices that are evaluated, and its batch
+    the whole scan in HU under `hu_key`.
 
-    Each item of the evaluator holds "pred" and "label" (1, i, j, k), of the slices that count, and in its batch the
-    whole scan in HU under `hu_key`. Afterwards `table` holds the scores, on rank 0, and `inputs`
-    the provenance of each scan.
+    Args:
+        output_dir: Where the files go.
+        items: What the dataset was given: a dictionary for each case, with its name under "case" (`case_items`).
+        threshold_hu: Of `find_metal`, which is scored beside the network. A scan that is saturated below it has no
+            such score.
+        pictures: How many cases are on the sheet, the worst first, by the network's Dice.
+        hu_key: Where the batch holds the scan.
+
+    Attributes:
+        table: The scores, afterwards, on rank 0.
+        inputs: The provenance of each scan, likewise.
+
     """
 
     def __init__(
@@ -66,22 +73,22 @@ class Scores:
         self._worst: list[_Picture] = []
 
     def attach(self, engine: Engine) -> None:
-        """To an evaluator."""
+        """Attach it to an evaluator."""
         engine.add_event_handler(Events.STARTED, self.forget)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def forget(self, _: Engine) -> None:
-        """Ignite's event: a new evaluation starts."""
+        """Handle the start of an evaluation."""
         self._scores, self._inputs, self._worst = [], [], []
 
     def collect(self, engine: Engine) -> None:
-        """Ignite's event: score the cases of this step; of their voxels only one slice is kept."""
+        """Handle the end of a step: score its cases. Of their voxels at most one slice is kept."""
         for batch, output in zip(engine.state.batch, engine.state.output, strict=True):
             self._score({**batch, **output})
 
     def write(self, _: Engine) -> None:
-        """Ignite's event: all cases are scored. A case that two ranks were given counts once."""
+        """Handle the end: gather all ranks' scores and write them. A case that two ranks evaluated counts once."""
         gathered = [idist.all_gather(own) for own in (self._scores, self._inputs, self._worst)]
         scores, inputs, pictures = (list(chain.from_iterable(ranks)) for ranks in gathered)
         if idist.get_rank() != 0:
@@ -101,7 +108,8 @@ class Scores:
         item, scan = self.items[str(data["case"])], tensor_to_scan(data[self.hu_key])
         slices = list(item.get("slices", range(len(scan.names))))
         truth, network = (np.asarray(volume_of(data[key]) > 0) for key in ("label", "pred"))
-        masks = {"network": network, "threshold": truth if "label" not in item else self._by_threshold(scan, slices)}
+        by_file = "label" in item
+        masks = {"network": network, "threshold": self._by_threshold(scan, slices) if by_file else truth}
         grid = Grid(truth.shape, scan.grid.index_to_lps)
         scores = [
             score_masks(
@@ -109,7 +117,7 @@ class Scores:
                 Mask(truth, grid),
                 case=str(item["case"]),
                 method=method,
-                source="mask" if "label" in item else "threshold",
+                source="mask" if by_file else "threshold",
                 apart=not are_neighbours(slices),
             )
             for method, mask in masks.items()
@@ -120,14 +128,14 @@ class Scores:
         self._keep(scores[0], scan, slices, network, truth)
 
     def _by_threshold(self, scan: Scan, slices: list[int]) -> BoolArray | None:
-        """None where the scan is saturated under the threshold."""
+        """None where the scan is saturated below the threshold."""
         try:
             return find_metal(scan, threshold_hu=self.threshold_hu).mask.voxels[:, :, slices]
         except SaturatedScan:
             return None
 
     def _keep(self, score: Score, scan: Scan, slices: list[int], network: BoolArray, truth: BoolArray) -> None:
-        """Keep one slice, if the case is among the worst so far."""
+        """Keep one slice, while the case is among the worst."""
         overlap = score.overlap
         worst = (overlap.dice, -overlap.false_positive_mm3 - overlap.false_negative_mm3, score.case)
         k = choose_slice(network, truth)
@@ -150,7 +158,16 @@ class Scores:
 
 
 def choose_slice(predicted: BoolArray, truth: BoolArray) -> int:
-    """The slice k where two masks [i, j, k] differ most; else the one with most metal, else the middle one."""
+    """The slice to show of a case.
+
+    Args:
+        predicted: [i, j, k].
+        truth: [i, j, k].
+
+    Returns:
+        The k where both differ most; where they are equal, the k with most metal; without metal, the middle one.
+
+    """
     for voxels in (predicted ^ truth, truth):
         counts = np.asarray(voxels.sum(axis=(0, 1)))
         if counts.any():
@@ -159,5 +176,5 @@ def choose_slice(predicted: BoolArray, truth: BoolArray) -> int:
 
 
 def are_neighbours(slices: Sequence[int]) -> bool:
-    """Whether the slices follow each other without a gap."""
+    """Whether slices k follow each other without a gap."""
     return list(slices) == list(range(slices[0], slices[0] + len(slices)))
