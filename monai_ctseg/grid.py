@@ -20,6 +20,15 @@ LPS_TO_RAS: FloatArray = np.diag([-1.0, -1.0, 1.0, 1.0])
 """4 x 4; it is its own inverse, so it also turns RAS into LPS."""
 
 
+def unit(vector: npt.ArrayLike) -> FloatArray:
+    """The vector at length 1, float64.
+
+    >>> unit((0, 3, 4)).tolist()
+    [0.0, 0.6, 0.8]
+    """
+    return np.asarray(vector, dtype=np.float64) / np.linalg.norm(vector)
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """Shape of a volume and the map from voxel index to patient coordinates.

@@ -1,12 +1,12 @@
 """Layers: HU along rays as flat layers behind a blur, fitted to all rays at once.
 
-A ray crosses tissues one after another: spongy bone, the shell of a femoral head, the joint space, the shell of the
-socket, spongy bone again. Half of the way between two of them is where the edge shows only if both are thicker than
-the blur; a bone's shell is thinner, and its half-maximum edge lies too far out. So the layers are blurred by a Gaussian
-of known width and fitted to the profile, with the compact bone's HU known beforehand, as Treece et al. (2010,
-doi 10.1016/j.media.2010.01.003) measure the cortex.
+A ray crosses tissues one after another: trabecular bone, the cortical shell of a femoral head, the joint space, the
+subchondral plate of the socket, trabecular bone again. Half-maximum marks an edge only between two layers that are
+thicker than the blur; a cortical shell is thinner, and its half-maximum edge lies too far outside. So the layers are
+blurred by a Gaussian of known width and fitted to the profile, with the HU of cortical bone known beforehand, as Treece
+et al. (2010, doi 10.1016/j.media.2010.01.003) measure the cortex.
 
-Method: maximum a posteriori by Levenberg-Marquardt, batched over the rays; widths are logarithmic, so never negative.
+Method: maximum a posteriori by Levenberg-Marquardt, batched over the rays. Widths are logarithmic, so never negative.
 """
 
 from __future__ import annotations
@@ -19,13 +19,31 @@ from scipy.special import ndtr
 
 from monai_ctseg.grid import FloatArray
 
-STEPS = 14
-SMALLEST_SD = 1e-3
+
+@dataclass(frozen=True)
+class LevenbergMarquardt:
+    """Constants of the fit, chosen by hand."""
+
+    rounds: int = 14
+    """Lowered from 25 to make the fits quicker."""
+    damping: float = 1e-2
+    """At the start, as a share of the normal matrix's diagonal."""
+    better: float = 1 / 4
+    worse: float = 6.0
+    """Factors of the damping after a step that lowers the cost, and after one that does not."""
+    damping_limits: tuple[float, float] = (1e-6, 1e6)
+    longest_step_sds: float = 1.5
+    """In standard deviations of the prior: steps stay where the linearisation holds."""
+    smallest_sd: float = 1e-3
+    """A prior of less would make the normal matrix singular in float64."""
+
+
+SOLVER = LevenbergMarquardt()
 
 
 @dataclass(frozen=True)
 class Prior:
-    """What is known of a number before the fit: a normal distribution."""
+    """What is known of a parameter before the fit: a normal distribution."""
 
     mean: float
     sd: float
@@ -35,14 +53,18 @@ class Prior:
 class Model:
     """Layers along a ray, from its start outwards.
 
-    levels_hu: of each layer. edge_mm: where the second begins. log_widths_mm: logarithms of the widths of all layers
-    but the first and the last. cap_hu: values from here on are cut off.
+    Attributes:
+        levels_hu: HU of each layer.
+        edge_mm: where the second layer begins.
+        log_widths_mm: natural logarithms of the widths in mm, of all layers but the first and the last.
+        saturation_hu: the level to which HU are clipped; infinite for none.
+
     """
 
     levels_hu: Sequence[Prior]
     edge_mm: Prior
     log_widths_mm: Sequence[Prior] = ()
-    cap_hu: float = np.inf
+    saturation_hu: float = np.inf
 
     @property
     def priors(self) -> list[Prior]:
@@ -52,10 +74,14 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Profiles:
-    """HU [n, samples] along n rays.
+    """HU along n rays.
 
-    at_mm: [n, samples] or [samples], distances from the rays' start. blur_mm: [n], standard deviation of the blur along
-    each ray. noise_hu: standard deviation of what layers do not explain, neighbouring samples taken as independent.
+    Attributes:
+        hu: [n, samples].
+        at_mm: [samples] or [n, samples], distances from the start of the rays.
+        blur_mm: [n], standard deviation of the blur along each ray.
+        noise_hu: standard deviation of what the layers do not explain, with neighbouring samples taken as independent.
+
     """
 
     hu: FloatArray
@@ -68,8 +94,11 @@ class Profiles:
 class Fit:
     """Layers fitted to n rays.
 
-    edges_mm, edges_sd_mm: [n, edges], distance from the rays' start. misfit: [n], root mean square of the residuals
-    over the noise given; about 1 where the model holds.
+    Attributes:
+        edges_mm: [n, edges], distance from the start of the rays.
+        edges_sd_mm: [n, edges], standard deviation of it.
+        misfit: [n], root mean square of the residuals over the noise; about 1 where the model holds.
+
     """
 
     edges_mm: FloatArray
@@ -78,19 +107,29 @@ class Fit:
 
 
 def fit_layers(profiles: Profiles, model: Model) -> Fit:
-    """Fit the layers to each of the rays."""
+    """Fit the layers to each of the rays.
+
+    Args:
+        profiles: HU along n rays.
+        model: the layers, with what is known beforehand.
+
+    Returns:
+        Edges of each ray with their standard deviations.
+
+    """
     task = _Task(profiles, model)
     theta = np.tile(task.means, (len(profiles.hu), 1))
-    damping, cost = np.full(len(theta), 1e-2), task.cost(theta)
-    for _ in range(STEPS):
+    damping, cost = np.full(len(theta), SOLVER.damping), task.cost(theta)
+    for _ in range(SOLVER.rounds):
         normal, slope = task.normal(theta)
         scaled = normal + damping[:, None, None] * normal * np.eye(normal.shape[-1])
         step = np.linalg.solve(scaled, slope[..., None])[..., 0]
-        trial = theta - np.clip(step, -1.5 * task.sds, 1.5 * task.sds)
+        longest = SOLVER.longest_step_sds * task.sds
+        trial = theta - np.clip(step, -longest, longest)
         new = task.cost(trial)
         better = new < cost
         theta[better], cost[better] = trial[better], new[better]
-        damping = np.where(better, damping / 4, damping * 6).clip(1e-6, 1e6)
+        damping = np.where(better, damping * SOLVER.better, damping * SOLVER.worse).clip(*SOLVER.damping_limits)
     return task.result(theta)
 
 
@@ -98,11 +137,11 @@ class _Task:
     """Rays, model and the arithmetic of the fit; theta is [n, parameters]."""
 
     def __init__(self, profiles: Profiles, model: Model) -> None:
-        self.data, self.cap_hu, self.widths = profiles, model.cap_hu, len(model.log_widths_mm)
+        self.data, self.saturation_hu, self.widths = profiles, model.saturation_hu, len(model.log_widths_mm)
         self.at = np.broadcast_to(profiles.at_mm, profiles.hu.shape)[:, None, :]
         self.blur = profiles.blur_mm[:, None, None]
         self.means = np.array([prior.mean for prior in model.priors])
-        self.sds = np.maximum([prior.sd for prior in model.priors], SMALLEST_SD)
+        self.sds = np.maximum([prior.sd for prior in model.priors], SOLVER.smallest_sd)
 
     def edges(self, theta: FloatArray) -> FloatArray:
         """[n, edges] mm."""
@@ -112,25 +151,26 @@ class _Task:
     def residuals(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Over the noise [n, samples]; distances from the edges over the blur [n, edges, samples]; the layers' shares.
 
-        Where both the data and the prediction are cut off the residual is 0.
+        Where both the data and the prediction are saturated the residual is 0.
         """
         levels = theta[:, self.widths + 1 :]
         z = (self.at - self.edges(theta)[..., None]) / self.blur
         share = ndtr(z)
         predicted = levels[:, :1] + np.einsum("nes,ne->ns", share, np.diff(levels, axis=1))
-        hu, cap = self.data.hu, self.cap_hu
-        off = np.where(hu >= cap, np.minimum(predicted - hu, 0), np.minimum(predicted, cap) - hu)
-        return off / self.data.noise_hu, z, share
+        hu, saturation = self.data.hu, self.saturation_hu
+        clipped = np.minimum(predicted, saturation) - hu
+        residual = np.where(hu >= saturation, np.minimum(predicted - hu, 0), clipped)
+        return residual / self.data.noise_hu, z, share
 
     def cost(self, theta: FloatArray) -> FloatArray:
         """[n], twice the negative logarithm of the posterior."""
-        off, _, _ = self.residuals(theta)
+        residual, _, _ = self.residuals(theta)
         prior = (theta - self.means) / self.sds
-        return np.asarray((off**2).sum(axis=1) + (prior**2).sum(axis=1))
+        return np.asarray((residual**2).sum(axis=1) + (prior**2).sum(axis=1))
 
     def normal(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Normal matrix [n, p, p] and gradient [n, p] of half the cost."""
-        off, z, share = self.residuals(theta)
+        residual, z, share = self.residuals(theta)
         jump = np.diff(theta[:, self.widths + 1 :], axis=1)[..., None]
         by_edge = -jump * np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * self.blur)
         moved = np.cumsum(by_edge[:, ::-1], axis=1)[:, ::-1]
@@ -138,13 +178,13 @@ class _Task:
         before = np.concatenate([np.ones_like(share[:, :1]), share], axis=1)
         by_level = before - np.concatenate([share, np.zeros_like(share[:, :1])], axis=1)
         jacobian = np.concatenate([moved[:, :1], by_width, by_level], axis=1) / self.data.noise_hu
-        jacobian *= (off != 0)[:, None, :]
+        jacobian *= (residual != 0)[:, None, :]
         normal = jacobian @ jacobian.transpose(0, 2, 1) + np.diag(self.sds**-2.0)
-        slope = (jacobian @ off[..., None])[..., 0] + (theta - self.means) / self.sds**2
+        slope = (jacobian @ residual[..., None])[..., 0] + (theta - self.means) / self.sds**2
         return normal, slope
 
     def result(self, theta: FloatArray) -> Fit:
-        """The fit with the edges' uncertainty, from the curvature at its end."""
+        """The fit with the standard deviations of the edges, from the curvature at its end."""
         edges, count = self.edges(theta), self.widths + 1
         normal, _ = self.normal(theta)
         weights = np.zeros((len(theta), count, theta.shape[1]))
@@ -152,5 +192,5 @@ class _Task:
         for n in range(1, count):
             weights[:, n:, n] = np.exp(theta[:, n, None])
         variance = np.einsum("nep,npq,neq->ne", weights, np.linalg.inv(normal), weights)
-        off, _, _ = self.residuals(theta)
-        return Fit(edges, np.sqrt(np.maximum(variance, 0)), np.sqrt((off**2).mean(axis=1)))
+        residual, _, _ = self.residuals(theta)
+        return Fit(edges, np.sqrt(np.maximum(variance, 0)), np.sqrt((residual**2).mean(axis=1)))

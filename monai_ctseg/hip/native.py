@@ -1,169 +1,118 @@
-"""Native: a femoral head, as a sphere at the edge of compact bone.
-
-Along each ray from the head's centre lie spongy bone, the head's shell, the joint space, the socket's shell and spongy
-bone; `layers` finds where they begin. The head's surface is where its shell ends. A sphere is fitted to it; the neck is
-left out, and fovea and osteophytes, which lie off the sphere, do not count.
-"""
+"""Native: the hips with a femoral head of bone."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.hip.layers import Fit, Model, Prior, Profiles, fit_layers
-from monai_ctseg.hip.rays import Region, directions
+from monai_ctseg.hip.ball import METAL
+from monai_ctseg.hip.fitness import blur_across_mm
+from monai_ctseg.hip.head import Head, Imaging, find_head
+from monai_ctseg.hip.hips import NativeHip, is_whole
+from monai_ctseg.hip.imaging import refine_head
+from monai_ctseg.hip.rays import Region
 from monai_ctseg.hip.search import Candidate
-from monai_ctseg.hip.sphere import Sphere, fit_sphere, sphere_through_most
-from monai_ctseg.simulation.sdf import unit
-
-AT_MM = np.arange(-7.0, 10.0, 0.5)
-"""Samples along a ray, from the sphere expected."""
-FEW, SOME, MANY = 150, 300, 1200
-"""Rays for the optics, for a first look, and for the figure."""
-NOISE_HU = 60.0
-OWN_EDGE_MM = 0.25
-"""How far a real bone's surface lies off a sphere, beside what the fit of a ray leaves open."""
-INLIER_MM = 1.0
-AT_REST_MM = 0.01
-RADIUS_MM = (16.0, 32.0)
-NECK_DEGREES = 70.0
-NECK_LPS = np.array((0.65, 0.15, -0.74))
-"""Roughly the way of the left femur's neck."""
+from monai_ctseg.hip.socket import Socket, find_socket, rays_on_socket
+from monai_ctseg.scan import Scan
 
 
 @dataclass(frozen=True)
-class Optics:
-    """What blurs: standard deviations in mm within and across slices; HU of compact bone."""
+class SiteLimits:
+    """Which candidates belong to one site, and how many are tried; chosen by hand."""
 
-    in_plane_mm: float
-    across_mm: float
-    bone_hu: float = 1300.0
+    most_sites: int = 12
+    most_starts: int = 6
+    """Candidates of one site."""
+    most_candidates: int = 72
+    """The most likely ones: as many as the sites can hold."""
+    same_site_mm: float = 20.0
+    """Candidates this near are one bone: less than the radius of most femoral heads."""
+    from_replaced_mm: float = 60.0
+    """Nearer to a ball head its cup, its stem and their streaks look like bone."""
 
 
-@dataclass(frozen=True, eq=False)
-class Rays:
-    """Layers along rays from a head's centre.
+@dataclass(frozen=True)
+class HeadLimits:
+    """Which sites are native hips. "True ones": all native hips of the scans named in `monai_ctseg.hip`."""
 
-    ways: [n, 3] those that lie within the scan; hu: [n, samples] at `at_mm` from the centre. usable: [n] where the
-    head's edge can be told.
+    region_mm: float = 65.0
+    """Half the side of the region around a site: rays of 42 mm from a centre up to 20 mm away."""
+    region_hu: tuple[float, float] = (-200.0, 2000.0)
+    """Clipped to soft tissue and bone, so that gas and metal (a screw in the head) draw no edge."""
+    least_first_share: float = 0.35
+    """Of the first fit's directions; true ones 0.83 to 0.99. Low, as the imaging is not known yet."""
+    least_first_socket_share: float = 0.15
+    """Of the first fit's rays; true ones 0.30 to 0.50, other bones there 0.17 at most. It drops these early."""
+    least_share: float = 0.7
+    """Of the final fit's directions; true ones 0.81 to 0.99, others there 0.50 at most."""
+    least_socket_share: float = 0.25
+    """Of the final fit's rays; true ones 0.36 to 0.47."""
+    gap_mm: tuple[float, float] = (0.3, 8.0)
+    """Between the spheres of head and socket; true ones 1.9 to 4.3 mm."""
+    most_off_center_mm: float = 8.0
+    """Between their centres; true ones 0.5 to 3.5 mm."""
+
+
+SITES, LIMITS = SiteLimits(), HeadLimits()
+
+
+def find_native(scan: Scan, candidates: list[Candidate], taken_lps: Sequence[FloatArray]) -> Iterator[NativeHip]:
+    """The native hips of a scan, the most likely first; each is searched for only when it is asked for.
+
+    Args:
+        scan: in HU.
+        candidates: from `search.find_balls`, the most likely first.
+        taken_lps: centres (3,) in mm of the hips found already.
+
+    Yields:
+        One hip per site.
+
     """
-
-    center_lps: FloatArray
-    radius_mm: float
-    ways: FloatArray
-    at_mm: FloatArray
-    hu: FloatArray
-    fit: Fit
-    usable: npt.NDArray[np.bool_]
-
-    @cached_property
-    def neck_lps(self) -> FloatArray:
-        """Unit vector from the head along its neck: the middle of the rays down and sidewards that stay in bone."""
-        beyond = (self.at_mm > self.radius_mm - 1) & (self.at_mm < self.radius_mm + 4)
-        on = np.clip(self.hu[:, beyond].min(axis=1) - 50, 0, 200)
-        guesses = [unit(NECK_LPS * (side, 1, 1)) for side in (-1, 1)]
-        sums = [((self.ways @ g > 0.6) * on) @ self.ways for g in guesses]
-        axis, total = max(zip(guesses, sums, strict=True), key=lambda pair: float(np.linalg.norm(pair[1])))
-        for _ in range(5):
-            axis = unit(total) if np.linalg.norm(total) > 1e-6 else axis
-            total = ((self.ways @ axis > 0.6) * on) @ self.ways
-        return axis
-
-    def beside_neck(self) -> npt.NDArray[np.bool_]:
-        """[n] rays about the neck's axis, where the surface leaves the sphere."""
-        return np.asarray(self.ways @ self.neck_lps > np.cos(np.radians(NECK_DEGREES)))
-
-    def points(self, edge: int) -> FloatArray:
-        """Points [n, 3] where an edge lies: 1 the head's surface, 2 the socket's."""
-        return np.asarray(self.center_lps + self.ways * self.fit.edges_mm[:, edge, None])
+    for site in _sites(candidates, taken_lps):
+        hip = _measure_site(scan, site)
+        if hip is not None:
+            yield hip
 
 
-@dataclass(frozen=True, eq=False)
-class Head:
-    """A femoral head. share: of all directions but those about the neck, where the edge lies within 1 mm of it."""
-
-    sphere: Sphere
-    rays: Rays
-    share: float
-
-
-def layers_of_a_hip(radius_mm: float, bone_hu: float) -> Model:
-    """What is known of the layers beforehand.
-
-    Shells of 0.3 to 3 mm, a joint space of 1.5 to 10 mm (the whole of it where no socket covers the head).
-    """
-    return Model(
-        levels_hu=(Prior(300, 150), Prior(bone_hu, 1), Prior(80, 40), Prior(0.9 * bone_hu, 1), Prior(300, 200)),
-        edge_mm=Prior(radius_mm - 1, 1.5),
-        log_widths_mm=(Prior(0.0, 0.6), Prior(float(np.log(4.0)), 0.5), Prior(0.0, 0.8)),
-    )
+def _sites(candidates: list[Candidate], taken_lps: Sequence[FloatArray]) -> list[list[Candidate]]:
+    """Candidates by site, the most likely site first, away from what is taken."""
+    sites: list[list[Candidate]] = []
+    for one in candidates[: SITES.most_candidates]:
+        if any(np.linalg.norm(one.center_lps - center) < SITES.from_replaced_mm for center in taken_lps):
+            continue
+        for site in sites:
+            if np.linalg.norm(site[0].center_lps - one.center_lps) < SITES.same_site_mm:
+                site.append(one)
+                break
+        else:
+            sites.append([one])
+    return [site[: SITES.most_starts] for site in sites[: SITES.most_sites]]
 
 
-def trace(region: Region, ball: tuple[FloatArray, float], ways: FloatArray, optics: Optics) -> Rays | None:
-    """Layers along rays about a ball (centre, radius); None if half of them leave the scan."""
-    center, radius = ball
-    at = radius + AT_MM
-    hu = region.profiles(center, ways, at)
-    within = np.isfinite(hu).all(axis=1)
-    if within.mean() < 0.5:
+def _measure_site(scan: Scan, site: list[Candidate]) -> NativeHip | None:
+    region = Region.around(scan, site[0].center_lps, LIMITS.region_mm).clipped(*LIMITS.region_hu)
+    across_mm = blur_across_mm(scan)
+    first = find_head(region, site, Imaging(METAL.usual_blur_mm, across_mm))
+    if first is None or first.share < LIMITS.least_first_share:
         return None
-    blur = region.blur_mm(ways[within], optics.in_plane_mm, optics.across_mm)
-    fit = fit_layers(Profiles(hu[within], at, blur, NOISE_HU), layers_of_a_hip(radius, optics.bone_hu))
-    edge = fit.edges_mm[:, 1]
-    usable = (fit.misfit < 2.5) & (fit.edges_sd_mm[:, 1] < 0.8) & (np.abs(edge - radius) < 3)
-    return Rays(center, radius, ways[within], at, hu[within], fit, usable)
-
-
-def fit_head(region: Region, ball: tuple[FloatArray, float], optics: Optics, *, rays: int, rounds: int) -> Head | None:
-    """Sphere and rays in turns until it rests, from a ball (centre, radius); None where the rays lead nowhere."""
-    ways, head = directions(rays), None
-    for _ in range(rounds):
-        traced = trace(region, ball, ways, optics)
-        if traced is None:
-            return None
-        aside = traced.beside_neck()
-        chosen = traced.usable & ~aside
-        if chosen.sum() < rays // 10:
-            return None
-        points = traced.points(1)[chosen]
-        sd = np.hypot(traced.fit.edges_sd_mm[chosen, 1], OWN_EDGE_MM)
-        sphere = fit_sphere(points, sd_mm=sd, start=ball)
-        if not _plausible(sphere, ball[0]):
-            return None
-        tested = rays - aside.sum()
-        head = Head(sphere, traced, float((np.abs(sphere.off_mm(points)) < INLIER_MM).sum() / tested))
-        moved = float(np.abs(sphere.center_lps - ball[0]).max())
-        ball = sphere.center_lps, sphere.radius_mm
-        if moved < AT_REST_MM:
-            break
-    return head
-
-
-def _plausible(sphere: Sphere, before_lps: FloatArray) -> bool:
-    moved = float(np.linalg.norm(sphere.center_lps - before_lps))
-    return bool(np.isfinite(sphere.residual_mm) and RADIUS_MM[0] < sphere.radius_mm < RADIUS_MM[1] and moved < 6)
-
-
-def find_head(region: Region, starts: list[Candidate], optics: Optics) -> Head | None:
-    """The best of the heads that the candidates of one place lead to; None where there is none."""
-    balls = [(one.center_lps, one.radius_mm) for one in starts[:2]]
-    balls += [ball for one in starts[:3] if (ball := _through_edges(region, one)) is not None]
-    heads = [fit_head(region, ball, optics, rays=FEW, rounds=4) for ball in balls]
-    return max((head for head in heads if head), key=lambda head: head.share, default=None)
-
-
-def _through_edges(region: Region, start: Candidate) -> tuple[FloatArray, float] | None:
-    """The ball with most falling edges on it, of all those that rays from a candidate's centre meet."""
-    ways, at = directions(SOME), np.arange(RADIUS_MM[0] - 4, RADIUS_MM[1] + 4, 0.7)
-    hu = region.profiles(start.center_lps, ways, at)
-    fall = (hu[:, :-2] - hu[:, 2:]) / 1.4
-    middle = fall[:, 1:-1]
-    edges = (middle > 60) & (middle >= fall[:, :-2]) & (middle >= fall[:, 2:])
-    rows, columns = np.nonzero(edges)
-    if len(rows) < SOME // 3:
+    if rays_on_socket(first).mean() < LIMITS.least_first_socket_share:
         return None
-    return sphere_through_most(start.center_lps + ways[rows] * at[columns + 2, None], RADIUS_MM)
+    refined = refine_head(region, first, across_mm)
+    if refined is None or refined[0].share < LIMITS.least_share:
+        return None
+    head, _ = refined
+    socket = find_socket(region, head)
+    if socket is None or socket.share < LIMITS.least_socket_share or not _fits(head, socket):
+        return None
+    return NativeHip(head, socket, is_whole(scan, head.sphere))
+
+
+def _fits(head: Head, socket: Socket) -> bool:
+    """Whether a socket can be that of a head."""
+    narrowest, widest = LIMITS.gap_mm
+    gap = socket.sphere.radius_mm - head.sphere.radius_mm
+    off_center = float(np.linalg.norm(socket.sphere.center_lps - head.sphere.center_lps))
+    return narrowest < gap < widest and off_center < LIMITS.most_off_center_mm

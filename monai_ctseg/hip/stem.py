@@ -1,4 +1,4 @@
-"""Stem: the axis of a prosthesis' stem, through the middles of its sections."""
+"""Stem: the axis of a prosthesis' stem, through the centres of its sections."""
 
 from __future__ import annotations
 
@@ -7,70 +7,98 @@ from dataclasses import dataclass
 import cc3d
 import numpy as np
 
-from monai_ctseg.grid import FloatArray
-from monai_ctseg.hip.ball import METAL_HU, Surface
+from monai_ctseg.grid import FloatArray, unit
+from monai_ctseg.hip.ball import METAL
+from monai_ctseg.hip.rays import lps_box
+from monai_ctseg.hip.sphere import Sphere
 from monai_ctseg.scan import Scan
-from monai_ctseg.simulation.sdf import unit
 
-FROM_MM, TO_MM, ASIDE_MM = 60.0, 260.0, 90.0
-"""The stem is looked for so far below the ball, and so far to its sides; higher up it widens to one side."""
-SLAB_MM = 3.0
-SHORTEST_MM = 40.0
+
+@dataclass(frozen=True)
+class StemSearch:
+    """Where the stem is looked for, and how; where no reason is given, chosen by hand."""
+
+    below_mm: tuple[float, float] = (60.0, 260.0)
+    """From the ball's centre down along patient z: further up the stem widens to one side, further down it has ended."""
+    aside_mm: float = 90.0
+    """Along patient x and y, from the ball's centre."""
+    above_mm: float = 5.0
+    """Above the ball's centre, so that ball and stem are connected."""
+    slab_mm: float = 3.0
+    """Height of a section: above the coarsest slices there are several voxels in each."""
+    shortest_mm: float = 40.0
+    """A shorter part gives no axis to a degree."""
+    least_sections: int = 4
+    independent_mm: float = 10.0
+    """Sections this far apart have independent errors: nearer ones share streaks and voxels."""
+    least_independent: float = 3.0
+    """Two sections determine a line without any residual."""
+
+
+SEARCH = StemSearch()
 
 
 @dataclass(frozen=True, eq=False)
 class Stem:
-    """axis_lps: unit vector up the stem. middles_lps: [n, 3] of its sections; residual_mm: their distance from it."""
+    """A prosthesis' stem.
+
+    Attributes:
+        axis_lps: (3,) unit vector up the stem.
+        centers_lps: [n, 3] mm, of its sections.
+        residual_mm: root mean square distance of the centres from the axis.
+
+    """
 
     axis_lps: FloatArray
-    middles_lps: FloatArray
+    centers_lps: FloatArray
     residual_mm: float
 
     @property
-    def length_mm(self) -> float:
-        """Of the part that the axis rests on."""
-        return float(np.ptp(self.middles_lps[:, 2]))
-
-    @property
     def sd_degrees(self) -> float:
-        """Standard deviation of the axis about any axis across, its sections taken as independent every 10 mm."""
-        count = max(3.0, self.length_mm / 10)
-        return float(np.degrees(self.residual_mm / (self.length_mm / np.sqrt(12)) / np.sqrt(count)))
+        """Standard deviation of the axis' direction, around any perpendicular axis."""
+        length_mm = float(np.ptp(self.centers_lps[:, 2]))
+        count = max(SEARCH.least_independent, length_mm / SEARCH.independent_mm)
+        return float(np.degrees(self.residual_mm / (length_mm / np.sqrt(12)) / np.sqrt(count)))
 
 
-def find_stem(scan: Scan, ball: Surface) -> Stem | None:
-    """The stem below a ball head; None where less than 40 mm of it are in the scan."""
-    middles = _middles(_metal_of(scan, ball))
-    if len(middles) < 4 or np.ptp(middles[:, 2]) < SHORTEST_MM:
+def find_stem(scan: Scan, ball: Sphere) -> Stem | None:
+    """The stem below a ball head.
+
+    Args:
+        scan: in HU.
+        ball: the sphere of the ball head.
+
+    Returns:
+        The stem; None where less than 40 mm of it lie in the scan.
+
+    """
+    centers = _section_centers(_connected_metal(scan, ball.center_lps))
+    if len(centers) < SEARCH.least_sections or np.ptp(centers[:, 2]) < SEARCH.shortest_mm:
         return None
-    middle = middles.mean(axis=0)
-    axis = np.linalg.svd(middles - middle)[2][0]
+    offset = centers - centers.mean(axis=0)
+    axis = np.linalg.svd(offset)[2][0]
     axis = unit(axis * np.sign(axis[2]))
-    off = middles - middle
-    across = off - np.outer(off @ axis, axis)
-    return Stem(axis, middles, float(np.sqrt((across**2).sum(axis=1).mean())))
+    across = offset - np.outer(offset @ axis, axis)
+    return Stem(axis, centers, float(np.sqrt((across**2).sum(axis=1).mean())))
 
 
-def _metal_of(scan: Scan, ball: Surface) -> FloatArray:
-    """Voxels [n, 3] in LPS of the metal that hangs on a ball, from FROM_MM below it."""
-    center = ball.sphere.center_lps
-    reach = np.array((ASIDE_MM, ASIDE_MM, TO_MM)), np.array((ASIDE_MM, ASIDE_MM, 5.0))
-    corners = np.array(np.meshgrid(*zip(center - reach[0], center + reach[1], strict=True))).reshape(3, -1).T
-    index = scan.grid.to_index(corners)
-    low = np.clip(np.floor(index.min(axis=0)).astype(int), 0, np.array(scan.grid.shape) - 1)
-    high = np.clip(np.ceil(index.max(axis=0)).astype(int) + 1, low + 1, scan.grid.shape)
-    labels = cc3d.connected_components(scan.hu[low[0] : high[0], low[1] : high[1], low[2] : high[2]] > METAL_HU)
-    at = np.rint(scan.grid.to_index(center)).astype(int) - low
+def _connected_metal(scan: Scan, ball_lps: FloatArray) -> FloatArray:
+    """Voxel centres [n, 3] in LPS of the metal connected to a ball head, from 60 mm below it."""
+    aside, (near, far) = SEARCH.aside_mm, SEARCH.below_mm
+    box = lps_box(scan.grid, ball_lps - (aside, aside, far), ball_lps + (aside, aside, SEARCH.above_mm))
+    low = np.array([side.start for side in box])
+    labels = cc3d.connected_components(scan.hu[box] > METAL.least_hu)
+    at = np.rint(scan.grid.to_index(ball_lps)).astype(int) - low
     own = labels[tuple(np.clip(at, 0, np.array(labels.shape) - 1))]
     points = scan.grid.to_lps(np.argwhere((labels == own) & (labels > 0)) + low)
-    return np.asarray(points[points[:, 2] < center[2] - FROM_MM])
+    return np.asarray(points[points[:, 2] < ball_lps[2] - near])
 
 
-def _middles(points: FloatArray) -> FloatArray:
-    """Means [n, 3] of points in slabs along z, without the ends."""
+def _section_centers(points: FloatArray) -> FloatArray:
+    """Means [n, 3] of points in slabs along z, without the incomplete ones at the ends."""
     if len(points) == 0:
         return points
-    slab = np.floor((points[:, 2] - points[:, 2].min()) / SLAB_MM).astype(int)
+    slab = np.floor((points[:, 2] - points[:, 2].min()) / SEARCH.slab_mm).astype(int)
     count = np.bincount(slab)
     sums = np.stack([np.bincount(slab, points[:, axis]) for axis in range(3)], axis=1)
     kept = count > 0
