@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 FORMULA = "=+-@"
-"""What spreadsheets take for the beginning of a formula."""
+"""A cell that begins with one of these is a formula to a spreadsheet."""
 
 
 app = typer.Typer()
@@ -56,16 +56,18 @@ def measure(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure hips, native or replaced: heads, sockets, cups, stem, with intervals, or why not.
+    """Measure hips, native or replaced: heads, sockets, cups and stems, with intervals or the reason for none.
 
-    Femoral head and acetabulum by spheres at the bone's edges, ball head and cup by half-maximum edges; inclination and
-    anteversion in the radiological definition, to the scanner's coronal plane. Coordinates are LPS.
+    Spheres are fitted to the bone's edges of femoral head and acetabulum, and to half-maximum edges of ball head and
+    cup. Inclination and anteversion follow the radiological definition and refer to the scanner's coronal plane.
+    Coordinates are LPS.
     """
     from monai_ctseg.hip import find_hips, measurements
 
     for name, text in (("--subject", subject), ("--session", session)):
         if not text.strip() or text[0] in FORMULA:
-            raise typer.BadParameter(f"{text!r} is no label: empty, or a spreadsheet's formula", param_hint=name)
+            problem = f"{text!r} is no label: it is empty, or a spreadsheet would take it for a formula"
+            raise typer.BadParameter(problem, param_hint=name)
     loaded = load(scan, series)
     start = perf_counter()
     with new_folder(output, overwrite=overwrite) if output else nullcontext() as folder:
@@ -100,7 +102,16 @@ def _write(folder: Path, scan: Scan, hips: Hips, found: Sequence[Measurement], n
 
 
 def describe(found: Sequence[Measurement]) -> dict[str, str]:
-    """Lines to read: a quantity each, a centre's three in one; what is not measurable is a line for each reason."""
+    """Measurements as lines to read.
+
+    Args:
+        found: from `measure_hips`.
+
+    Returns:
+        Label to text: one line per quantity, a centre's three coordinates in one, and a line for each reason why
+        quantities are not measurable.
+
+    """
     facts: dict[str, str] = {}
     missing: dict[tuple[str, str], list[Measurement]] = {}
     for one in found:
@@ -121,8 +132,8 @@ def describe(found: Sequence[Measurement]) -> dict[str, str]:
 
 
 def _parts(missing: Sequence[Measurement]) -> list[str]:
-    """Names of what is missing: of a part in whole its own, else of each quantity."""
-    from monai_ctseg.hip.measure import QUANTITIES
+    """Names of what is missing: the part's where all its quantities are, else those of the quantities."""
+    from monai_ctseg.hip.records import QUANTITIES
 
     names = [one.quantity for one in missing]
     whole = [part for part, quantities in QUANTITIES.items() if {f"{part}_{q}" for q in quantities} <= {*names}]

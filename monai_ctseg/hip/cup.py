@@ -186,7 +186,7 @@ def _find_rim(region: Region, cup: MetalSphere) -> Rim | None:
     directions = even_directions(BALL_FIT.final_rays)
     half_hu = FIT.half * min(cup.metal_hu.mean, region.saturation_hu)
     wall = np.nan_to_num(region.sample(center + middle * directions)) > half_hu
-    near_pole = POLAR_DEGREES < FIT.pole_degrees
+    near_pole = slice(int(np.searchsorted(POLAR_DEGREES, FIT.pole_degrees)))
 
     def sample(along: FloatArray) -> Bowl | None:
         hu = region.sample(center + middle * along)

@@ -63,7 +63,7 @@ class Neck:
     """From the head's surface: bone on all this way is the neck; elsewhere the joint space lies there."""
     soft_hu: float = 50.0
     full_hu: float = 200.0
-    """A ray's weight rises from 0 at soft tissue by its least HU, to its most where these exceed soft tissue by so much."""
+    """A ray's weight: its least HU on this way above soft tissue, at most so much."""
     least_cosine: float = 0.6
     """Rays within 53 degrees of the axis may belong to the neck."""
     rounds: int = 5
@@ -125,7 +125,7 @@ class JointLayers:
 
 FIT, NECK, EDGES, LAYERS = HeadFit(), Neck(), EdgeSearch(), JointLayers()
 AT_MM = np.arange(-7.0, 10.0, 0.5)
-"""Samples along a ray, from the sphere of the round before: across shell, joint space and plate, at the finest pixels."""
+"""Samples along a ray, from the sphere of the round before: across shell, joint space and plate, as fine as pixels."""
 HEAD_SURFACE, SOCKET_SURFACE = 1, 2
 """Numbers of edges along a ray: where the head's shell ends, and where the socket's plate begins."""
 

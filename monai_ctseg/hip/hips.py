@@ -55,7 +55,7 @@ class NativeHip:
 
     @property
     def lateral(self) -> float:
-        """x of the neck's unit vector in LPS: positive on the left."""
+        """The neck's unit vector along x in LPS: positive on the left."""
         return float(self.head.rays.neck_lps[0])
 
 
@@ -118,7 +118,10 @@ def can_be_pair(one_lps: FloatArray, other_lps: FloatArray) -> bool:
 
 
 def by_side(hips: list[Hip]) -> Hips:
-    """Two hips by patient x, which is larger on the left; a single one by where its neck or its cup's opening points."""
+    """The hips by side.
+
+    Of two hips the left one has the larger x in LPS. A single hip is on the side to which its neck or its cup points.
+    """
     sides: dict[Literal["left", "right"], Hip] = {}
     if len(hips) == 2:
         right, left = sorted(hips, key=lambda hip: float(hip.center_lps[0]))

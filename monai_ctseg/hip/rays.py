@@ -156,4 +156,3 @@ class Region:
         """Standard deviation [n] of the scan's blur along directions [n, 3], from that within and across slices."""
         across = directions @ slice_normal(self.grid)[0]
         return np.asarray(np.sqrt(in_plane_mm**2 * (1 - across**2) + across_mm**2 * across**2))
-

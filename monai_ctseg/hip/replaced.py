@@ -23,7 +23,7 @@ class BallLimits:
     most_candidates: int = 12
     """The most likely ones; chosen by hand, as there are two hips at most."""
     least_start_share: float = 0.55
-    """Of the candidate's directions; true ones 0.87 to 0.98, others there 0.52 at most. Raised to refuse false balls."""
+    """Of a candidate's directions; true ones 0.87 to 0.98, others there 0.52 at most. Raised to refuse false balls."""
     least_share: float = 0.7
     """Of the fitted ball's directions; true ones 0.86 to 1.00. Raised to refuse false balls."""
     region_mm: float = 65.0

@@ -61,7 +61,7 @@ class Voting:
     radius_step_mm: float = 2.0
     """Between two radii: about a cell."""
     blur_steps: float = 0.7
-    """Standard deviation of the smoothing, of HU in steps and of votes in cells: noise makes no edge, ties get broken."""
+    """Standard deviation of the smoothing, of HU in steps and of votes in cells: against noise, and to break ties."""
     strongest_edges: float = 3.0
     """A vote's weight at most, in multiples of the least gradient: metal must not outvote bone."""
     peak_cells: int = 3

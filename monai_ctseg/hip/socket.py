@@ -102,7 +102,7 @@ def rays_on_socket(head: Head) -> BoolArray:
 
 def _find_rim(region: Region, sphere: Sphere, pole: FloatArray, neck: FloatArray) -> Rim | None:
     at = sphere.radius_mm + np.array(SEARCH.rim_behind_mm)
-    near_pole = POLAR_DEGREES < SEARCH.pole_degrees
+    near_pole = slice(int(np.searchsorted(POLAR_DEGREES, SEARCH.pole_degrees)))
 
     def sample(directions: FloatArray) -> Bowl:
         hu = region.sample(sphere.center_lps + directions[..., None, :] * at[:, None]).max(axis=2)

@@ -29,7 +29,7 @@ class SphereConsensus:
     """Constants of random sample consensus."""
 
     samples: int = 3000
-    """Spheres tried; chosen by hand: with three in ten points on the sphere, 24 samples of four hold only such points."""
+    """Spheres tried; chosen by hand. With 30 % of the points on the sphere, 24 samples of four hold only those."""
     inlier_mm: float = 1.0
     """A point this near is on the sphere; chosen by hand."""
     least_determinant_mm3: float = 1e-3

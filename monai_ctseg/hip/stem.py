@@ -19,7 +19,7 @@ class StemSearch:
     """Where the stem is looked for, and how; where no reason is given, chosen by hand."""
 
     below_mm: tuple[float, float] = (60.0, 260.0)
-    """From the ball's centre down along patient z: further up the stem widens to one side, further down it has ended."""
+    """Below the ball's centre along patient z: further up the stem widens to one side, further down it has ended."""
     aside_mm: float = 90.0
     """Along patient x and y, from the ball's centre."""
     above_mm: float = 5.0
@@ -85,7 +85,8 @@ def find_stem(scan: Scan, ball: Sphere) -> Stem | None:
 def _connected_metal(scan: Scan, ball_lps: FloatArray) -> FloatArray:
     """Voxel centres [n, 3] in LPS of the metal connected to a ball head, from 60 mm below it."""
     aside, (near, far) = SEARCH.aside_mm, SEARCH.below_mm
-    box = lps_box(scan.grid, ball_lps - (aside, aside, far), ball_lps + (aside, aside, SEARCH.above_mm))
+    below, above = np.array((aside, aside, far)), np.array((aside, aside, SEARCH.above_mm))
+    box = lps_box(scan.grid, ball_lps - below, ball_lps + above)
     low = np.array([side.start for side in box])
     labels = cc3d.connected_components(scan.hu[box] > METAL.least_hu)
     at = np.rint(scan.grid.to_index(ball_lps)).astype(int) - low

@@ -1,4 +1,4 @@
-"""Table: measurements as rows that `agreement` and `study` read, one a quantity."""
+"""Table: measurements as rows that `agreement` and `study` read, one per quantity."""
 
 from __future__ import annotations
 
@@ -18,14 +18,30 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Reading:
-    """Whose measurements they are, and of which session."""
+    """Whose measurements they are, and of which session.
+
+    Attributes:
+        subject: a pseudonym.
+        session: a label.
+
+    """
 
     subject: str
     session: str = "1"
 
 
 def write_table(measurements: Sequence[Measurement], reading: Reading, path: Path) -> None:
-    """Write the rows as CSV, UTF-8; numbers to a thousandth. Raises OSError where `path` cannot be written."""
+    """Write measurements as CSV in UTF-8, one row each, with numbers to a thousandth.
+
+    Args:
+        measurements: from `measure_hips`.
+        reading: for the columns subject and session.
+        path: of the CSV.
+
+    Raises:
+        OSError: `path` cannot be written.
+
+    """
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()

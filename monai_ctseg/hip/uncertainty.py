@@ -42,9 +42,9 @@ class FitUncertainty:
     out_of_round: float = 0.3
     """Share of a sphere's residual in the deviation of its diameter: what is no sphere has no single diameter."""
     depth_sd_mm: float = 0.4
-    """Of an acetabulum's depth: the rim's edge is rounded."""
+    """Of an acetabulum's depth, beside that of its rim's plane."""
     stem_sd_degrees: float = 0.3
-    """Of a stem's axis: its sections are not symmetric."""
+    """Of a stem's axis, beside that of the line through its sections."""
     least_cosine: float = 0.2
     """Of the anteversion: near 90 degrees the inclination is undetermined, and its interval must stay finite."""
 

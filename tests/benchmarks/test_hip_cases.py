@@ -18,7 +18,7 @@ from benchmarks.hip import Row, report, true_values
 from benchmarks.hip_cases import SIDES, HipCase, anteversion_degrees, draw_hip_case, inclination_degrees
 from benchmarks.hip_repeats import variants
 from monai_ctseg.grid import Grid
-from monai_ctseg.hip.measure import QUANTITIES
+from monai_ctseg.hip.records import QUANTITIES
 from monai_ctseg.simulation.phantom.bodies import paint_body
 from monai_ctseg.simulation.phantom.lying import lay_down
 from monai_ctseg.simulation.phantom.pelvis import hip

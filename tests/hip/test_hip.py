@@ -5,16 +5,15 @@ import pydicom
 import pytest
 
 from benchmarks.hip_cases import draw_hip_case
-from monai_ctseg.grid import Grid
+from monai_ctseg.grid import Grid, unit
 from monai_ctseg.hip import NativeHip, find_hips, measure_hips, measurements
 from monai_ctseg.hip.layers import Model, Prior, Profiles, fit_layers
 from monai_ctseg.hip.measure import opening_degrees
-from monai_ctseg.hip.rays import directions, slice_normal
+from monai_ctseg.hip.rays import even_directions, slice_normal
 from monai_ctseg.hip.rim import Bowl, find_rim, meridians
-from monai_ctseg.hip.sphere import fit_sphere, sphere_through_most
+from monai_ctseg.hip.sphere import consensus_sphere, fit_sphere
 from monai_ctseg.scan import Scan
 from monai_ctseg.simulation.phantom import draw_body
-from monai_ctseg.simulation.sdf import unit
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def cut(scan, low, high):
 
 
 def test_directions_cover_the_sphere_evenly():
-    ways = directions(500)
+    ways = even_directions(500)
     assert np.allclose(np.linalg.norm(ways, axis=1), 1)
     assert np.abs(ways.mean(axis=0)).max() < 2e-3
     assert np.allclose(ways.T @ ways / 500, np.eye(3) / 3, atol=2e-3)
@@ -56,10 +55,9 @@ def test_directions_cover_the_sphere_evenly():
 
 def test_a_sphere_is_fitted_past_outliers():
     random = np.random.default_rng(1)
-    points = np.array([3.0, -7, 40]) + 24.3 * directions(400) + random.normal(0, 0.1, (400, 3))
-    points[:100] += directions(400)[:100] * random.uniform(3, 9, (100, 1))
-    center, radius = sphere_through_most(points, (16, 32))
-    sphere = fit_sphere(points, start=(center, radius))
+    points = np.array([3.0, -7, 40]) + 24.3 * even_directions(400) + random.normal(0, 0.1, (400, 3))
+    points[:100] += even_directions(400)[:100] * random.uniform(3, 9, (100, 1))
+    sphere = fit_sphere(points, start=consensus_sphere(points, (16, 32)))
     assert np.linalg.norm(sphere.center_lps - (3, -7, 40)) < 0.05
     assert abs(sphere.radius_mm - 24.3) < 0.05
     assert 280 <= sphere.points <= 305
@@ -88,7 +86,7 @@ def test_metal_cut_off_at_twelve_bits_still_shows_its_edge():
 
     at = np.arange(10, 17, 0.4)
     hu = np.minimum(11_000 * ndtr((14 - at) / 0.5), 3071)[None]
-    model = Model((Prior(11_000, 4000), Prior(0, 400)), Prior(13.5, 1.5), cap_hu=3071)
+    model = Model((Prior(11_000, 4000), Prior(0, 400)), Prior(13.5, 1.5), saturation_hu=3071)
     fit = fit_layers(Profiles(hu, at, np.array([0.5]), 100.0), model)
     assert fit.edges_mm[0, 0] == pytest.approx(14, abs=0.05)
 
