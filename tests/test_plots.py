@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from monai_ctseg.grid import Grid
-from monai_ctseg.plots import SheetSlice, plot_overview, plot_sheet, plot_stats, shorten
-from monai_ctseg.scan import Scan
+from monai_ctseg.plots import SheetSlice, plot_methods, plot_overview, plot_sheet, plot_stats, shorten
+from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.stats import scan_stats
 
 
@@ -87,3 +87,23 @@ def test_long_names_keep_their_end():
 def test_matplotlib_is_loaded_on_use():
     code = "import sys, monai_ctseg.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_methods_stand_beside_the_truth(tmp_path, known):
+    hu = np.zeros((60, 50, 5), dtype=np.int16)
+    grid = Grid(hu.shape, np.diag([1.0, 2.0, 3.0, 1.0]))
+    truth, found, empty = np.zeros((3, *hu.shape), dtype=bool)
+    truth[20:30, 20:30] = found[12:30, 22:30, 3] = True
+    masks = {"threshold": Mask(found, grid), "network": Mask(empty, grid)}
+    path = tmp_path / "methods.png"
+    plot_methods(Scan(hu, grid), masks, Mask(truth, grid) if known else None, path)
+    assert has_color(path, (0xE6, 0x9F, 0x00))
+    assert has_color(path, (0x00, 0x9E, 0x73)) == known
+
+
+def test_methods_that_find_nothing_are_drawn(tmp_path):
+    grid = Grid((9, 9, 2), np.eye(4))
+    nothing = Mask(np.zeros(grid.shape, dtype=bool), grid)
+    plot_methods(Scan(np.zeros(grid.shape, np.int16), grid), {"threshold": nothing}, None, tmp_path / "none.png")
+    assert (tmp_path / "none.png").stat().st_size > 0

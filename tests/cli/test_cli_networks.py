@@ -110,6 +110,7 @@ def test_demo_runs_from_a_simulated_scan_to_its_truth(run_cli, tmp_path, monkeyp
     result = run_cli("demo", "-o", tmp_path / "demo")
     assert result.code == 0, result.err
     assert result.out.count("\nDice ") == 3
+    assert Image.open(tmp_path / "demo" / "overview.png").width > 1000
     for command in ("simulate", "stats", "labels", "train", "infer", "evaluate"):
         assert f"$ monai-ctseg {command} " in result.out
     again = run_cli("demo", "-o", tmp_path / "demo", "--overwrite")
