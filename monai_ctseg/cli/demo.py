@@ -101,4 +101,4 @@ def _draw(place: Path, series: str | None, masks: Mapping[str, Path], truth: Pat
     from monai_ctseg.plots import plot_methods
 
     found = {_spoken(name): read_mask(path) for name, path in masks.items()}
-    plot_methods(load(place, series, say_notes=False), found, truth and read_mask(truth), picture)
+    plot_methods(load(place, series, say_notes=False), found, read_mask(truth) if truth else None, picture)
