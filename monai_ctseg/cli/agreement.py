@@ -107,13 +107,16 @@ def agreement(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Report how well two methods agree that measured the same subjects, in the order of GRRAS.
+    """Report how well two methods agree that measured the same subjects.
 
-    Bias and limits of agreement (Bland and Altman), ICC, Lin's concordance, Deming and Passing-Bablok regression,
-    failure rates, and a verdict by the acceptable difference. Each figure has its interval, or the reason why it cannot
-    be estimated. All results hold for the readers in the table, not for others.
+    The report follows the order of GRRAS. It gives bias and limits of agreement (Bland and Altman), ICC, Lin's
+    concordance, Deming and Passing-Bablok regression, failure rates, and a verdict by the acceptable difference. Each
+    figure has its interval, or the reason why it cannot be estimated. All results hold for the readers in the table,
+    not for others.
+
     A subject may have several targets, such as a left and a right side; they are not taken as independent. An empty
     value is a failure: it is counted, never dropped.
+
     Writes report.html, report.md, agreement.json, targets.csv, plots as PNG and SVG, and run.json.
     """
     wanted = Wanted(reference, method, quantity, acceptable_difference, acceptable_ratio, scale)

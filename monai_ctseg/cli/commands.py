@@ -41,34 +41,18 @@ COMMANDS = (
         "infer", NETWORKS, "Segment whole scans by a bundle's network, inside the body, and write what `labels` writes."
     ),
     Entry("evaluate", NETWORKS, "Compare masks on one grid, or a bundle's network with the truth of a dataset."),
-    Entry(
-        "prepare",
-        NETWORKS,
-        "Make image/label pairs and dataset.json of every CT series in any number of places, for `train`.",
-    ),
+    Entry("prepare", NETWORKS, "Make a training dataset from every CT series in any number of folders."),
     Entry("train", NETWORKS, "Train a bundle's U-Net and validate it on slices or patients that it never sees."),
-    Entry(
-        "bundles",
-        NETWORKS,
-        "List the bundles that --bundle takes by name: version, spacing, HU window, weights and measured figures.",
-    ),
+    Entry("bundles", NETWORKS, "List the bundles that --bundle takes by name, and what was measured."),
     Entry(
         "simulate",
         SIMULATION,
         "Simulate a CT of a body with metal in it, and write it as a DICOM series with its true mask.",
     ),
-    Entry(
-        "demo",
-        SIMULATION,
-        "Show the whole path: simulated CT or your scan, statistics, labels, segmentation, a short training, Dice.",
-    ),
-    Entry("measure", HIPS, "Measure hips, native or replaced: heads, sockets, cups, stem, with intervals, or why not."),
-    Entry(
-        "agreement",
-        HIPS,
-        "Say how well two methods agree that measured the same hips, and write a report in the order of GRRAS.",
-    ),
-    Entry("study", HIPS, "Run a validation study: plan it, make blind reader sheets, analyse what comes back."),
+    Entry("demo", SIMULATION, "Run each step on a simulated CT, or on a scan of your own."),
+    Entry("measure", HIPS, "Measure hips, native or replaced, with intervals."),
+    Entry("agreement", HIPS, "Report how well two methods agree that measured the same subjects."),
+    Entry("study", HIPS, "Plan a validation study, make blind reader sheets, and analyse them."),
 )
 
 

@@ -38,9 +38,10 @@ def demo(
     series: SeriesOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Show the whole path: simulated CT or your scan, statistics, labels, segmentation, a short training, Dice.
+    """Run each step on a simulated CT, or on a scan of your own.
 
-    Each step is a command that is printed before it runs, with what it shows. Takes a few minutes on two cores.
+    Statistics, metal by threshold, by half-maximum and by a network, a short training, and comparisons with the truth.
+    Each command is printed before it runs, with what it shows. Takes a few minutes on two cores.
 
     Writes a folder for each step, stats.png, and overview.png: one slice with the metal that each method finds.
     """

@@ -80,9 +80,10 @@ def evaluate(
 ) -> None:
     """Compare masks on one grid, or a bundle's network with the truth of a dataset.
 
-    Two masks: Dice, IoU, volumes, false volume, surface distances. Two folders: masks are matched by name.
-    A dataset.json: the network runs over one of its sections, with the threshold beside it. Writes cases.csv,
-    scores.json, run.json and, of a dataset, sheet.png (the worst slice of each case).
+    Two masks: Dice, IoU, volumes, false volume, surface distances. Two folders: masks are matched by name. A
+    dataset.json: the network runs over one of its sections, and the threshold for comparison.
+
+    Writes cases.csv, scores.json, run.json and, of a dataset, sheet.png (the worst slice of each case).
     """
     of_dataset: dict[str, Any] = {
         "bundle": bundle,

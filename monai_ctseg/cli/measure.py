@@ -56,8 +56,9 @@ def measure(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure hips, native or replaced: heads, sockets, cups and stems, with intervals or the reason for none.
+    """Measure hips, native or replaced, with intervals.
 
+    Heads, sockets, cups and stems are measured; a measure that cannot be given says why.
     Spheres are fitted to the bone's edges of femoral head and acetabulum, and to half-maximum edges of ball head and
     cup. Inclination and anteversion follow the radiological definition and refer to the scanner's coronal plane.
     Coordinates are LPS.

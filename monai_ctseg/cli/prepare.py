@@ -59,16 +59,20 @@ def prepare(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make image/label pairs and dataset.json of every CT series in any number of places, for `train`.
+    """Make a training dataset from every CT series in any number of folders.
 
-    Writes images/, labels/ and audits/ with one file a case, dataset.json, failures.json, run.json, and done/ to go on
-    by. Labels are what lies above the threshold in the body: put better masks in their place where you have them.
-    Cases are named by a hash of their voxels; no name, ID or path of a patient is written.
+    Labels are what lies above the threshold in the body: replace them with better masks where you have them. Cases are
+    named by a hash of their voxels; no name, ID or path of a patient is written.
+
     Patients (by PatientID, study, frame of reference, or the same voxels) are split as a whole, those with metal and
     those without each in these shares.
-    A scan that is refused is listed and left out, and the rest is done: exit code 0, or 1 if no scan could be used.
-    Cut off at any point, the same command goes on where it was. --overwrite brings a finished folder up to date:
+
+    A scan that is refused is listed and left out, and the rest is done: exit code 0, or 1 if no scan could be used. An
+    interrupted run resumes when the same command is given again. --overwrite brings a finished folder up to date:
     scans that did not change, at the same threshold, are not read again.
+
+    Writes images/, labels/ and audits/ with one file a case, dataset.json, failures.json, run.json, and done/, which
+    an interrupted run resumes from.
     """
     if validation + test >= 1:
         raise typer.BadParameter("--validation and --test leave nothing to train on", param_hint="--test")

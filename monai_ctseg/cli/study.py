@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from monai_ctseg.agreement.study.plan import Plan
     from monai_ctseg.agreement.study.protocol import StudyProtocol
 
-app = typer.Typer(
-    help="Run a validation study: plan it, make blind reader sheets, analyse what comes back.", no_args_is_help=True
-)
+app = typer.Typer(help="Plan a validation study, make blind reader sheets, and analyse them.", no_args_is_help=True)
 
 
 FEW_READERS = 5
