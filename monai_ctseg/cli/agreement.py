@@ -59,6 +59,10 @@ class Plan:
 
 
 app = typer.Typer()
+PANELS = {
+    "What is compared": ("reference", "method", "quantity"),
+    "Verdict": ("acceptable_difference", "acceptable_ratio", "scale", "protocol"),
+}
 
 
 @app.command(
@@ -96,7 +100,7 @@ def agreement(
     ] = None,
     scale: Annotated[
         Scale | None,
-        typer.Option(help="Differences or ratios; auto: ratios where the spread grows with size. [default: auto]"),
+        typer.Option(help="Differences or ratios; auto, the default: ratios where the spread grows with size."),
     ] = None,
     protocol: Annotated[
         Path | None,

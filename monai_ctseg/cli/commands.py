@@ -1,12 +1,14 @@
 """The table of commands, and the group that imports a command's module when the command is called.
 
 A command named NAME is defined in `monai_ctseg/cli/NAME.py`, in a Typer instance named `app`.
-A module with several commands becomes a group of its own.
+A module with several commands becomes a group of its own. Where a command has many options, the module's PANELS
+say under which title of `--help` each stands.
 """
 
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -95,7 +97,8 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
     """
     gc.disable()  # a tenth of the time of imports goes into looking for garbage, and they make none
     try:
-        group = get_group(import_module(f"monai_ctseg.cli.{name}").app)
+        module = import_module(f"monai_ctseg.cli.{name}")
+        group = get_group(module.app)
     finally:
         gc.freeze()
         gc.enable()
@@ -103,7 +106,8 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
     loaded.name = name
     for command in (loaded, *getattr(loaded, "commands", {}).values()):
         command.help = _flowing(command.help or "")
-        _without_bool(list(command.get_params(Context(command))))
+        parameters = _without_bool(list(command.get_params(Context(command))))
+        _into_panels(parameters, getattr(module, "PANELS", {}))
     return loaded  # type: ignore[no-any-return]
 
 
@@ -113,6 +117,13 @@ def _without_bool(parameters: list[Any]) -> list[Any]:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
     return parameters
+
+
+def _into_panels(parameters: list[Any], panels: Mapping[str, tuple[str, ...]]) -> None:
+    """Show options under the titles of a module's PANELS; the others stay under "Options"."""
+    titles = {name: title for title, names in panels.items() for name in names}
+    for parameter in parameters:
+        parameter.rich_help_panel = titles.get(parameter.name, parameter.rich_help_panel)
 
 
 def _flowing(text: str) -> str:

@@ -30,6 +30,7 @@ class Section(StrEnum):
 
 
 app = typer.Typer()
+PANELS = {"With a dataset": ("weights", "section", "threshold", "device", "bundle")}
 
 
 @app.command(epilog="Example:  monai-ctseg evaluate hip_run/dataset.json -o hip_scores --weights hip_run/model.pt")

@@ -47,6 +47,10 @@ class Split(StrEnum):
 
 
 app = typer.Typer()
+PANELS = {
+    "Labels and split": ("label", "threshold", "split", "held_out", "series"),
+    "Network and training": ("bundle", "set_", "epochs", "augment", "seed", "device"),
+}
 
 
 @app.command(epilog="Example:  monai-ctseg train ~/scans/hip -o hip_run --split blocks --epochs 12")

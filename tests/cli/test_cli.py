@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import nibabel as nib
@@ -43,6 +44,10 @@ def test_the_table_says_what_the_command_says(entry):
     for each in getattr(command, "commands", {"": command}).values():
         assert each.help
         assert all(parameter.help for parameter in each.params)
+    panels = getattr(import_module(f"monai_ctseg.cli.{entry.name}"), "PANELS", {})
+    commands = getattr(command, "commands", {"": command}).values()
+    known = {parameter.name for each in commands for parameter in each.params}
+    assert {name for names in panels.values() for name in names} <= known
 
 
 @pytest.mark.parametrize("words", [*NAMES, "study plan", "study sheet", "study analyse"])
