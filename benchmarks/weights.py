@@ -147,14 +147,14 @@ def calibrate(bundle: str, weights: Path, data: DataSplit, out: Path) -> dict[st
 
 def _seen(bundle: str, weights: Path, data: DataSplit) -> Iterator[tuple[Scan, BoolArray, np.ndarray]]:
     """Validation cases, on the extended scale and cut off at 12 bits: scan, truth, probability (uint8)."""
-    from monai_ctseg.networks.predict import load_predictor
+    from monai_ctseg.networks.predict import load_network
 
-    predictor = load_predictor(bundle, weights=weights)
+    predictor = load_network(bundle, weights=weights)
     for case in data.validation:
         assert case.label is not None
         scan, truth = read_nifti(case.image), read_mask(case.label).voxels
         for shown in (scan, replace(scan, hu=np.minimum(scan.hu, 3071).astype(scan.hu.dtype))):
-            chance = predictor.predict(shown, probability=True).probability
+            chance = predictor.predict(shown).probability
             assert chance is not None
             yield shown, truth, chance
 

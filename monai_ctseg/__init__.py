@@ -1,9 +1,9 @@
 """monai_ctseg: finds metal in CT scans.
 
->>> from monai_ctseg import read_scan, scan_stats, find_metal, predict
+>>> from monai_ctseg import read_scan, segment, load_network
 
 Each name is imported when it is first asked for, so that `import monai_ctseg` costs nothing;
-only `predict` and `train` import torch.
+only `load_network`, `predict` and `train` import torch.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from monai_ctseg.grid import Grid
     from monai_ctseg.io.read import read_scan
     from monai_ctseg.metrics.overlap import compare_masks
-    from monai_ctseg.networks.predict import predict
+    from monai_ctseg.networks.predict import load_network, predict
     from monai_ctseg.networks.train import train
     from monai_ctseg.scan import Mask, Scan
-    from monai_ctseg.segmentation.threshold import find_metal
+    from monai_ctseg.segmentation.pipeline import segment
+    from monai_ctseg.segmentation.records import Segmentation
     from monai_ctseg.stats import scan_stats
 
 __all__ = [
@@ -29,11 +30,13 @@ __all__ = [
     "Grid",
     "Mask",
     "Scan",
+    "Segmentation",
     "compare_masks",
-    "find_metal",
+    "load_network",
     "predict",
     "read_scan",
     "scan_stats",
+    "segment",
     "train",
 ]
 
@@ -42,11 +45,13 @@ _HOMES = {
     "Grid": "grid",
     "Mask": "scan",
     "Scan": "scan",
+    "Segmentation": "segmentation.records",
     "compare_masks": "metrics.overlap",
-    "find_metal": "segmentation.threshold",
+    "load_network": "networks.predict",
     "predict": "networks.predict",
     "read_scan": "io.read",
     "scan_stats": "stats",
+    "segment": "segmentation.pipeline",
     "train": "networks.train",
 }
 """The module of each public name."""

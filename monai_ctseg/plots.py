@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from monai_ctseg.output.figures import figure_style, new_figure, save_figure
 from monai_ctseg.scan import BoolArray, Mask, Scan, bounding_box
+from monai_ctseg.segmentation.intensity import METAL_HU
 from monai_ctseg.stats import ScanStats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-METAL_HU = 3000.0
 WINDOW_HU = (-200.0, 1500.0)
 """Overviews show this window: soft tissue stays visible and bone stays darker than metal."""
 TRUTH_COLOR = "#00c853"

@@ -22,7 +22,7 @@ from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import read_mask, read_nifti, write_mask, write_scan
 from monai_ctseg.parallel import run_in_order
 from monai_ctseg.scan import Mask, Scan, voxels_sha256
-from monai_ctseg.segmentation.threshold import judge_mask
+from monai_ctseg.segmentation.pipeline import judge_mask
 from monai_ctseg.simulation import Case, Simulated, Wish, draw_case, make_case
 from monai_ctseg.simulation.implants import PLACES, kinds_for, place
 from monai_ctseg.simulation.phantom.bodies import Part

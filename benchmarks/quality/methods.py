@@ -18,8 +18,8 @@ import monai_ctseg
 from benchmarks.quality.oracles import best_threshold, box_around
 from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.scan import BoolArray, Mask, Scan
-from monai_ctseg.segmentation.confidence import judge_confidence, matching_levels
-from monai_ctseg.segmentation.threshold import find_metal, judge_mask
+from monai_ctseg.segmentation.confidence import matching_levels
+from monai_ctseg.segmentation.pipeline import judge_mask, segment
 
 NETWORKS = {"net2d": "metal_unet2d", "net3d": "metal_unet3d", "infer": "metal_unet2d"}
 """Alone, but for "infer", which draws edges together with half-maximum as the command does."""
@@ -74,13 +74,13 @@ def _simple(name: str) -> Method:
         "plain_half_maximum": plain_half_maximum,
         "half_maximum": half_maximum,
     }[name]
-    return Method(name, _key_of(run, find_metal, *_own_files(name)), run)
+    return Method(name, _key_of(run, segment, *_own_files(name)), run)
 
 
 def _own_files(name: str) -> list[Any]:
     if name != "half_maximum":
         return []
-    from monai_ctseg import half_maximum as module
+    from monai_ctseg.segmentation import half_maximum as module
 
     place = Path(module.__file__)
     return [path.read_text() for path in (sorted(place.parent.glob("*.py")) if place.stem == "__init__" else [place])]
@@ -94,10 +94,10 @@ def _key_of(*things: Any) -> str:
 def threshold(scan: Scan, truth: Mask | None) -> Found:
     """Above 3000 HU, as `labels` does it."""
     try:
-        found = find_metal(scan, threshold_hu=SURE_HU)
+        found = segment(scan, threshold_hu=SURE_HU)
     except SaturatedScan as error:
         return Found(np.zeros(scan.grid.shape, dtype=bool), note=str(error))
-    return Found(found.mask.voxels, audit=found.audit())
+    return Found(found.mask.voxels, audit=found.component_report())
 
 
 def oracle(scan: Scan, truth: Mask | None) -> Found:
@@ -127,31 +127,27 @@ def plain_half_maximum(scan: Scan, truth: Mask | None) -> Found:
 
 def half_maximum(scan: Scan, truth: Mask | None) -> Found:
     """As `labels --method half-maximum` does it."""
-    from monai_ctseg.segmentation.half_maximum import find_metal_half_maximum
-
-    found = find_metal_half_maximum(scan)
-    return Found(found.mask.voxels, audit=found.audit())
+    found = segment(scan, method="half-maximum")
+    return Found(found.mask.voxels, audit=found.component_report())
 
 
 def _network(name: str, weights: Path | None) -> Method:
     """A bundle's network, loaded once, as `infer` uses it."""
-    from monai_ctseg.networks.predict import load_predictor
+    from monai_ctseg.networks.predict import load_network
     from monai_ctseg.output import file_sha256
 
-    predictor = load_predictor(NETWORKS[name], weights=weights)
+    predictor = load_network(NETWORKS[name], weights=weights)
     if name != "infer":
         predictor = replace(predictor, half_maximum_weight=0.0, threshold_weight=0.0)
     config = (predictor.bundle / "configs" / "inference.yaml").read_text()
 
     def run(scan: Scan, truth: Mask | None) -> Found:
-        seen = predictor.predict(scan, probability=True)
-        assert seen.probability is not None
-        found = judge_mask(scan, seen.mask)
-        confidence = judge_confidence(scan, found, seen.probability, predictor.trust)
-        held = hold_objects(seen.probability, found.mask, truth, predictor.trust.levels)
-        return Found(found.mask.voxels, seen.probability, confidence.add_to(found.audit()), held)
+        found = segment(scan, network=predictor)
+        assert found.probability is not None
+        held = hold_objects(found.probability, found.mask, truth, predictor.calibration.levels)
+        return Found(found.mask.voxels, found.probability, found.component_report(), held)
 
-    code = [(PACKAGE / f"{room}.py").read_text() for room in ("inference", "transforms", "windows")]
+    code = [path.read_text() for path in sorted((PACKAGE / "networks").glob("*.py"))]
     edges = _own_files("half_maximum") if predictor.half_maximum_weight else []
     return Method(name, _key_of(config, file_sha256(predictor.weights), run, *code, *edges), run)
 

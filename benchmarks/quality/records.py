@@ -117,10 +117,10 @@ def measure(found: Found, truth: Mask) -> Record:
         "missed_mm3": overlap.false_negative_mm3,
         "stray_mm3": float(np.count_nonzero(found.voxels & ~near_truth) * truth.grid.voxel_mm3),
         "touched": bool((found.voxels & near_truth).any()),
-        "interval_mm3": found.audit.get("volume_interval_mm3") or found.audit.get("interval_mm3"),
+        "interval_mm3": found.audit.get("volume_interval_mm3"),
         "objects": len(found.held),
         "objects_held": sum(found.held),
-        "unlike_training": found.audit.get("confidence", {}).get("unlike_training", []),
+        "out_of_distribution": (found.audit.get("confidence") or {}).get("out_of_distribution", []),
     }
     if found.probability is not None:
         near = within(truth.voxels | found.voxels, truth.grid, NEAR_MM)

@@ -38,9 +38,15 @@ COMMANDS = (
         SCANS,
         "Measure a scan: intensities, centre in scanner coordinates, geometry, saturation, and what was repaired.",
     ),
-    Entry("labels", SCANS, "Find metal by threshold, inside the body, and write masks with an account of every piece."),
     Entry(
-        "infer", NETWORKS, "Segment whole scans by a bundle's network, inside the body, and write what `labels` writes."
+        "labels",
+        SCANS,
+        "Find metal by threshold in the patient's body, and write masks with a report on every component.",
+    ),
+    Entry(
+        "infer",
+        NETWORKS,
+        "Segment whole scans by a bundle's network in the patient's body, and write what `labels` writes.",
     ),
     Entry("evaluate", NETWORKS, "Compare masks on one grid, or a bundle's network with the truth of a dataset."),
     Entry("prepare", NETWORKS, "Make a training dataset from every CT series in any number of folders."),

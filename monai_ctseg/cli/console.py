@@ -44,6 +44,12 @@ def finite(value: float) -> float:
 ThresholdOption = Annotated[
     float, typer.Option("--threshold", callback=finite, help="Metal is what lies strictly above this many HU.")
 ]
+BodyMaskOption = Annotated[
+    bool,
+    typer.Option(
+        "--body-mask/--no-body-mask", help="Drop what lies outside the patient's body.", show_default="--body-mask"
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
 OutputOption = Annotated[
     Path,

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from monai_ctseg.cli.console import INTERRUPTED, OutputOption, OverwriteOption, SeriesOption, ThresholdOption, load
-from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
+from monai_ctseg.segmentation.intensity import METAL_HU
 
 EPOCHS = 4
 STEPS = 40
@@ -34,7 +34,7 @@ def demo(
         Path | None,
         typer.Argument(metavar="[SCAN]", help="Your own scan; without it, a simulated CT.", show_default=False),
     ] = None,
-    threshold: ThresholdOption = DEFAULT_THRESHOLD_HU,
+    threshold: ThresholdOption = METAL_HU,
     series: SeriesOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -52,7 +52,7 @@ def demo(
     start = perf_counter()
     chosen = ["--series", series] if series else []
     again = ["--overwrite"] if overwrite else []
-    at = ["--threshold", f"{threshold:g}"] if threshold != DEFAULT_THRESHOLD_HU else []
+    at = ["--threshold", f"{threshold:g}"] if threshold != METAL_HU else []
     place = scan or output / "simulated" / "dicom"
     if scan is None:
         _run(context, SIMULATES, "simulate", "-o", output / "simulated", *SIMULATED, *again)

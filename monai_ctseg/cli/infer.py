@@ -14,36 +14,35 @@ import typer
 
 from monai_ctseg.bundles import BundleFacts, describe_bundle
 from monai_ctseg.cli.console import (
+    BodyMaskOption,
     JsonOption,
     OutputOption,
     OverwriteOption,
     SeriesOption,
     load,
-    print_facts,
     print_json,
     progress,
     refuse,
     warn,
 )
-from monai_ctseg.cli.labels import describe
+from monai_ctseg.cli.describe import describe_interval, print_segmentation
 from monai_ctseg.cli.train import parse_settings
 from monai_ctseg.errors import AmbiguousScan, CtsegError
-from monai_ctseg.io.nifti import ENDINGS, write_probability
-from monai_ctseg.output import file_sha256, new_folder, write_run, write_segmentation
-from monai_ctseg.segmentation.confidence import judge_confidence
-from monai_ctseg.segmentation.threshold import judge_mask
+from monai_ctseg.io.nifti import ENDINGS
+from monai_ctseg.output import file_sha256, new_folder, segmentation_writer, write_run
+from monai_ctseg.segmentation.pipeline import segment
+from monai_ctseg.segmentation.records import Segmentation
 
 if TYPE_CHECKING:
-    from monai_ctseg.networks.predict import Predictor
+    from monai_ctseg.networks.metal_network import MetalNetwork
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Options:
     """What is asked for each scan."""
 
-    anywhere: bool
+    body_mask: bool
     image: bool
-    tta: bool
     probability: bool
     series: str | None
     overwrite: bool
@@ -53,18 +52,10 @@ class Wishes:
 class Tool:
     """The network, ready, and what run.json says of it."""
 
-    predictor: Predictor
+    network: MetalNetwork
     bundle: BundleFacts
     arguments: dict[str, Any]
     weights_sha256: str
-
-
-@dataclass(frozen=True)
-class Found:
-    """audit.json of one scan, and its intensities in a line."""
-
-    audit: dict[str, Any]
-    intensity: str
 
 
 app = typer.Typer()
@@ -83,9 +74,7 @@ def infer(
         Path | None, typer.Option(help="A model.pt from `train`. Default: the bundle's own.", show_default=False)
     ] = None,
     bundle: Annotated[str, typer.Option(help="Name or folder of a MONAI bundle.")] = "metal_unet2d",
-    anywhere: Annotated[
-        bool, typer.Option("--anywhere", help="Keep what lies outside the patient's body, too.")
-    ] = False,
+    body_mask: BodyMaskOption = True,
     image: Annotated[bool, typer.Option("--image", help="Write the scan as image.nii.gz beside the mask.")] = False,
     probability: Annotated[
         bool, typer.Option("--probability", help="Write the network's probability as probability.nii.gz.")
@@ -114,25 +103,25 @@ def infer(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Segment whole scans by a bundle's network, inside the body, and write what `labels` writes.
+    """Segment whole scans by a bundle's network in the patient's body, and write what `labels` writes.
 
-    Writes mask.nii.gz, masks/ and images/ (an 8-bit PNG a slice), audit.json and run.json; of several scans, each into
-    a folder of its own in the output folder, named after the scan's folder or file: mind what those names say of a
-    patient. A scan that is refused does not hold up the others.
+    Writes mask.nii.gz, masks/ and images/ (an 8-bit PNG a slice), component_report.json and run.json. Each of several
+    scans gets a folder of its own in the output folder, named after the scan's folder or file: mind what those names
+    say of a patient. A scan that is refused does not stop the others.
 
-    Each volume comes with an interval, and a scan unlike those that the network learned from is named so.
+    Each volume comes with an interval. A scan unlike those that the network was trained on is flagged.
     """
     settings = _settings(set_ or [], batch=batch, overlap=overlap)
     if series and len(scans) > 1:
         raise typer.BadParameter("a series is one scan's; name one scan, or leave it out", param_hint="--series")
-    wishes = Wishes(anywhere, image, tta, probability, series, overwrite)
+    options = Options(body_mask, image, probability, series, overwrite)
     if len(scans) == 1:
         with new_folder(output, overwrite=overwrite) as folder:
-            found = _segment(scans[0], folder, _open(bundle, weights, device, settings), wishes)
-        _report(found, output, as_json=as_json)
+            found = _segment(scans[0], folder, _open(bundle, weights, device, tta, settings), options)
+        print_segmentation(found, output, as_json=as_json)
         return
-    tool = _open(bundle, weights, device, settings)
-    rows = [_try(scan, output / name, tool, wishes) for scan, name in zip(scans, unique_names(scans), strict=True)]
+    tool = _open(bundle, weights, device, tta, settings)
+    rows = [_try(scan, output / name, tool, options) for scan, name in zip(scans, unique_names(scans), strict=True)]
     _report_all(rows, output, as_json=as_json)
 
 
@@ -143,82 +132,49 @@ def _settings(words: Sequence[str], *, batch: int | None, overlap: float | None)
     return {**settings, **{name: value for name, value in own.items() if value is not None}}
 
 
-def _open(bundle: str, weights: Path | None, device: str | None, settings: dict[str, Any]) -> Tool:
-    from monai_ctseg.networks.predict import load_predictor
+def _open(bundle: str, weights: Path | None, device: str | None, tta: bool, settings: dict[str, Any]) -> Tool:
+    from monai_ctseg.networks.predict import load_network
 
-    predictor = load_predictor(bundle, weights=weights, device=device, overrides=settings)
-    arguments = {"bundle": bundle, "device": str(predictor.device), "overrides": settings}
-    return Tool(predictor, describe_bundle(predictor.bundle), arguments, file_sha256(predictor.weights))
+    network = load_network(bundle, weights=weights, device=device, tta=tta, overrides=settings)
+    arguments = {"bundle": bundle, "device": str(network.device), "tta": tta, "overrides": settings}
+    return Tool(network, describe_bundle(network.bundle), arguments, file_sha256(network.weights))
 
 
-def _segment(source: Path, folder: Path, tool: Tool, wishes: Wishes) -> Found:
+def _segment(source: Path, folder: Path, tool: Tool, options: Options) -> Segmentation:
     """Read one scan, segment it, and fill its folder."""
     start = perf_counter()
-    scan = load(source, wishes.series)
+    scan = load(source, options.series)
     read = perf_counter()
-    with progress("segmenting") as callback:
-        seen = tool.predictor.predict(scan, tta=wishes.tta, probability=True, progress=callback)
-    for note in seen.notes:
+    with (
+        progress("segmenting") as callback,
+        segmentation_writer(folder, scan, image=options.image, probability=options.probability) as write,
+    ):
+        found = segment(scan, network=tool.network, body_mask=options.body_mask, progress=callback)
+        segmented = perf_counter()
+        write(found)
+    for note in found.notes:
         warn(note)
-    predicted = perf_counter()
-    with progress("finding the body"):
-        found = judge_mask(scan, seen.mask, anywhere=wishes.anywhere)
-        assert seen.probability is not None
-        confidence = judge_confidence(scan, found, seen.probability, tool.predictor.trust)
-    for sentence in confidence.unlike_training:
-        warn(f"{source.name} is unlike what the network was trained on: {sentence}")
-    if wishes.probability:
-        write_probability(seen.probability, scan.grid, folder / "probability.nii.gz")
-    audit = {**confidence.add_to(found.audit()), "edges": seen.edges}
-    with progress("writing") as callback:
-        write_segmentation(folder, scan, found.mask, audit, image=wishes.image, progress=callback)
+    for sentence in found.confidence.out_of_distribution if found.confidence else ():
+        warn(f"{source.name} is out of distribution, unlike the training scans: {sentence}")
     write_run(
         folder,
         "infer",
-        {**tool.arguments, **asdict(wishes)},
+        {**tool.arguments, **asdict(options)},
         scans=[scan],
         bundle={"name": tool.bundle.name, "version": tool.bundle.version},
         weights_sha256=tool.weights_sha256,
-        notes=list(seen.notes),
-        seconds={"read": read - start, "predict": predicted - read, "write": perf_counter() - predicted},
+        notes=list(found.notes),
+        seconds={"read": read - start, "segment": segmented - read, "write": perf_counter() - segmented},
     )
-    return Found(audit, found.intensity.describe())
+    return found
 
 
-def _report(found: Found, output: Path, *, as_json: bool) -> None:
-    """Print what was found, how sure it is, and where it was written."""
-    audit = found.audit
-    if as_json:
-        print_json({**audit, "output": str(output)})
-    else:
-        facts = {"metal": "", "volume": describe_volumes(audit), **describe(audit, found.intensity)}  # in this order
-        print_facts(facts)
-        typer.echo(f"\nwritten to {output}: mask.nii.gz, masks/, images/, audit.json, run.json")
-    if not audit["voxels"]:
-        warn("no metal was found, and the empty mask says so; it is an answer, not a fault")
-
-
-def describe_volumes(audit: dict[str, Any]) -> str:
-    """The volume of all that was kept and of the largest pieces, each with its interval: lines to read."""
-    kept = [piece for piece in audit["components"] if piece["kept"]]
-    rows = [("all", audit), *((f"piece {piece['label']}", piece) for piece in kept[:10])]
-    lines = [f"{name} {row['volume_mm3']:,.0f} mm3, {_interval(row)}" for name, row in rows]
-    if not audit["confidence"]["interval_calibrated"]:
-        lines.append("(the intervals are not calibrated for these weights)")
-    return "\n".join(lines)
-
-
-def _interval(row: dict[str, Any]) -> str:
-    low, high = row["volume_interval_mm3"]
-    return f"between {low:,.0f} and {high:,.0f}"
-
-
-def _try(source: Path, place: Path, tool: Tool, wishes: Wishes) -> dict[str, Any]:
+def _try(source: Path, place: Path, tool: Tool, options: Options) -> dict[str, Any]:
     """One scan of several: a row of facts, or of the refusal."""
     row: dict[str, Any] = {"source": str(source), "output": None, "error": None}
     try:
-        with new_folder(place, overwrite=wishes.overwrite) as folder:
-            found = _segment(source, folder, tool, wishes)
+        with new_folder(place, overwrite=options.overwrite) as folder:
+            found = _segment(source, folder, tool, options)
     except CtsegError as error:
         said = str(error) if str(source) in str(error) else f"{source}: {error}"
         refuse(said, table=error.table if isinstance(error, AmbiguousScan) else "")
@@ -226,10 +182,9 @@ def _try(source: Path, place: Path, tool: Tool, wishes: Wishes) -> dict[str, Any
     except MemoryError:
         refuse(f"{source}: not enough memory for this scan")
         return {**row, "error": "not enough memory for this scan"}
-    audit = found.audit
-    if not audit["voxels"]:
+    if not found.mask.count:
         warn(f"{source}: no metal was found, and the empty mask says so")
-    return {**row, "output": str(place), **audit}
+    return {**row, "output": str(place), **found.component_report()}
 
 
 def _report_all(rows: Sequence[dict[str, Any]], output: Path, *, as_json: bool) -> None:
@@ -237,12 +192,17 @@ def _report_all(rows: Sequence[dict[str, Any]], output: Path, *, as_json: bool) 
     if as_json:
         print_json(rows)
     for row in () if as_json else rows:
-        metal = f"{row['voxels']:,} voxels, {row['volume_mm3']:,.0f} mm3, {_interval(row)}" if row["output"] else ""
-        typer.echo(f"{row['source']} -> " + (f"{row['output']}  {metal}" if metal else "refused"))
+        outcome = f"{row['output']}  {_metal(row)}" if row["output"] else "refused"
+        typer.echo(f"{row['source']} -> {outcome}")
     bad = sum(row["output"] is None for row in rows)
     if bad:
         rest = f"; the others are in {output}" if bad < len(rows) else ""
         raise CtsegError(f"{bad} of {len(rows)} scans refused, for the reasons above{rest}")
+
+
+def _metal(row: dict[str, Any]) -> str:
+    interval = describe_interval(row["volume_interval_mm3"])
+    return f"{row['voxels']:,} voxels, {row['volume_mm3']:,.0f} mm3, {interval}"
 
 
 def unique_names(sources: Sequence[Path]) -> list[str]:
@@ -263,7 +223,7 @@ def unique_names(sources: Sequence[Path]) -> list[str]:
 
 
 def _absolute(source: Path) -> Path:
-    return Path(os.path.abspath(source.expanduser()))  # noqa: PTH100 - a link's own name
+    return Path(os.path.abspath(source.expanduser()))  # noqa: PTH100 - a link keeps its own name
 
 
 def _stem(source: Path) -> str:

@@ -18,7 +18,7 @@ from monai_ctseg.cli.console import (
     warn,
 )
 from monai_ctseg.datasets import Failure, Prepared, prepare_cohort
-from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
+from monai_ctseg.segmentation.intensity import METAL_HU
 
 LISTED = 20
 
@@ -46,7 +46,7 @@ def prepare(
             show_default=False,
         ),
     ],
-    threshold: ThresholdOption = DEFAULT_THRESHOLD_HU,
+    threshold: ThresholdOption = METAL_HU,
     validation: Annotated[float, typer.Option(min=0, max=0.9, help="Share of the patients that validates.")] = 0.2,
     test: Annotated[float, typer.Option(min=0, max=0.9, help="Share of the patients kept for a last test.")] = 0.1,
     seed: Annotated[int, typer.Option(min=0, help="Of the split.")] = 0,

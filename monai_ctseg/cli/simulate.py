@@ -26,7 +26,7 @@ from monai_ctseg.cli.console import (
 from monai_ctseg.output import new_folder, resumable_folder, write_run
 from monai_ctseg.parallel import choose_jobs
 from monai_ctseg.scan import provenance
-from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
+from monai_ctseg.segmentation.intensity import METAL_HU
 
 if TYPE_CHECKING:
     from monai_ctseg.simulation import Case, Simulated, Wish
@@ -285,7 +285,7 @@ def _preview(made: Simulated, path: Path) -> None:
     with_metal = np.flatnonzero(truth.any(axis=(0, 1)))
     among = with_metal if len(with_metal) else np.arange(truth.shape[2])
     chosen = np.unique(among[np.linspace(0, len(among) - 1, min(PICTURES, len(among))).astype(int)])
-    above = scan.hu > DEFAULT_THRESHOLD_HU
+    above = scan.hu > METAL_HU
     sheet = [
         SheetSlice(
             hu=scan.hu[:, :, k].T,
@@ -293,7 +293,7 @@ def _preview(made: Simulated, path: Path) -> None:
             predicted=above[:, :, k].T,
             name=f"slice {k}",
             truth_note=f"truth, {np.count_nonzero(truth[:, :, k]):,} px",
-            predicted_note=f"above {DEFAULT_THRESHOLD_HU:g} HU, {np.count_nonzero(above[:, :, k]):,} px",
+            predicted_note=f"above {METAL_HU:g} HU, {np.count_nonzero(above[:, :, k]):,} px",
             aspect=scan.grid.spacing_mm[1] / scan.grid.spacing_mm[0],
         )
         for k in chosen

@@ -27,7 +27,7 @@ from monai_ctseg.cli.console import (
     warn,
 )
 from monai_ctseg.output import file_sha256, resumable_folder, write_run
-from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
+from monai_ctseg.segmentation.intensity import METAL_HU
 
 if TYPE_CHECKING:
     from monai_ctseg.networks.train import TrainResult
@@ -68,7 +68,7 @@ def train(
             help="A NIfTI mask for each scan, in the same order; without it, by threshold.", show_default=False
         ),
     ] = None,
-    threshold: ThresholdOption = DEFAULT_THRESHOLD_HU,
+    threshold: ThresholdOption = METAL_HU,
     split: Annotated[
         Split | None,
         typer.Option(help="Default: blocks with one scan, patients with several.", show_default=False),

@@ -19,7 +19,7 @@ from monai_ctseg.io.nifti import is_nifti, write_mask, write_scan
 from monai_ctseg.io.read import read_scan
 from monai_ctseg.output import write_json
 from monai_ctseg.scan import Scan, provenance
-from monai_ctseg.segmentation.threshold import find_metal
+from monai_ctseg.segmentation.pipeline import segment
 
 PARTS = {"images": ".nii.gz", "labels": ".nii.gz", "audits": ".json"}
 """The folders of a cohort, and how a case's file in each ends."""
@@ -92,7 +92,7 @@ def _stacks(folder: Path, source: Source) -> tuple[Path, list[str | None]]:
 def _make(scan: Scan, task: Task) -> Made:
     _require_hu(scan)
     source = provenance(scan)
-    metal = find_metal(scan, threshold_hu=task.threshold_hu)
+    metal = segment(scan, threshold_hu=task.threshold_hu)
     voxels = str(source["voxels_sha256"])
     made = Made(f"case_{voxels[:12]}", voxels, metal.mask.count, source)
     with writing_errors("the cases", advice=RESTART):
@@ -101,7 +101,7 @@ def _make(scan: Scan, task: Task) -> Made:
             file.parent.mkdir(parents=True, exist_ok=True)
         write_scan(scan, files["images"])
         write_mask(metal.mask, files["labels"])
-        write_json(files["audits"], {"case": made.name, "source": source, **metal.audit()})
+        write_json(files["audits"], {"case": made.name, "source": source, **metal.component_report()})
     return made
 
 

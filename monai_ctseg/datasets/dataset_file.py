@@ -23,7 +23,7 @@ from monai_ctseg.io.nifti import read_mask
 from monai_ctseg.io.walk import exists
 from monai_ctseg.output import write_text
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.segmentation.threshold import find_metal
+from monai_ctseg.segmentation.pipeline import segment
 
 if TYPE_CHECKING:
     from monai_ctseg.datasets.schema import Item
@@ -98,7 +98,7 @@ class DataSplit:
 def read_label(scan: Scan, label: Path | None, *, threshold_hu: float) -> Mask:
     """The mask file, which has to lie on the scan's grid, or the metal by threshold where there is none."""
     if label is None:
-        return find_metal(scan, threshold_hu=threshold_hu).mask
+        return segment(scan, threshold_hu=threshold_hu).mask
     mask = read_mask(label)
     if not scan.grid.matches(mask.grid):
         raise GridMismatch(

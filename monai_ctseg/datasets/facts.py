@@ -9,7 +9,7 @@ from typing import Any
 from monai_ctseg.datasets.dataset_file import Case, read_label
 from monai_ctseg.io.read import read_scan
 from monai_ctseg.scan import patient_keys, provenance
-from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
+from monai_ctseg.segmentation.intensity import METAL_HU
 
 SHARE = 0.2
 """Share of the slices, or of the patients, that validates."""
@@ -38,7 +38,7 @@ class Facts:
         return any(self.metal)
 
 
-def read_facts(case: Case, *, threshold_hu: float = DEFAULT_THRESHOLD_HU) -> Facts:
+def read_facts(case: Case, *, threshold_hu: float = METAL_HU) -> Facts:
     """Read a scan and its label, and keep what a split needs.
 
     Args:

@@ -20,7 +20,7 @@ from monai_ctseg.datasets.sources import Source, group_sources, list_files, look
 from monai_ctseg.errors import DatasetError, NoScanFound, writing_errors
 from monai_ctseg.output import locked, write_json, write_run
 from monai_ctseg.parallel import Progress, choose_jobs, cores, run_in_order, version_of
-from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
+from monai_ctseg.segmentation.intensity import METAL_HU
 
 TEST_SHARE = 0.1
 _LOOKED_AT_ONCE = 256
@@ -63,7 +63,7 @@ def prepare_cohort(
     places: Sequence[str | Path],
     output_dir: str | Path,
     *,
-    threshold_hu: float = DEFAULT_THRESHOLD_HU,
+    threshold_hu: float = METAL_HU,
     validation: float = SHARE,
     test: float = TEST_SHARE,
     seed: int = 0,

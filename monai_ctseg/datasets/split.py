@@ -12,7 +12,7 @@ from monai_ctseg.datasets.facts import Facts, read_facts
 from monai_ctseg.datasets.patient_split import split_patients
 from monai_ctseg.datasets.slice_split import split_blocks, split_interleaved
 from monai_ctseg.errors import DatasetError
-from monai_ctseg.segmentation.threshold import DEFAULT_THRESHOLD_HU
+from monai_ctseg.segmentation.intensity import METAL_HU
 
 SplitKind = Literal["blocks", "interleaved", "patients"]
 
@@ -22,7 +22,7 @@ def build_dataset(
     *,
     split: SplitKind | None = None,
     held_out: Sequence[int | str] | None = None,
-    threshold_hu: float = DEFAULT_THRESHOLD_HU,
+    threshold_hu: float = METAL_HU,
     gap_mm: float = 5.0,
     seed: int = 0,
 ) -> DataSplit:
@@ -73,7 +73,7 @@ def _split(
     return split_blocks(cases[0], facts[0], held_out=held_out, gap_mm=gap_mm)
 
 
-def check_dataset(dataset: DataSplit, *, threshold_hu: float = DEFAULT_THRESHOLD_HU) -> DataSplit:
+def check_dataset(dataset: DataSplit, *, threshold_hu: float = METAL_HU) -> DataSplit:
     """Read the scans of a given dataset whose metal and voxels it does not state.
 
     Args:

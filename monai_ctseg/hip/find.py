@@ -31,8 +31,8 @@ def find_hips(scan: Scan, *, progress: Progress | None = None) -> Hips:
     verdict = judge_intensity(scan.hu, padding_hu=scan.padding_hu)
     report(0, 4)
     hips: list[Hip] = []
-    if verdict.saturated or verdict.ceiling_hu > METAL_BALL.window_hu[1]:
-        hips += find_replaced(scan, verdict.ceiling_hu if verdict.saturated else np.inf)
+    if verdict.saturated or verdict.highest_hu > METAL_BALL.window_hu[1]:
+        hips += find_replaced(scan, verdict.highest_hu if verdict.saturated else np.inf)
     report(1, 4)
     candidates = find_balls(scan) if len(hips) < 2 else []
     report(2, 4)

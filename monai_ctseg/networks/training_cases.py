@@ -12,6 +12,7 @@ from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, read_d
 from monai_ctseg.datasets.split import SplitKind, build_dataset, check_dataset, open_dataset
 from monai_ctseg.errors import DatasetError, TrainingError
 from monai_ctseg.networks.handlers.checkpoints import LAST, is_finished, read_checkpoint
+from monai_ctseg.segmentation.intensity import METAL_HU
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class TrainOptions:
     series: str | None = None
     split: SplitKind | None = None
     held_out: Sequence[int | str] | None = None
-    threshold_hu: float = 3000.0
+    threshold_hu: float = METAL_HU
     max_epochs: int | None = None
     augment: bool = True
     seed: int = 0

@@ -9,7 +9,7 @@ masks        a mask as NIfTI, a PNG a slice, and its component report
 """
 
 from monai_ctseg.output.atomic import new_file, new_folder, write_bytes, write_json, write_text
-from monai_ctseg.output.masks import WINDOW_HU, to_8_bit, write_png, write_segmentation
+from monai_ctseg.output.masks import WINDOW_HU, segmentation_writer, to_8_bit, write_png
 from monai_ctseg.output.resumable import locked, resumable_folder
 from monai_ctseg.output.run_record import file_sha256, write_run
 
@@ -20,11 +20,11 @@ __all__ = [
     "new_file",
     "new_folder",
     "resumable_folder",
+    "segmentation_writer",
     "to_8_bit",
     "write_bytes",
     "write_json",
     "write_png",
     "write_run",
-    "write_segmentation",
     "write_text",
 ]

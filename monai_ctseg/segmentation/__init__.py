@@ -1,1 +1,13 @@
-"""segmentation"""
+"""Segmentation: Scan -> metal.
+
+intensity      saturation, sentinel values, padding
+body           the patient without the table
+scan_facts     these three, once a scan
+components     connected components of a mask, measured
+judge          which of them are kept, and why
+threshold      what lies above so many HU
+half_maximum/  each object up to its own edges
+confidence/    volume intervals, what a network never saw
+records        what comes out
+pipeline       all of it: `segment`
+"""

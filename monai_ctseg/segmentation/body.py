@@ -1,10 +1,10 @@
 """Where the patient's body is: skin to skin, without the table.
 
 Method: the volume is averaged to blocks of about 4 mm; blocks over -400 HU are matter. An opening by a ball of 7 mm
-takes away what is thin (table tops, blankets, wires, masks) and parts the table from the skin that rests on it; of the
-pieces left, those of tissue density and of some size are body: trunk, legs, arms. Air that matter encloses within their
-convex hull belongs to them, with its wall: lungs under a thin chest wall, but not the hollow of a table. A closing by
-15 mm mends the cuts of dark streaks and bridges an open mouth; the holes left are filled slice by slice.
+removes what is thin (table tops, blankets, wires, masks) and separates the table from the skin that rests on it. Of
+the components left, those of tissue density and of some size are body: trunk, legs, arms. Air that matter encloses
+within their convex hull belongs to them, with its wall: lungs under a thin chest wall, but not the hollow of a table.
+A closing by 15 mm repairs the cuts of dark streaks and bridges an open mouth; the holes left are filled slice by slice.
 
 Limits: the surface is good to about one block. Parts thinner than 15 mm (fingers, ears) are not body. A solid object
 of tissue density that touches the patient (a calibration phantom under the back) is body. Gaps narrower than 30 mm
@@ -15,17 +15,16 @@ shrink in proportion.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeAlias
 
 import cc3d
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial import ConvexHull, KDTree, QhullError
 
-from monai_ctseg.grid import FloatArray
-from monai_ctseg.scan import BoolArray, Mask, Scan
+from monai_ctseg.grid import FloatArray, Grid
+from monai_ctseg.scan import BoolArray, Box, Scan, bounding_box
 
 BLOCK_MM = 4.0
 OPENING_MM = 7.0
@@ -55,31 +54,50 @@ class Body:
     block_of: tuple[IntArray, IntArray, IntArray]
     spacing_mm: tuple[float, float, float]
 
-    def at(self, values: npt.NDArray[Any], ij: tuple[IntArray, IntArray], k: int) -> npt.NDArray[Any]:
-        """What an array of blocks holds at the voxels (i, j) of slice k."""
+    def at(self, values: npt.NDArray[Any], ij: tuple[IntArray, IntArray], k: int | IntArray) -> npt.NDArray[Any]:
+        """What an array of blocks holds at the voxels (i, j) of slice k, or of the slices k."""
         return np.asarray(values[self.block_of[0][ij[0]], self.block_of[1][ij[1]], self.block_of[2][k]])
 
-    @cached_property
-    def depth_mm(self) -> FloatArray:
-        """Signed distance in blocks: how deep under the surface (positive) or how far outside (negative)."""
-        inside = _distance(self.blocks, self.spacing_mm)
-        outside = _distance(~self.blocks, self.spacing_mm)
-        return np.where(self.blocks, inside, -outside) - np.where(self.blocks, 0.5, -0.5) * min(self.spacing_mm)
+    def flat_blocks(self, ij: tuple[IntArray, IntArray], k: int) -> IntArray:
+        """Flat indices into `blocks` (C order) of the blocks that hold the voxels (i, j) of slice k."""
+        _, columns, slices = self.blocks.shape
+        return np.asarray((self.block_of[0][ij[0]] * columns + self.block_of[1][ij[1]]) * slices + self.block_of[2][k])
 
+    def depth_mm(self, places: IntArray) -> FloatArray:
+        """How deep below the body's surface blocks lie, in mm; negative outside, -inf without a body.
 
-def find_body(scan: Scan) -> Mask:
-    """The patient's body, filled, on the scan's grid; the module's docstring gives the method and its limits."""
-    body = locate_body(scan)
-    voxels = np.empty(scan.grid.shape, dtype=bool, order="F")
-    rows, columns, slices = body.block_of
-    for k in range(scan.grid.shape[2]):
-        voxels[:, :, k] = body.blocks[:, :, slices[k]][np.ix_(rows, columns)]
-    return Mask(voxels, scan.grid)
+        Args:
+            places: indices of blocks, (n, 3).
+
+        Returns:
+            (n,): the distance to the nearest block across the surface, less half a block.
+        """
+        inside = self.blocks[tuple(places.T)]
+        depth = np.empty(len(places))
+        depth[inside] = _nearest_mm(places[inside], ~self.blocks, self.spacing_mm)
+        depth[~inside] = -_nearest_mm(places[~inside], self.blocks, self.spacing_mm)
+        return depth - np.where(inside, 0.5, -0.5) * min(self.spacing_mm)
+
+    def voxels(self, grid: Grid) -> BoolArray:
+        """The body as a mask [i, j, k] on the scan's grid."""
+        voxels = np.empty(grid.shape, dtype=bool, order="F")
+        rows, columns, slices = self.block_of
+        for k in range(grid.shape[2]):
+            voxels[:, :, k] = self.blocks[:, :, slices[k]][np.ix_(rows, columns)]
+        return voxels
 
 
 def locate_body(scan: Scan) -> Body:
-    """The patient's body in blocks; empty where the scan shows none. Flipping the axes changes nothing;
-    turning another axis into k changes little, as hollows and holes are filled slice by slice.
+    """The patient's body, filled, in blocks; empty where the scan shows none.
+
+    The module's docstring gives the method and its limits. Flipping the axes changes nothing; turning another axis into
+    k changes little, as hollows and holes are filled slice by slice.
+
+    Args:
+        scan: HU on a grid.
+
+    Returns:
+        The body; `Body.voxels` puts it on the scan's grid.
     """
     extents = [n * mm for n, mm in zip(scan.hu.shape, scan.grid.spacing_mm, strict=True)]
     scale = min(1.0, sorted(extents)[1] / SMALL_FIELD_MM)
@@ -125,16 +143,15 @@ def _block_means(scan: Scan, edges: list[IntArray]) -> npt.NDArray[np.float32]:
 def _parts(
     means: npt.NDArray[np.float32], matter: BoolArray, spacing_mm: tuple[float, float, float], scale: float
 ) -> BoolArray:
-    """The pieces of opened matter that are body."""
-    core = _distance(matter, spacing_mm) > scale * OPENING_MM
-    opened = _distance(~core, spacing_mm) <= scale * OPENING_MM
+    """The components of opened matter that are body."""
+    core = _deeper_than(matter, scale * OPENING_MM, spacing_mm)
+    opened = _within(core, scale * OPENING_MM, spacing_mm)
     labels, count = cc3d.connected_components(opened, connectivity=6, return_N=True)
     if not count:
         return opened
     voxels = np.bincount(labels.ravel(), minlength=count + 1)
-    median = ndimage.median(means, labels, np.arange(count + 1))
-    tissue = median > TISSUE_HU
-    tissue[0] = False
+    tissue = np.zeros(count + 1, dtype=bool)
+    tissue[1:] = ndimage.median(means[opened], labels[opened], np.arange(1, count + 1)) > TISSUE_HU
     sides = np.minimum(scale * SMALLEST_PART_MM, np.multiply(matter.shape, spacing_mm))  # a few slices are thinner
     large = voxels * np.prod(spacing_mm) >= np.prod(sides)
     return np.asarray((tissue & large)[labels])
@@ -149,10 +166,7 @@ def _hollows(matter: BoolArray, parts: BoolArray, spacing_mm: tuple[float, float
             share = ndimage.mean(_hull(parts[:, :, k]), labels, np.arange(count + 1))
             share[0] = 0.0
             hollows[:, :, k] = (share > HULL_SHARE)[labels]
-    if not hollows.any():
-        return hollows
-    walls = matter & (_distance(~hollows, spacing_mm) <= scale * WALL_MM)
-    return np.asarray(hollows | walls)
+    return np.asarray(hollows | (matter & _within(hollows, scale * WALL_MM, spacing_mm)))
 
 
 def _hull(plane: BoolArray) -> BoolArray:
@@ -173,10 +187,10 @@ def _hull(plane: BoolArray) -> BoolArray:
 
 
 def _close(blocks: BoolArray, radius_mm: float, spacing_mm: tuple[float, float, float]) -> BoolArray:
-    """Closing by a ball; the body goes on beyond the volume's faces as it stands there."""
+    """Closing by a ball; beyond the volume's faces the body continues as it is there."""
     width = [(n, n) for n in (int(np.ceil(radius_mm / mm)) + 1 for mm in spacing_mm)]
-    grown = _distance(~np.pad(blocks, width, mode="edge"), spacing_mm) <= radius_mm
-    closed = _distance(grown, spacing_mm) > radius_mm
+    grown = _within(np.pad(blocks, width, mode="edge"), radius_mm, spacing_mm)
+    closed = _deeper_than(grown, radius_mm, spacing_mm)
     (i, _), (j, _), (k, _) = width
     return np.asarray(closed[i:-i, j:-j, k:-k] | blocks)
 
@@ -186,8 +200,47 @@ def _fill(blocks: BoolArray) -> BoolArray:
     return np.stack([ndimage.binary_fill_holes(blocks[:, :, k]) for k in range(blocks.shape[2])], axis=2)
 
 
-def _distance(inside: BoolArray, spacing_mm: tuple[float, float, float]) -> FloatArray:
-    """Distance of each block inside to the nearest one outside, mm; beyond the volume nothing is outside."""
-    if inside.all():
-        return np.full(inside.shape, np.inf)
-    return np.asarray(ndimage.distance_transform_edt(inside, sampling=spacing_mm))
+def _within(blocks: BoolArray, radius_mm: float, spacing_mm: tuple[float, float, float]) -> BoolArray:
+    """Blocks at most `radius_mm` from one that is set, those included: a dilation by a ball."""
+    found = np.zeros_like(blocks)
+    if box := _box_around(blocks, radius_mm, spacing_mm):
+        found[box] = ndimage.distance_transform_edt(~blocks[box], sampling=spacing_mm) <= radius_mm
+    return found
+
+
+def _deeper_than(blocks: BoolArray, radius_mm: float, spacing_mm: tuple[float, float, float]) -> BoolArray:
+    """Blocks more than `radius_mm` from the nearest one that is not set: an erosion by a ball.
+
+    Nothing beyond the volume counts as not set.
+    """
+    if blocks.all():
+        return np.ones_like(blocks)
+    found = np.zeros_like(blocks)
+    if box := _box_around(blocks, 0.0, spacing_mm):
+        found[box] = ndimage.distance_transform_edt(blocks[box], sampling=spacing_mm) > radius_mm
+    return found
+
+
+def _box_around(blocks: BoolArray, margin_mm: float, spacing_mm: tuple[float, float, float]) -> Box | None:
+    """The box of what is set and of all within a margin, and one block more. Distances in it are those in the whole."""
+    box = bounding_box(blocks)
+    if box is None:
+        return None
+    i, j, k = (
+        slice(max(0, side.start - step), min(n, side.stop + step))
+        for side, n, step in zip(
+            box, blocks.shape, (int(np.ceil(margin_mm / mm)) + 1 for mm in spacing_mm), strict=True
+        )
+    )
+    return i, j, k
+
+
+def _nearest_mm(places: IntArray, others: BoolArray, spacing_mm: tuple[float, float, float]) -> FloatArray:
+    """Distance in mm from blocks (n, 3) that are not set in `others` to the nearest that is; inf without one."""
+    if not others.any() or not len(places):
+        return np.full(len(places), np.inf)
+    # The nearest one always has a face in common with a block that is not set.
+    rim = np.argwhere(others & ndimage.binary_dilation(~others))
+    _, nearest = KDTree(rim * spacing_mm).query(places * spacing_mm)
+    x, y, z = ((rim[nearest] - places) * spacing_mm).T
+    return np.asarray(np.sqrt(x * x + y * y + z * z))

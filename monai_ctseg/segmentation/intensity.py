@@ -1,8 +1,8 @@
-"""The scan's intensities judged before anything is thresholded: its ceiling, burned-in values, padding.
+"""The scan's intensities judged before anything is thresholded: saturation, sentinel values, padding.
 
-Twelve-bit scanners cut everything off at their ceiling (2952 to 3095 HU on real scans), so that metal stands there as a
-plateau and no voxel exceeds it. Extended-scale scans go on to 20,000 HU and more.
-The rules were pinned down on 26 real scans: two pelves and 24 heads and necks.
+Scanners with a 12-bit range clip all that is denser at their saturation level (2952 to 3095 HU on real scans): metal
+is a plateau there, and no voxel exceeds it. Scans of an extended scale reach 20,000 HU and more.
+The rules were found on 26 real scans: two pelves and 24 heads and necks.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from monai_ctseg.scan import BoolArray, HUArray
 
 LOWEST_HU = -32768
 TWELVE_BIT_HU = 3095
-"""The highest ceiling seen on a scanner of twelve bits."""
+"""The highest saturation level seen with a 12-bit range."""
 TWELVE_BIT_FROM_HU = 2952
 STRAY_SHARE = 0.05
-"""So many voxels, of those at a ceiling of twelve bits, may lie above it: hot pixels and the like."""
-LOWEST_CEILING_HU = 1000
-"""Equal voxels at a lower maximum are a plain object (water, soft tissue), not a ceiling."""
+"""As many voxels, of those at the saturation level of a 12-bit range, may lie above it: hot pixels and the like."""
+LOWEST_SATURATION_HU = 1000
+"""Equal voxels at a lower maximum are a uniform object (water, soft tissue), not saturation."""
 PLATEAU_VOXELS = 5
 PLATEAU_EXCESS = 5
 """A plateau holds at least so many voxels, and so many times the voxels per HU of the 100 HU under it."""
 SENTINEL_HU = 30_000
 """From here up, and from its negative down, a value may be the end of the 16-bit scale, written in on purpose."""
-METAL_HU = 3000
+METAL_HU = 3000.0
+"""The usual threshold for metal, and the default of every command; it is not the right one (docs/limits.md)."""
 MATTER_HU = -500.0
 BONE_HU = 2500.0
 """The densest bone and enamel of 26 real scans stay under it."""
@@ -48,41 +49,43 @@ class ValueCount:
 class IntensityVerdict:
     """What the scan's scale can show.
 
-    kind: "saturated", a plateau of voxels stands at the maximum; "extended", values above the twelve-bit
-        ceilings and no plateau; "ordinary", neither: the scan holds nothing so dense.
-    ceiling_hu, ceiling_voxels: the highest value under the sentinels, and the voxels that hold it.
-    strays: the few voxels above the ceiling of a saturated scan.
-    sentinels: values at the end of the 16-bit scale that are no measurement (lines or text burned in).
+    Attributes:
+        kind: "saturated": a plateau of voxels stands at the maximum; "extended": values above any 12-bit range, and no
+            plateau; "ordinary": neither, the scan holds nothing so dense.
+        highest_hu, highest_voxels: the highest value below the sentinel values, and the voxels that hold it. Of a
+            saturated scan this is the saturation level.
+        sentinels: values at the end of the 16-bit scale that are no measurement (lines or text drawn into the image).
+        strays: the few voxels above the saturation level of a saturated scan.
     """
 
     kind: Literal["saturated", "extended", "ordinary"]
-    ceiling_hu: float
-    ceiling_voxels: int
+    highest_hu: float
+    highest_voxels: int
     sentinels: tuple[ValueCount, ...] = ()
     strays: int = 0
 
     @property
     def saturated(self) -> bool:
-        """Whether denser matter than `ceiling_hu` would not show."""
+        """Whether denser matter than `highest_hu` would not show."""
         return self.kind == "saturated"
 
     def advise(self) -> str:
         """The threshold that finds metal where the scan is saturated."""
-        if self.ceiling_hu > BONE_HU:
+        if self.highest_hu > BONE_HU:
             return f"use a threshold of {BONE_HU:g} HU"
-        return f"only a threshold of {self.ceiling_hu - 1:g} HU finds anything, and dense bone may reach that too"
+        return f"only a threshold of {self.highest_hu - 1:g} HU finds anything, and dense bone may reach that too"
 
     def describe(self) -> str:
         """One line for people."""
         above = f"only {self.strays:,}" if self.strays else "nothing"
-        at = f"{plural(self.ceiling_voxels, 'voxel')} at {self.ceiling_hu:g} HU"
+        at = f"{plural(self.highest_voxels, 'voxel')} at {self.highest_hu:g} HU"
         text = {
             "saturated": f"saturated: {at}, and {above} above; for metal {self.advise()}",
-            "extended": f"extended scale: up to {self.ceiling_hu:g} HU, no ceiling",
-            "ordinary": f"not saturated: the highest value is {self.ceiling_hu:g} HU",
+            "extended": f"extended scale: up to {self.highest_hu:g} HU, not saturated",
+            "ordinary": f"not saturated: the highest value is {self.highest_hu:g} HU",
         }[self.kind]
-        burned = ", ".join(f"{s.voxels:,} voxels of {s.hu} HU" for s in self.sentinels)
-        return f"{text}; burned in, no measurement: {burned}" if burned else text
+        values = ", ".join(f"{plural(s.voxels, 'voxel')} of {s.hu} HU" for s in self.sentinels)
+        return f"{text}; sentinel values, no measurement: {values}" if values else text
 
 
 @dataclass(frozen=True)
@@ -113,17 +116,17 @@ def judge_intensity(hu: HUArray, *, padding_hu: float | None = None) -> Intensit
     """
     counts = histogram(hu, from_hu=_lowest_judged(hu))
     sentinels = _take_sentinels(hu, counts, padding_hu)
-    cut = _twelve_bit_ceiling(counts)
-    if cut is not None:
-        return IntensityVerdict("saturated", cut, int(counts[cut - LOWEST_HU]), sentinels, _above(counts, cut))
+    level = _twelve_bit_level(counts)
+    if level is not None:
+        return IntensityVerdict("saturated", level, int(counts[level - LOWEST_HU]), sentinels, _above(counts, level))
     top = int(np.flatnonzero(counts)[-1]) if counts.any() else 0
-    ceiling = top + LOWEST_HU
+    highest = top + LOWEST_HU
     voxels = int(counts[top])
-    plateau = _is_plateau(counts, ceiling) and ceiling >= LOWEST_CEILING_HU
-    kind: Literal["extended", "ordinary"] = "extended" if ceiling > TWELVE_BIT_HU else "ordinary"
+    plateau = _is_plateau(counts, highest) and highest >= LOWEST_SATURATION_HU
+    kind: Literal["extended", "ordinary"] = "extended" if highest > TWELVE_BIT_HU else "ordinary"
     if hu.dtype != np.int16 and not sentinels:
         return IntensityVerdict("saturated" if plateau else kind, float(hu.max()), voxels)
-    return IntensityVerdict("saturated" if plateau else kind, ceiling, voxels, sentinels)
+    return IntensityVerdict("saturated" if plateau else kind, highest, voxels, sentinels)
 
 
 def _lowest_judged(hu: HUArray) -> int:
@@ -146,13 +149,13 @@ def _above(counts: npt.NDArray[np.int64], hu: int) -> int:
     return int(counts[hu - LOWEST_HU + 1 :].sum())
 
 
-def _twelve_bit_ceiling(counts: npt.NDArray[np.int64]) -> int | None:
-    """The fullest plateau at a ceiling of twelve bits with (next to) nothing above: hot pixels, lines burned in."""
+def _twelve_bit_level(counts: npt.NDArray[np.int64]) -> int | None:
+    """The fullest plateau at the end of a 12-bit range with nothing above it but hot pixels or drawn lines."""
     first = TWELVE_BIT_FROM_HU - LOWEST_HU
-    ceiling = int(counts[first : TWELVE_BIT_HU - LOWEST_HU + 1].argmax()) + TWELVE_BIT_FROM_HU
-    strays = _above(counts, ceiling)
-    if strays and _is_plateau(counts, ceiling) and strays <= STRAY_SHARE * counts[ceiling - LOWEST_HU]:
-        return ceiling
+    level = int(counts[first : TWELVE_BIT_HU - LOWEST_HU + 1].argmax()) + TWELVE_BIT_FROM_HU
+    strays = _above(counts, level)
+    if strays and _is_plateau(counts, level) and strays <= STRAY_SHARE * counts[level - LOWEST_HU]:
+        return level
     return None
 
 
@@ -224,7 +227,7 @@ def _take_sentinels(hu: HUArray, counts: npt.NDArray[np.int64], padding_hu: floa
 
 
 def _stands_alone(hu: HUArray, value: int) -> bool:
-    """Whether voxels of `value` mostly border on no metal: a burned-in line, where clipped metal shades off."""
+    """Whether voxels of `value` mostly border on no metal, as a drawn line does; clipped metal shades off."""
     alone = bordering = 0
     for k in range(hu.shape[2]):
         plane = hu[:, :, k]

@@ -9,9 +9,9 @@ import numpy as np
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.scan import Scan
-from monai_ctseg.segmentation.body import find_body
+from monai_ctseg.segmentation.body import locate_body
 from monai_ctseg.segmentation.intensity import equals, judge_intensity
-from monai_ctseg.segmentation.threshold import find_metal
+from monai_ctseg.segmentation.pipeline import segment
 
 BONE_HU = 250.0
 AROUND_MM = 40.0
@@ -38,7 +38,7 @@ def cut_slices(scan: Scan, first: int, last: int) -> Scan:
 
 def require_no_metal(scan: Scan) -> None:
     """CtsegError where the scan holds metal already, which the truth would not know of."""
-    found = find_metal(scan, threshold_hu=METAL_HU) if scan.hu.max() > METAL_HU else None
+    found = segment(scan, threshold_hu=METAL_HU) if scan.hu.max() > METAL_HU else None
     if found is not None and found.mask.count:
         slices = np.flatnonzero(found.mask.voxels.any(axis=(0, 1)))
         raise CtsegError(
@@ -62,7 +62,7 @@ def along_bone(scan: Scan, random: np.random.Generator) -> tuple[FloatArray, Flo
     The direction is the main axis of bone within 40 mm, the point the bone nearest to its middle, which may itself lie
     in marrow or, in a head, in the brain. CtsegError where there is no bone.
     """
-    hu = np.where(find_body(scan).voxels, scan.hu, AIR_HU)
+    hu = np.where(locate_body(scan).voxels(scan.grid), scan.hu, AIR_HU)
     bone = np.argwhere(hu > BONE_HU)
     if len(bone) < 50:
         raise CtsegError(f"no bone (above {BONE_HU:g} HU) to put an implant into; choose other slices or another body")

@@ -34,7 +34,7 @@ def refused(result, *words: str) -> None:
 
 def test_every_command_is_in_the_table():
     modules = {path.stem for path in (Path(monai_ctseg.__file__).parent / "cli").glob("*.py")}
-    assert modules - {"__init__", "commands", "console"} == set(NAMES)
+    assert modules - {"__init__", "commands", "console", "describe"} == set(NAMES)
 
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
@@ -116,7 +116,7 @@ def test_labels(run_cli, phantom, phantom_folder, tmp_path):
     assert run["command"] == "labels"
     assert run["inputs"][0]["series_instance_uid"]
     refused(run_cli("labels", phantom_folder, "-o", out), "--overwrite")
-    again = run_cli("labels", phantom_folder, "-o", out, "--overwrite", "--anywhere")
+    again = run_cli("labels", phantom_folder, "-o", out, "--overwrite", "--no-body-mask")
     assert again.code == 0
     assert "outside" not in again.out
 
@@ -301,7 +301,7 @@ def test_the_module_is_the_command_line():
 
 
 def test_the_front_door():
-    assert {"read_scan", "scan_stats", "find_metal", "predict"} <= set(monai_ctseg.__all__)
+    assert {"read_scan", "scan_stats", "segment", "load_network"} <= set(monai_ctseg.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         monai_ctseg.nonsense  # noqa: B018
     assert set(monai_ctseg.__all__) <= set(dir(monai_ctseg))
@@ -338,7 +338,7 @@ def test_ctrl_c_is_one_line(run_cli, phantom_folder, tmp_path, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("monai_ctseg.cli.labels.find_metal", interrupt)
+    monkeypatch.setattr("monai_ctseg.cli.labels.segment", interrupt)
     result = run_cli("labels", phantom_folder, "-o", tmp_path / "out")
     assert (result.code, result.err.strip()) == (130, "monai-ctseg: stopped")
     assert list(tmp_path.iterdir()) == []

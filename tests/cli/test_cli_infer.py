@@ -16,7 +16,7 @@ from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.networks.config import read_config
 from monai_ctseg.output import file_sha256
 
-LEFT = ["audit.json", "images", "mask.nii.gz", "masks", "run.json"]
+LEFT = ["component_report.json", "images", "mask.nii.gz", "masks", "run.json"]
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,9 @@ def test_several_scans_as_json(run_cli, weights, nifti, tmp_path):
 
 def test_probability_lies_on_the_scans_grid_and_makes_the_mask(run_cli, weights, phantom, nifti, tmp_path):
     out = tmp_path / "out"
-    assert run_cli("infer", nifti, "-o", out, "--weights", weights, "--probability", "--anywhere", "--tta").code == 0
+    assert (
+        run_cli("infer", nifti, "-o", out, "--weights", weights, "--probability", "--no-body-mask", "--tta").code == 0
+    )
     image = nib.load(out / "probability.nii.gz")
     assert image.header.get_data_dtype() == np.uint8
     assert np.allclose(image.affine, phantom.scan.grid.affine_ras)
@@ -138,15 +140,15 @@ def test_probability_lies_on_the_scans_grid_and_makes_the_mask(run_cli, weights,
     assert np.array_equal(values > 0.5, np.asarray(nib.load(out / "mask.nii.gz").dataobj) > 0)
 
 
-def test_the_bundles_own_weights_draw_edges_with_half_maximum(run_cli, own_weights, nifti, tmp_path):
-    """Other weights may have learned other edges, such as a threshold's, and draw alone."""
-    both = run_cli("infer", nifti, "-o", tmp_path / "both", "--bundle", own_weights, "--anywhere", "--json").json
-    alone = ("infer", nifti, "--bundle", own_weights, "--anywhere", "--json", "--set", "half_maximum_weight=0")
-    assert run_cli(*alone, "-o", tmp_path / "alone").json["edges"] == "network"
-    assert both["edges"] == "network and half-maximum"
+def test_only_the_bundles_own_weights_are_averaged_with_half_maximum(run_cli, own_weights, nifti, tmp_path):
+    """Other weights may have learned other edges, such as a threshold's, and are taken alone."""
+    both = run_cli("infer", nifti, "-o", tmp_path / "both", "--bundle", own_weights, "--no-body-mask", "--json").json
+    alone = ("infer", nifti, "--bundle", own_weights, "--no-body-mask", "--json", "--set", "half_maximum_weight=0")
+    assert run_cli(*alone, "-o", tmp_path / "alone").json["method"] == "network"
+    assert both["method"] == "network and half-maximum"
     shutil.copy(own_weights / "models" / "model.pt", tmp_path / "other.pt")
     other = run_cli(*alone[:-2], "-o", tmp_path / "other", "--weights", tmp_path / "other.pt")
-    assert other.json["edges"] == "network"
+    assert other.json["method"] == "network"
 
 
 def test_it_says_how_sure_it_is(run_cli, own_weights, nifti, tmp_path):
@@ -155,23 +157,23 @@ def test_it_says_how_sure_it_is(run_cli, own_weights, nifti, tmp_path):
     said = yaml.safe_load(config.read_text())
     said |= {"interval_levels": [0.2, 0.7], "training_range": {"spacing_mm": [0.3, 1.5]}}
     config.write_text(yaml.safe_dump(said))
-    arguments = ("infer", nifti, "--bundle", own_weights, "--anywhere")
+    arguments = ("infer", nifti, "--bundle", own_weights, "--no-body-mask")
     result = run_cli(*arguments, "-o", tmp_path / "out", "--json")
-    audit = json.loads((tmp_path / "out" / "audit.json").read_text())
-    assert {**audit, "output": str(tmp_path / "out")} == result.json
-    low, high = audit["volume_interval_mm3"]
-    assert low < audit["volume_mm3"] < high
-    assert len(audit["components"][0]["volume_interval_mm3"]) == 2
+    report = json.loads((tmp_path / "out" / "component_report.json").read_text())
+    assert {**report, "output": str(tmp_path / "out")} == result.json
+    low, high = report["volume_interval_mm3"]
+    assert low < report["volume_mm3"] < high
+    assert len(report["components"][0]["volume_interval_mm3"]) == 2
     sentence = "its pixels are 4 mm wide; the network was trained on 0.3 to 1.5 mm"
-    assert audit["confidence"] == {
+    assert report["confidence"] == {
         "interval_levels": [0.2, 0.7],
         "interval_calibrated": True,
         "training_range_known": True,
-        "unlike_training": [sentence],
+        "out_of_distribution": [sentence],
     }
-    assert f"note: scan.nii.gz is unlike what the network was trained on: {sentence}" in result.err
+    assert f"note: scan.nii.gz is out of distribution, unlike the training scans: {sentence}" in result.err
     text = run_cli(*arguments, "-o", tmp_path / "text").out
-    assert f"all {audit['volume_mm3']:,.0f} mm3, between {low:,.0f} and {high:,.0f}" in text
+    assert f"all {report['volume_mm3']:,.0f} mm3, between {low:,.0f} and {high:,.0f}" in text
     assert "not calibrated" not in text
     shutil.copy(own_weights / "models" / "model.pt", tmp_path / "other.pt")
     other = run_cli(*arguments, "-o", tmp_path / "other", "--weights", tmp_path / "other.pt")

@@ -1,6 +1,7 @@
 """labels --method."""
 
 import json
+import re
 
 import nibabel as nib
 import numpy as np
@@ -33,10 +34,10 @@ def test_a_saturated_scan_is_said_to_be_one(run_cli, phantom, tmp_path):
     result = run_cli("labels", tmp_path / "scan.nii.gz", "-o", tmp_path / "out", "--method", "half-maximum")
     assert result.code == 0
     assert "saturated at 2976 HU" in result.err
-    assert "volume between" in result.out
-    audit = json.loads((tmp_path / "out" / "audit.json").read_text())
-    assert audit["voxels"] > 0
-    assert audit["interval_mm3"][0] < audit["volume_mm3"] <= audit["interval_mm3"][1]
+    assert re.search(r"volume +all [\d,]+ mm3, between [\d,]+ and [\d,]+\n", result.out)
+    report = json.loads((tmp_path / "out" / "component_report.json").read_text())
+    assert report["voxels"] > 0
+    assert report["volume_interval_mm3"][0] < report["volume_mm3"] <= report["volume_interval_mm3"][1]
 
 
 def test_an_unknown_method_is_wrong_usage(run_cli, phantom_folder, tmp_path):

@@ -168,7 +168,7 @@ def test_a_fault_of_ours_in_one_scan_does_not_stop_the_others(
     scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = iter([ZeroDivisionError(), MemoryError(), OSError(5, "Input/output error")])
-    find = case_module.find_metal
+    find = case_module.segment
 
     def fail_first(*arguments: Any, **options: Any) -> Any:
         error = next(calls, None)
@@ -176,7 +176,7 @@ def test_a_fault_of_ours_in_one_scan_does_not_stop_the_others(
             raise error
         return find(*arguments, **options)
 
-    monkeypatch.setattr(case_module, "find_metal", fail_first)
+    monkeypatch.setattr(case_module, "segment", fail_first)
     prepared = prepare(scans, to=tmp_path / "out")
     assert [failure.kind for failure in prepared.failures] == ["ZeroDivisionError", "MemoryError", "ScanError"]
     assert prepared.cases == 4
@@ -196,7 +196,7 @@ def test_a_series_of_two_stacks_gives_two_cases(tmp_path: Path) -> None:
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     seen = []
-    find = case_module.find_metal
+    find = case_module.segment
 
     def find_some(*arguments: Any, **options: Any) -> Any:
         seen.append(1)
@@ -204,7 +204,7 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
             raise KeyboardInterrupt
         return find(*arguments, **options)
 
-    monkeypatch.setattr(case_module, "find_metal", find_some)
+    monkeypatch.setattr(case_module, "segment", find_some)
 
 
 def test_a_run_that_was_cut_off_goes_on_and_ends_like_one_that_was_not(

@@ -28,7 +28,7 @@ from monai_ctseg.networks.handlers.scores import are_neighbours, choose_slice
 from monai_ctseg.networks.train import TrainOptions, TrainResult, train
 from monai_ctseg.networks.transforms import scan_to_tensor
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.segmentation.threshold import find_metal
+from monai_ctseg.segmentation.pipeline import segment
 
 Figures = dict[str, dict[str, Any]]
 
@@ -128,7 +128,7 @@ def test_the_threshold_beside_the_network(trained: TrainResult, phantom: Phantom
     found = figures(tmp_path / "out")
     assert "saturated threshold" not in found
     assert found[f"{folder.name}_scan_2 threshold"]["dice"] == 1.0
-    by_hand = compare_masks(find_metal(phantom.scan, threshold_hu=3000).mask, phantom.truth)
+    by_hand = compare_masks(segment(phantom.scan, threshold_hu=3000).mask, phantom.truth)
     assert found[f"{folder.name}_scan threshold"]["dice"] == by_hand.dice < 1
     assert len(table.notes) == 2
 

@@ -31,7 +31,7 @@ from monai_ctseg.networks.transforms import (
     tensor_to_scan,
 )
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.segmentation.threshold import find_metal
+from monai_ctseg.segmentation.pipeline import segment
 
 
 def test_a_scan_comes_through_with_voxels_grid_and_names(tiny_scan: Scan) -> None:
@@ -59,7 +59,7 @@ def test_a_refusal_passes_through_and_no_other_reader_is_tried(tmp_path: Path) -
 
 def test_the_label_is_the_metal(phantom: Phantom) -> None:
     item = LabelMetald("image")(LoadScand("image")({"image": phantom.scan}))
-    np.testing.assert_array_equal(item["label"][0].numpy() > 0, find_metal(phantom.scan).mask.voxels)
+    np.testing.assert_array_equal(item["label"][0].numpy() > 0, segment(phantom.scan).mask.voxels)
 
 
 def test_a_label_file_is_taken_as_it_is_or_refused(tiny_scan: Scan, tmp_path: Path) -> None:

@@ -16,18 +16,20 @@ from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.metrics.overlap import compare_masks
 from monai_ctseg.networks.config import read_config
-from monai_ctseg.networks.predict import Predictor, load_predictor
+from monai_ctseg.networks.metal_network import MetalNetwork
+from monai_ctseg.networks.predict import load_network
 from monai_ctseg.networks.train import TrainOptions, train
 from monai_ctseg.networks.transforms import contiguous_runs
 from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.segmentation.pipeline import segment
 
 COARSE = {"spacing_mm": [4.0, 4.0, 6.0], "window": [32, 32, 16], "half_maximum_weight": 0}
 
 
 @pytest.fixture(scope="module")
-def predictor() -> Predictor:
+def predictor() -> MetalNetwork:
     """The shipped weights alone, at the phantom's own coarse spacing."""
-    return load_predictor("metal_unet3d", device="cpu", overrides=COARSE)
+    return load_network("metal_unet3d", device="cpu", overrides=COARSE)
 
 
 def rearranged(scan: Scan) -> Scan:
@@ -37,10 +39,10 @@ def rearranged(scan: Scan) -> Scan:
     return Scan(np.asfortranarray(scan.hu[:, ::-1, :].transpose(1, 2, 0)), Grid((j, k, i), matrix))
 
 
-def test_a_scan_in_another_orientation_gets_the_same_metal(predictor: Predictor, phantom: Phantom) -> None:
+def test_a_scan_in_another_orientation_gets_the_same_metal(predictor: MetalNetwork, phantom: Phantom) -> None:
     scan, other = phantom.scan, rearranged(phantom.scan)
     assert other.grid.to_lps((0, 0, 0)) == pytest.approx(scan.grid.to_lps((0, scan.grid.shape[1] - 1, 0)))
-    mask, turned = predictor(scan, anywhere=True), predictor(other, anywhere=True)
+    mask, turned = (segment(one, network=predictor, body_mask=False).mask for one in (scan, other))
     assert turned.grid.matches(other.grid)
     back = Mask(np.asfortranarray(turned.voxels.transpose(2, 0, 1)[:, ::-1, :]), scan.grid)
     assert mask.count > 20
@@ -56,7 +58,7 @@ def test_the_mask_lies_where_the_metal_is(phantom: Phantom) -> None:
     matrix[:3, 3] = phantom.scan.grid.to_lps(low)
     hu = np.asfortranarray(phantom.scan.hu[cut])
     scan = Scan(hu, Grid(hu.shape, matrix))
-    mask = load_predictor("metal_unet3d", device="cpu")(scan, anywhere=True)
+    mask = segment(scan, network=load_network("metal_unet3d", device="cpu"), body_mask=False).mask
     assert compare_masks(mask, Mask(np.asfortranarray(scan.hu > 3000), scan.grid)).dice > 0.7
 
 
@@ -65,7 +67,7 @@ def test_the_mask_lies_where_the_metal_is(phantom: Phantom) -> None:
 def test_small_volumes_are_predicted(bundle: str, shape: tuple[int, int, int]) -> None:
     hu = np.full(shape, 40, dtype=np.int16)
     scan = Scan(hu, Grid(shape, np.diag([1.0, 1.0, 2.0, 1.0])))
-    mask = load_predictor(bundle, device="cpu")(scan, anywhere=True)
+    mask = segment(scan, network=load_network(bundle, device="cpu"), body_mask=False).mask
     assert mask.grid.matches(scan.grid)
     assert mask.count == 0
 

@@ -11,8 +11,9 @@ from PIL import Image
 
 from monai_ctseg.errors import DatasetError, OutputError
 from monai_ctseg.io.nifti import read_mask
-from monai_ctseg.output import locked, new_file, new_folder, resumable_folder, write_run, write_segmentation
+from monai_ctseg.output import locked, new_file, new_folder, resumable_folder, segmentation_writer, write_run
 from monai_ctseg.scan import Mask, Scan, voxels_sha256
+from monai_ctseg.segmentation.pipeline import judge_mask
 
 
 def write_one(folder, text="x"):
@@ -206,7 +207,8 @@ def test_a_segmentation_as_files(tiny_scan, tmp_path):
     scan = Scan(tiny_scan.hu * np.int16(10), tiny_scan.grid, names=tuple(f"IM{k}" for k in range(6)))
     mask = Mask(np.asfortranarray(scan.hu > 2000), scan.grid)
     with new_folder(tmp_path / "out") as folder:
-        write_segmentation(folder, scan, mask, {"fact": 1}, image=True)
+        with segmentation_writer(folder, scan, image=True) as write:
+            write(judge_mask(scan, mask, body_mask=False))
         write_run(folder, "test", {"threshold_hu": 2000}, scans=[scan], seconds={"all": 1.23456})
     out = tmp_path / "out"
     assert np.array_equal(read_mask(out / "mask.nii.gz").voxels, mask.voxels)
@@ -216,10 +218,26 @@ def test_a_segmentation_as_files(tiny_scan, tmp_path):
         assert np.array_equal(drawn, np.where(mask.voxels[:, :, k].T, 255, 0))
         shown = np.array(Image.open(out / "images" / f"IM{k}.png")).astype(float) * 5000 / 255 - 1000
         assert np.abs(shown - np.clip(scan.hu[:, :, k].T, -1000, 4000)).max() < 10
+    assert json.loads((out / "component_report.json").read_text())["voxels"] == mask.count
     run = json.loads((out / "run.json").read_text())
     assert run["inputs"][0]["voxels_sha256"] == voxels_sha256(scan)
     assert run["seconds"] == {"all": 1.235}
     assert set(run["files"]) == {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} - {"run.json"}
+
+
+def test_a_disk_that_fills_while_pictures_are_written_leaves_nothing(tiny_scan, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("monai_ctseg.output.masks.write_png", full)
+    mask = Mask(np.asfortranarray(tiny_scan.hu > 100), tiny_scan.grid)
+    with (
+        pytest.raises(OutputError, match="No space left"),
+        new_folder(tmp_path / "out") as folder,
+        segmentation_writer(folder, tiny_scan) as write,
+    ):
+        write(judge_mask(tiny_scan, mask, body_mask=False))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_hash_is_of_voxels_in_their_order(tiny_scan):

@@ -1,4 +1,4 @@
-"""Confidence: intervals that hold the truth, and scans unlike the training's."""
+"""Confidence: intervals that hold the truth, and scans out of distribution."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.segmentation.body import locate_body
 from monai_ctseg.segmentation.confidence import (
     LEVELS,
-    Trust,
-    judge_confidence,
+    Calibration,
     matching_levels,
     measure_noise,
+    out_of_distribution,
     set_levels,
-    unlike_training,
-    volume_interval,
+    volume_intervals,
 )
-from monai_ctseg.segmentation.threshold import judge_mask, judge_scale
+from monai_ctseg.segmentation.pipeline import Prediction, segment
+from monai_ctseg.segmentation.scan_facts import ScanFacts
 
 RANGE = {"spacing_mm": (0.3, 3.0), "slice_spacing_mm": (0.6, 5.0), "noise_hu": (0, 60), "hu": (-1024, 32000)}
 
@@ -46,14 +46,14 @@ def test_the_interval_is_the_volume_at_both_levels(kind) -> None:
     p = np.asfortranarray(p if kind is float else np.rint(p * 255).astype(np.uint8))
     unit = 1 if kind is float else 255
     grid = grid_of(p.shape, (0.5, 2.0, 1.0))
-    found = volume_interval(p, p > 0.5 * unit, grid, levels=(0.2, 0.8), margin_mm=6)
+    found = volume_intervals(p, p > 0.5 * unit, grid, levels=(0.2, 0.8), margin_mm=6)
     assert found.objects == (found.whole,)
     assert found.whole == (np.count_nonzero(p >= 0.8 * unit), np.count_nonzero(p >= 0.2 * unit))
 
 
 def test_neighbours_share_no_voxel_and_the_largest_comes_first() -> None:
     p = soft_balls(((10, 15, 15), 4), ((24, 15, 15), 8), blur=2)
-    found = volume_interval(p, p > 0.5, grid_of(p.shape), levels=(0.1, 0.9), margin_mm=20)
+    found = volume_intervals(p, p > 0.5, grid_of(p.shape), levels=(0.1, 0.9), margin_mm=20)
     large, small = found.objects
     assert large[0] > small[0]
     assert large[1] > small[1]
@@ -67,23 +67,23 @@ def test_what_lies_farther_away_counts_for_none() -> None:
     p[5:8, 4, 4] = 1.0
     p[8:28, 4, 4] = 0.3
     mask = p > 0.5
-    assert volume_interval(p, mask, grid_of(p.shape), margin_mm=4).whole == (3.0, 7.0)
-    thick = volume_interval(p, mask, grid_of(p.shape, (5.0, 1.0, 1.0)), margin_mm=4)
+    assert volume_intervals(p, mask, grid_of(p.shape), margin_mm=4).whole == (3.0, 7.0)
+    thick = volume_intervals(p, mask, grid_of(p.shape, (5.0, 1.0, 1.0)), margin_mm=4)
     assert thick.whole == pytest.approx((15, 20)), "the next slice is always near"
 
 
 def test_an_empty_mask_and_one_that_fills_all() -> None:
     p = np.full((5, 6, 70), 0.3)
-    assert volume_interval(p, p > 0.5, grid_of(p.shape)).objects == ()
-    assert volume_interval(p, p > 0.5, grid_of(p.shape)).whole == (0.0, 0.0)
-    assert volume_interval(p, p > 0.2, grid_of(p.shape), levels=(0.4, 0.9)).whole == (0.0, 2100.0)
+    assert volume_intervals(p, p > 0.5, grid_of(p.shape)).objects == ()
+    assert volume_intervals(p, p > 0.5, grid_of(p.shape)).whole == (0.0, 0.0)
+    assert volume_intervals(p, p > 0.2, grid_of(p.shape), levels=(0.4, 0.9)).whole == (0.0, 2100.0)
 
 
 def test_slabs_fit_together() -> None:
     p = soft_balls(((15, 15, 31), 9), ((15, 15, 70), 5), shape=(30, 30, 90))
-    whole = volume_interval(p, p > 0.5, grid_of(p.shape), margin_mm=20)
+    whole = volume_intervals(p, p > 0.5, grid_of(p.shape), margin_mm=20)
     turned = np.ascontiguousarray(p.transpose(2, 0, 1))
-    assert whole == volume_interval(turned, turned > 0.5, grid_of(turned.shape), margin_mm=20)
+    assert whole == volume_intervals(turned, turned > 0.5, grid_of(turned.shape), margin_mm=20)
 
 
 def test_levels_set_on_known_cases_hold_the_truth_of_others() -> None:
@@ -99,7 +99,7 @@ def test_levels_set_on_known_cases_hold_the_truth_of_others() -> None:
     levels = set_levels(known, coverage=0.9)
     held = []
     for p, truth in (case() for _ in range(60)):
-        low, high = volume_interval(p, p > 0.5, grid, levels=levels).whole
+        low, high = volume_intervals(p, p > 0.5, grid, levels=levels).whole
         held.append(low <= truth.sum() <= high)
     assert 0.8 <= np.mean(held) <= 0.98
     assert 0.2 < levels[0] < 0.4 < 0.6 < levels[1] < 0.8
@@ -143,10 +143,10 @@ def test_noise_is_not_guessed() -> None:
 
 
 def judged(scan: Scan, ranges=RANGE) -> tuple[str, ...]:
-    return unlike_training(scan, judge_scale(scan), locate_body(scan), ranges)
+    return out_of_distribution(ScanFacts(scan), ranges, body_mask=True)
 
 
-def test_a_scan_like_the_trainings_is_not_remarked_on(phantom) -> None:
+def test_a_scan_like_the_training_scans_is_not_flagged(phantom) -> None:
     assert judged(phantom.scan, {**RANGE, "spacing_mm": (1, 5), "slice_spacing_mm": (1, 6)}) == ()
     assert judged(tissue(noise_hu=20)) == ()
 
@@ -160,7 +160,7 @@ def test_a_scan_like_the_trainings_is_not_remarked_on(phantom) -> None:
         ({"noise_hu": 90}, "its noise is about"),
     ],
 )
-def test_what_is_unlike_is_said(change, words) -> None:
+def test_what_is_out_of_distribution_is_said(change, words) -> None:
     said = judged(tissue(**{"noise_hu": 20, **change}))
     assert len(said) == 1
     assert words in said[0]
@@ -179,33 +179,48 @@ def test_odd_scales_orientations_and_bodies_are_said() -> None:
     assert "not axial" in judged(Scan(scan.hu, sagittal))[0]
     nothing = Scan(np.full((60, 60, 4), -1000, np.int16), grid_of((60, 60, 4)))
     assert judged(nothing) == ("no body was found in it",)
-    assert unlike_training(nothing, judge_scale(nothing), None, RANGE) == ()
+    assert out_of_distribution(ScanFacts(nothing), RANGE, body_mask=False) == ()
     assert judged(nothing, {}) == ()
 
 
 def test_what_a_bundle_says_is_checked() -> None:
     said = {"spacing_mm": [0.3, 1.5]}
-    assert Trust.of(None, None, own_weights=True) == Trust() == Trust(LEVELS, False, {})
-    assert Trust.of([0.05, 0.8], said, own_weights=True) == Trust((0.05, 0.8), True, {"spacing_mm": (0.3, 1.5)})
-    assert Trust.of([0.05, 0.8], said, own_weights=False) == Trust((0.05, 0.8), False, {})
+    assert Calibration.of(None, None, own_weights=True) == Calibration() == Calibration(LEVELS, False, {})
+    assert Calibration.of([0.05, 0.8], said, own_weights=True) == Calibration(
+        (0.05, 0.8), True, {"spacing_mm": (0.3, 1.5)}
+    )
+    assert Calibration.of([0.05, 0.8], said, own_weights=False) == Calibration((0.05, 0.8), False, {})
     for levels, ranges in (([0.9, 0.1], None), ([0.1], None), ("low", None), (None, [1, 2]), (None, {"hu": 3})):
         with pytest.raises(BundleError, match="is"):
-            Trust.of(levels, ranges, own_weights=True)
+            Calibration.of(levels, ranges, own_weights=True)
 
 
-def test_the_audit_gives_an_interval_to_each_kept_piece(phantom) -> None:
+class Drawn:
+    """A network that sees what it is given."""
+
+    half_maximum_weight = threshold_weight = 0.0
+    calibration = Calibration(training_range={"hu": (0, 1)})
+
+    def __init__(self, probability) -> None:
+        self.probability = probability
+
+    def predict(self, scan: Scan, *, progress=None) -> Prediction:
+        return Prediction(Mask(np.asfortranarray(self.probability >= 128), scan.grid), self.probability)
+
+
+def test_each_kept_component_has_an_interval(phantom) -> None:
     drawn = phantom.truth.voxels.copy(order="F")
     drawn[0:3, 0:3, 0:3] = True  # outside the body
     p = np.asfortranarray(np.rint(ndimage.gaussian_filter(drawn.astype(float), 0.8) * 255).astype(np.uint8))
-    found = judge_mask(phantom.scan, Mask(np.asfortranarray(p >= 128), phantom.scan.grid))
-    audit = judge_confidence(phantom.scan, found, p, Trust(training_range={"hu": (0, 1)})).add_to(found.audit())
-    kept = [piece for piece in audit["components"] if piece["kept"]]
-    assert 0 < len(kept) < len(audit["components"])
-    for piece in audit["components"]:
-        assert (piece["volume_interval_mm3"] is None) != piece["kept"]
-    for piece in [*kept, audit]:
-        low, high = piece["volume_interval_mm3"]
-        assert low < piece["volume_mm3"] < high
-    assert audit["volume_interval_mm3"][1] == pytest.approx(sum(piece["volume_interval_mm3"][1] for piece in kept))
-    assert audit["confidence"]["interval_calibrated"] is False
-    assert len(audit["confidence"]["unlike_training"]) == 1
+    report = segment(phantom.scan, network=Drawn(p)).component_report()
+    kept = [component for component in report["components"] if component["kept"]]
+    assert 0 < len(kept) < len(report["components"])
+    for component in report["components"]:
+        assert (component["volume_interval_mm3"] is None) != component["kept"]
+    for one in [*kept, report]:
+        low, high = one["volume_interval_mm3"]
+        assert low < one["volume_mm3"] < high
+    assert report["volume_interval_mm3"][1] == pytest.approx(sum(one["volume_interval_mm3"][1] for one in kept))
+    assert report["confidence"]["interval_calibrated"] is False
+    assert len(report["confidence"]["out_of_distribution"]) == 1
+    assert report["method"] == "network"

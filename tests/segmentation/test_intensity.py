@@ -27,8 +27,8 @@ def with_implant(peak, seed=0):
 def test_a_plateau_at_the_maximum_is_saturation(ceiling, dtype):
     hu = np.minimum(with_implant(20_000), ceiling).astype(dtype)
     verdict = judge_intensity(hu)
-    assert (verdict.kind, verdict.ceiling_hu) == ("saturated", ceiling)
-    assert verdict.ceiling_voxels == np.count_nonzero(hu == ceiling)
+    assert (verdict.kind, verdict.highest_hu) == ("saturated", ceiling)
+    assert verdict.highest_voxels == np.count_nonzero(hu == ceiling)
     assert f"{ceiling} HU" in verdict.describe()
 
 
@@ -43,7 +43,7 @@ def test_a_few_equal_voxels_are_no_plateau():
     hu = with_implant(20_000).astype(np.int16)
     hu[40, 15, :4] = 31_743
     verdict = judge_intensity(hu)
-    assert (verdict.kind, verdict.ceiling_hu, verdict.ceiling_voxels) == ("extended", 31_743, 4)
+    assert (verdict.kind, verdict.highest_hu, verdict.highest_voxels) == ("extended", 31_743, 4)
     assert verdict.sentinels == ()
 
 
@@ -58,21 +58,21 @@ def test_plain_water_is_not_saturated():
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_the_ceiling_is_looked_for_under_burned_in_lines(dtype):
+def test_the_saturation_level_is_found_below_sentinel_values(dtype):
     hu = np.minimum(with_implant(20_000), 3071).astype(dtype)
-    ceiling = np.count_nonzero(hu[:, 1:] == 3071)
+    clipped = np.count_nonzero(hu[:, 1:] == 3071)
     hu[:, 0, :] = 32_767
     hu[0, 1:, :] = -32_767
     verdict = judge_intensity(hu)
-    assert (verdict.kind, verdict.ceiling_hu, verdict.ceiling_voxels) == ("saturated", 3071, ceiling)
+    assert (verdict.kind, verdict.highest_hu, verdict.highest_voxels) == ("saturated", 3071, clipped)
     assert [(s.hu, s.voxels) for s in verdict.sentinels] == [(-32_767, 49 * 8), (32_767, 60 * 8)]
-    assert "burned in" in verdict.describe()
+    assert "sentinel values" in verdict.describe()
 
 
-def test_metal_cut_off_at_the_end_of_the_scale_is_not_burned_in():
+def test_metal_clipped_at_the_end_of_the_scale_is_no_sentinel():
     hu = np.minimum(with_implant(90_000), 32_767).astype(np.int16)
     verdict = judge_intensity(hu)
-    assert (verdict.kind, verdict.ceiling_hu, verdict.sentinels) == ("saturated", 32_767, ())
+    assert (verdict.kind, verdict.highest_hu, verdict.sentinels) == ("saturated", 32_767, ())
 
 
 def test_padding_at_the_end_of_the_scale_is_no_sentinel():
@@ -127,7 +127,7 @@ def test_histogram_counts_every_voxel_in_any_order_and_type(values, fortran, as_
 
 @pytest.mark.realdata
 @pytest.mark.parametrize(
-    ("case", "kind", "ceiling_hu", "voxels"),
+    ("case", "kind", "highest_hu", "voxels"),
     [
         *(("pt_277", "saturated", 3071, 33), ("pt_151", "saturated", 3071, 27), ("pt_38", "saturated", 2976, 256)),
         *(("pt_208", "saturated", 2976, 63), ("pt_243", "saturated", 2976, 43), ("pt_232", "saturated", 2976, 48)),
@@ -139,12 +139,12 @@ def test_histogram_counts_every_voxel_in_any_order_and_type(values, fortran, as_
         *(("pt_285", "ordinary", 1662, 1), ("pt_130", "ordinary", 2298, 1), ("pt_229", "ordinary", 2213, 1)),
     ],
 )
-def test_heads_and_necks(data_dir, case, kind, ceiling_hu, voxels):
+def test_heads_and_necks(data_dir, case, kind, highest_hu, voxels):
     from monai_ctseg.io.read import read_scan
 
     hu = read_scan(data_dir / "head-neck-ct" / f"{case}.nii.gz").hu
     verdict = judge_intensity(hu)
-    assert (verdict.kind, verdict.ceiling_hu, verdict.ceiling_voxels) == (kind, ceiling_hu, voxels)
+    assert (verdict.kind, verdict.highest_hu, verdict.highest_voxels) == (kind, highest_hu, voxels)
     padding = find_padding(hu)
     assert (padding.hu, padding.kind) == (-1000, "background")
 
@@ -155,7 +155,7 @@ def test_a_few_brighter_voxels_do_not_hide_a_ceiling(value, count):
     hu[10:20, 10:20, 5:15] = 2976
     hu[0, :count, 0] = value
     verdict = judge_intensity(hu)
-    assert (verdict.kind, verdict.ceiling_hu, verdict.ceiling_voxels) == ("saturated", 2976, 1000)
+    assert (verdict.kind, verdict.highest_hu, verdict.highest_voxels) == ("saturated", 2976, 1000)
     assert verdict.strays == (count if value > 0 else 0)
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from monai_ctseg.errors import GridMismatch, SaturatedScan
 from monai_ctseg.grid import Grid
 from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.segmentation.body import block_edges, find_body
-from monai_ctseg.segmentation.threshold import find_metal, judge_mask
+from monai_ctseg.segmentation.body import block_edges, locate_body
+from monai_ctseg.segmentation.pipeline import judge_mask, segment
 
 SHAPE, SPACING = (140, 120, 12), (3.0, 3.0, 5.0)
 
@@ -53,6 +53,10 @@ class Scene:
         return Scan(self.hu.round().astype(np.int16), Grid(self.hu.shape, np.diag([*self.spacing, 1.0])))
 
 
+def body_of(scan):
+    return locate_body(scan).voxels(scan.grid)
+
+
 def reasons(metal):
     return [component.reason for component in metal.components]
 
@@ -62,21 +66,21 @@ def test_metal_in_the_body_is_kept_and_metal_on_the_table_dropped():
     scene.table()
     implant = scene.ellipse(280, 180, 10, 10, 8000, slice(2, 9))
     rail = scene.box(80, 89, 300, 306, 5000)
-    metal = find_metal(scene.scan)
+    metal = segment(scene.scan)
     assert np.array_equal(metal.mask.voxels, implant)
     assert [c.kept for c in metal.components] == [c.voxels == implant.sum() for c in metal.components]
     assert {c.voxels for c in metal.components} == {implant.sum(), rail.sum()}
     assert next(c for c in metal.components if c.kept).centroid_lps == pytest.approx((280, 180, 25), abs=1.6)
     assert any("outside the body" in reason for reason in reasons(metal))
-    assert json.loads(json.dumps(metal.audit()))["voxels"] == implant.sum()
-    assert np.array_equal(find_metal(scene.scan, anywhere=True).mask.voxels, implant | rail)
+    assert json.loads(json.dumps(metal.component_report()))["voxels"] == implant.sum()
+    assert np.array_equal(segment(scene.scan, body_mask=False).mask.voxels, implant | rail)
 
 
 def test_the_body_ends_at_the_skin_on_the_table():
     scene = Scene().pelvis()
     truth = scene.scan.hu > -400
     scene.table()
-    body = find_body(scene.scan).voxels
+    body = body_of(scene.scan)
     dice = 2 * (body & truth).sum() / (body.sum() + truth.sum())
     assert dice > 0.97
     assert not body[:, int(285 / 3) :].any()
@@ -87,16 +91,16 @@ def test_legs_and_arms_apart_are_body():
     parts = [scene.ellipse(x, 180, a, a) for x, a in ((140, 55), (280, 55), (45, 28), (375, 28))]
     plate = scene.ellipse(375, 180, 6, 6, 9000, slice(3, 8))
     scene.table(240)
-    body = find_body(scene.scan).voxels
+    body = body_of(scene.scan)
     assert min(body[part].mean() for part in parts) > 0.93
     assert not body[int(210 / 3), 20].any()
-    assert np.array_equal(find_metal(scene.scan).mask.voxels, plate)
+    assert np.array_equal(segment(scene.scan).mask.voxels, plate)
 
 
 def test_an_implant_that_comes_out_through_the_skin_is_kept_whole():
     scene = Scene().pelvis()
     pin = scene.box(320, 382, 177, 183, 9000, slice(5, 7))  # the skin is at 360
-    assert np.array_equal(find_metal(scene.scan).mask.voxels, pin)
+    assert np.array_equal(segment(scene.scan).mask.voxels, pin)
 
 
 @pytest.mark.parametrize("ks", [slice(None), slice(0, 1)])
@@ -105,14 +109,14 @@ def test_streaks_that_cut_the_body_at_an_implant_near_the_skin(ks):
     scene.box(60, 360, 170, 176, -1400)
     scene.box(60, 360, 184, 190, -1400)
     plate = scene.box(334, 342, 172, 188, 12_000, ks)  # 18 mm under the skin
-    assert np.array_equal(find_metal(scene.scan).mask.voxels, plate)
+    assert np.array_equal(segment(scene.scan).mask.voxels, plate)
 
 
 def test_a_wide_dark_band_between_two_implants():
     scene = Scene().pelvis()
     scene.box(90, 330, 165, 195, -1800)
     stems = scene.ellipse(90, 180, 9, 9, 9000) | scene.ellipse(330, 180, 9, 9, 9000)
-    assert np.array_equal(find_metal(scene.scan).mask.voxels, stems)
+    assert np.array_equal(segment(scene.scan).mask.voxels, stems)
 
 
 def test_an_open_mouth_is_body():
@@ -120,7 +124,7 @@ def test_an_open_mouth_is_body():
     scene.box(204, 216, 90, 160, -1000)
     scene.ellipse(210, 180, 50, 40, -1000)
     tooth = scene.box(180, 183, 180, 183, 9000, slice(4, 6))
-    assert np.array_equal(find_metal(scene.scan).mask.voxels, tooth)
+    assert np.array_equal(segment(scene.scan).mask.voxels, tooth)
 
 
 @pytest.mark.parametrize(("hu", "thick"), [(-250, 60), (30, 9)])
@@ -128,7 +132,7 @@ def test_a_thick_cushion_and_a_small_thing_beside_the_patient_are_no_body(hu, th
     scene = Scene().pelvis()
     scene.ellipse(210, 310, thick, min(thick, 25), hu)
     scene.box(209, 212, 309, 312, 6000, slice(2, 8))
-    metal = find_metal(scene.scan)
+    metal = segment(scene.scan)
     assert metal.mask.count == 0
     assert "outside the body" in reasons(metal)[0]
 
@@ -137,13 +141,13 @@ def test_strictly_above_and_touching_at_corners():
     scene = Scene().pelvis()
     scene.hu[70, 60, 5] = scene.hu[71, 61, 6] = 3001
     scene.hu[72, 62, 7] = 3000
-    assert [c.voxels for c in find_metal(scene.scan).components] == [2]
+    assert [c.voxels for c in segment(scene.scan).components] == [2]
 
 
 def test_a_wire_on_the_skin_is_dropped():
     scene = Scene().pelvis()
     scene.box(208, 212, 90, 96, 4000)  # the skin is at 98
-    metal = find_metal(scene.scan)
+    metal = segment(scene.scan)
     assert metal.mask.count == 0
     assert "outside the body" in reasons(metal)[0]
 
@@ -151,7 +155,7 @@ def test_a_wire_on_the_skin_is_dropped():
 def test_metal_just_under_the_skin_is_kept_and_says_where_it_lies():
     scene = Scene().pelvis()
     scene.box(208, 210, 99, 101, 4000, slice(4, 5))
-    metal = find_metal(scene.scan)
+    metal = segment(scene.scan)
     assert metal.mask.count == metal.components[0].voxels
     assert "may lie on the skin" in reasons(metal)[0]
 
@@ -161,7 +165,7 @@ def test_lungs_are_body():
     scene.ellipse(140, 180, 55, 55, -850)
     scene.ellipse(280, 180, 55, 55, -850)
     coil = scene.box(140, 146, 180, 186, 6000, slice(4, 6))
-    assert np.array_equal(find_metal(scene.scan).mask.voxels, coil)
+    assert np.array_equal(segment(scene.scan).mask.voxels, coil)
 
 
 def test_the_hollow_of_a_table_is_not_body_though_lungs_are():
@@ -172,20 +176,20 @@ def test_the_hollow_of_a_table_is_not_body_though_lungs_are():
     scene.box(30, 38, 247, 289, -150)  # the table's ends, so that its foam is enclosed
     scene.box(382, 390, 247, 289, -150)
     scene.box(200, 206, 260, 266, 6000, slice(2, 8))
-    body = find_body(scene.scan).voxels
+    body = body_of(scene.scan)
     assert body[lungs].mean() > 0.99
-    assert find_metal(scene.scan).mask.count == 0
+    assert segment(scene.scan).mask.count == 0
 
 
 def test_only_air_has_no_body():
     scene = Scene()
     scene.box(200, 206, 100, 106, 5000, slice(3, 5))
-    assert find_body(scene.scan).count == 0
-    assert reasons(find_metal(scene.scan)) == ["outside: no body was found"]
+    assert not body_of(scene.scan).any()
+    assert reasons(segment(scene.scan)) == ["outside: no body was found"]
 
 
 def test_no_metal_is_an_empty_mask():
-    metal = find_metal(Scene().pelvis().scan)
+    metal = segment(Scene().pelvis().scan)
     assert (metal.mask.count, metal.components, metal.intensity.kind) == (0, (), "ordinary")
 
 
@@ -194,8 +198,8 @@ def test_a_body_that_fills_the_field(spacing):
     scene = Scene((60, 61, 20), spacing)
     scene.hu[:] = scene.noise + 30
     scene.hu[30:33, 30:33, 8:12] = 9000
-    assert find_body(scene.scan).voxels.all()
-    assert find_metal(scene.scan).mask.count == 36
+    assert body_of(scene.scan).all()
+    assert segment(scene.scan).mask.count == 36
 
 
 def test_a_body_cut_by_the_field_and_by_padding():
@@ -205,7 +209,7 @@ def test_a_body_cut_by_the_field_and_by_padding():
     scene.hu[(scene.x - 210) ** 2 + (scene.y - 180) ** 2 > 250**2] = -2048
     kept = implant & (scene.hu > 3000)
     assert kept.any()
-    assert np.array_equal(find_metal(scene.scan).mask.voxels, kept)
+    assert np.array_equal(segment(scene.scan).mask.voxels, kept)
 
 
 @pytest.mark.parametrize(("shape", "spacing"), [((140, 120, 1), SPACING), ((128, 128, 5), (0.1, 0.1, 0.5))])
@@ -214,7 +218,7 @@ def test_one_slice_and_a_field_of_a_few_millimetres(shape, spacing):
     width, height = shape[0] * spacing[0], shape[1] * spacing[1]
     scene.ellipse(width / 2, height / 2, width / 3, height / 3)
     tooth = scene.ellipse(width / 2, height / 2, width / 30, height / 30, 9000)
-    assert np.array_equal(find_metal(scene.scan).mask.voxels, tooth)
+    assert np.array_equal(segment(scene.scan).mask.voxels, tooth)
 
 
 def test_a_saturated_scan_names_the_threshold_that_works():
@@ -222,11 +226,11 @@ def test_a_saturated_scan_names_the_threshold_that_works():
     implant = scene.ellipse(280, 180, 10, 10, 8000)
     scene.hu = np.minimum(scene.hu, 2976)
     with pytest.raises(SaturatedScan, match=rf"3000 HU.*saturated at 2976 HU, where {implant.sum():,} .*2500 HU"):
-        find_metal(scene.scan)
+        segment(scene.scan)
     with pytest.raises(SaturatedScan):
-        find_metal(scene.scan, threshold_hu=2976)
+        segment(scene.scan, threshold_hu=2976)
     for works in (2500, 2975):
-        assert np.array_equal(find_metal(scene.scan, threshold_hu=works).mask.voxels, implant)
+        assert np.array_equal(segment(scene.scan, threshold_hu=works).mask.voxels, implant)
 
 
 def test_a_scan_cut_off_inside_bone_says_so():
@@ -234,7 +238,7 @@ def test_a_scan_cut_off_inside_bone_says_so():
     scene.ellipse(280, 180, 10, 10, 8000)
     scene.hu = np.minimum(scene.hu, 1500)
     with pytest.raises(SaturatedScan, match="1499 HU finds anything, and dense bone"):
-        find_metal(scene.scan)
+        segment(scene.scan)
 
 
 def test_burned_in_lines_are_no_metal():
@@ -242,33 +246,33 @@ def test_burned_in_lines_are_no_metal():
     core = scene.ellipse(280, 180, 7, 7, 5500)
     scene.noise[:] = 0
     line = scene.box(0, 420, 180, 180, 32767)
-    metal = find_metal(scene.scan)
+    metal = segment(scene.scan)
     assert [(s.hu, s.voxels) for s in metal.intensity.sentinels] == [(32767, line.sum())]
-    assert metal.intensity.ceiling_hu < 6000
+    assert metal.intensity.highest_hu < 6000
     assert np.array_equal(metal.mask.voxels, core & ~line)
 
 
 def test_every_piece_is_accounted_for():
     scene = Scene()
     scene.hu[::4, ::4, ::3] = 4000
-    metal = find_metal(scene.scan, anywhere=True)
+    metal = segment(scene.scan, body_mask=False)
     assert len(metal.components) == 200
     assert metal.unlisted.kept_components == 35 * 30 * 4 - 200
     assert sum(c.voxels for c in metal.components) + metal.unlisted.kept_voxels == metal.mask.count
-    dropped = find_metal(scene.scan)
+    dropped = segment(scene.scan)
     assert dropped.mask.count == 0
     assert dropped.unlisted.dropped_components == 35 * 30 * 4 - 200
 
 
-@pytest.mark.parametrize("anywhere", [False, True])
-def test_a_predicted_mask_is_judged_by_the_same_rule(anywhere):
+@pytest.mark.parametrize("body_mask", [True, False])
+def test_a_predicted_mask_is_judged_by_the_same_rule(body_mask):
     scene = Scene().pelvis()
     inside, outside = scene.ellipse(280, 180, 10, 10, 8000), scene.box(10, 16, 10, 16, 40)
-    metal = judge_mask(scene.scan, Mask(inside | outside, scene.scan.grid), anywhere=anywhere)
-    assert np.array_equal(metal.mask.voxels, inside | outside if anywhere else inside)
+    metal = judge_mask(scene.scan, Mask(inside | outside, scene.scan.grid), body_mask=body_mask)
+    assert np.array_equal(metal.mask.voxels, inside if body_mask else inside | outside)
     assert (metal.threshold_hu, metal.sensitivity) == (None, ())
-    assert sorted(c.kept for c in metal.components) == [anywhere, True]
-    json.dumps(metal.audit(), allow_nan=False)
+    assert sorted(c.kept for c in metal.components) == [not body_mask, True]
+    json.dumps(metal.component_report(), allow_nan=False)
     with pytest.raises(GridMismatch):
         judge_mask(scene.scan, Mask(inside, Grid(SHAPE, np.diag([1.0, 1, 1, 1]))))
 
@@ -278,7 +282,7 @@ def test_sensitivity_follows_the_same_rule():
     core = scene.ellipse(280, 180, 12, 12, 2700).sum()
     core -= scene.ellipse(280, 180, 6, 6, 6000).sum()
     scene.box(208, 210, 85, 88, 6000)  # outside
-    metal = find_metal(scene.scan)
+    metal = segment(scene.scan)
     at = {s.threshold_hu: s.voxels for s in metal.sensitivity}
     assert list(at) == [2000, 2500, 3000, 3500, 4000]
     assert at[3000] == at[4000] == metal.mask.count
@@ -310,9 +314,9 @@ def test_turned_axes_change_nothing(flips, swap):
         matrix[:3, axis] *= -1
     if swap:
         hu, matrix = hu.transpose(1, 0, 2), matrix[:, [1, 0, 2, 3]]
-    turned = find_metal(Scan(hu, Grid(hu.shape, matrix)))
+    turned = segment(Scan(hu, Grid(hu.shape, matrix)))
     voxels = turned.mask.voxels.transpose(1, 0, 2) if swap else turned.mask.voxels
-    expected = find_metal(ASYMMETRIC)
+    expected = segment(ASYMMETRIC)
     assert np.array_equal(np.flip(voxels, tuple(flips)), expected.mask.voxels)
 
     def key(c):
@@ -332,11 +336,11 @@ def test_block_edges_are_the_same_from_either_end(voxels, step):
 
 def test_float_voxels_give_the_same_mask():
     scan = Scan(ASYMMETRIC.hu.astype(np.float32), ASYMMETRIC.grid)
-    assert np.array_equal(find_metal(scan).mask.voxels, find_metal(ASYMMETRIC).mask.voxels)
+    assert np.array_equal(segment(scan).mask.voxels, segment(ASYMMETRIC).mask.voxels)
 
 
 def test_the_phantoms_implant_is_kept_and_its_marker_on_the_table_dropped(phantom):
-    metal = find_metal(phantom.scan)
+    metal = segment(phantom.scan)
     assert metal.mask.voxels[phantom.truth.voxels].mean() > 0.5
     assert not (metal.mask.voxels & phantom.marker.voxels).any()
     assert any(not c.kept and "outside the body" in c.reason for c in metal.components)
@@ -344,7 +348,7 @@ def test_the_phantoms_implant_is_kept_and_its_marker_on_the_table_dropped(phanto
 
 def test_a_coronal_stack():
     scan = Scan(ASYMMETRIC.hu.transpose(0, 2, 1), Grid((91, 13, 80), ASYMMETRIC.grid.index_to_lps[:, [0, 2, 1, 3]]))
-    assert np.array_equal(find_metal(scan).mask.voxels.transpose(0, 2, 1), find_metal(ASYMMETRIC).mask.voxels)
+    assert np.array_equal(segment(scan).mask.voxels.transpose(0, 2, 1), segment(ASYMMETRIC).mask.voxels)
 
 
 @pytest.mark.realdata
@@ -355,20 +359,20 @@ def test_hip_screw_masks_are_the_users(data_dir):
 
     scan = read_scan(data_dir / "hip-screw-ct" / "dicom")
     start = time.perf_counter()
-    metal = find_metal(scan)
+    metal = segment(scan)
     assert time.perf_counter() - start < 20
     assert (metal.mask.count, [c.voxels for c in metal.components]) == (21_594, [21_026, 371, 197])
     for k, name in enumerate(scan.names):
         expected = np.asarray(Image.open(data_dir / "hip-screw-ct" / "masks_threshold3000" / f"{name}.png")) > 0
         assert np.array_equal(metal.mask.voxels[:, :, k].T, expected), name
-    assert find_metal(scan, threshold_hu=0, anywhere=True).mask.count == 5_871_712
+    assert segment(scan, threshold_hu=0, body_mask=False).mask.count == 5_871_712
 
 
 @pytest.mark.realdata
 def test_hip_prosthesis_is_kept_and_its_table_is_not(data_dir):
     from monai_ctseg.io.read import read_scan
 
-    metal = find_metal(read_scan(data_dir / "hip-prosthesis-ct" / "dicom"))
+    metal = segment(read_scan(data_dir / "hip-prosthesis-ct" / "dicom"))
     assert metal.mask.count == 27_675
     assert [c.voxels for c in metal.components] == [21_285, 6_374, 10, 4, 2]
 
@@ -381,7 +385,7 @@ def test_hip_prosthesis_is_kept_and_its_table_is_not(data_dir):
 def test_heads_and_necks(data_dir, case, threshold_hu, kept, dropped):
     from monai_ctseg.io.read import read_scan
 
-    metal = find_metal(read_scan(data_dir / "head-neck-ct" / f"{case}.nii.gz"), threshold_hu=threshold_hu)
+    metal = segment(read_scan(data_dir / "head-neck-ct" / f"{case}.nii.gz"), threshold_hu=threshold_hu)
     assert metal.mask.count == kept
     assert sum(c.voxels for c in metal.components if not c.kept) == dropped
 
@@ -393,6 +397,6 @@ def test_a_few_thin_slices_show_a_body(phantom, slices, spacing_mm):
     matrix = phantom.scan.grid.index_to_lps.copy()
     matrix[2, 2] = spacing_mm
     scan = Scan(phantom.scan.hu[:, :, k], Grid((96, 96, slices), matrix))
-    metal = find_metal(scan)
-    assert np.array_equal(metal.mask.voxels, find_metal(phantom.scan).mask.voxels[:, :, k])
+    metal = segment(scan)
+    assert np.array_equal(metal.mask.voxels, segment(phantom.scan).mask.voxels[:, :, k])
     assert metal.mask.count > 0

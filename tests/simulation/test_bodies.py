@@ -10,7 +10,7 @@ from scipy.ndimage import binary_erosion, map_coordinates
 
 from monai_ctseg.grid import Grid
 from monai_ctseg.scan import Scan
-from monai_ctseg.segmentation.body import find_body
+from monai_ctseg.segmentation.body import locate_body
 from monai_ctseg.simulation.phantom import BodyPhantom, draw_body, find_landmarks
 from monai_ctseg.simulation.phantom.scene import PARTS
 
@@ -89,7 +89,7 @@ def test_extras_stay_under_what_metal_reads(seed, monkeypatch):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_body_is_found(part, seed):
     phantom = body(part, seed)
-    found = find_body(Scan(np.rint(phantom.hu).astype(np.int16), phantom.grid)).voxels
+    found = locate_body(Scan(np.rint(phantom.hu).astype(np.int16), phantom.grid)).voxels(phantom.grid)
     tissue = binary_erosion((phantom.hu > -150) & (phantom.hu < 3000), iterations=3)
     assert found[tissue].mean() > 0.98
     assert all(found[tuple(np.rint(phantom.grid.to_index(m.point_lps)).astype(int))] for m in marks(phantom, "hip"))
@@ -175,7 +175,7 @@ def test_skin_marks_lie_on_the_skin(part, seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_the_couch_carries_the_body(seed):
     phantom = draw_body(make_grid((160, 160, 12), (3, 3, 8)), seed=seed, extras=False)
-    found = find_body(Scan(np.rint(phantom.hu).astype(np.int16), phantom.grid)).voxels
+    found = locate_body(Scan(np.rint(phantom.hu).astype(np.int16), phantom.grid)).voxels(phantom.grid)
     lowest = phantom.grid.to_lps(np.argwhere(found))[:, 1].max()
     for mark in marks(phantom, "table"):
         assert mark.point_lps[1] < lowest + 15

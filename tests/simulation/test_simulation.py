@@ -170,7 +170,7 @@ def test_the_same_seed_gives_the_same_scan_in_any_number_of_processes():
 
 
 def test_a_12_bit_scanner_stops_at_its_ceiling():
-    scanner = replace(QUIET, ceiling_hu=3071.0, padding_hu=-2048.0)
+    scanner = replace(QUIET, highest_hu=3071.0, padding_hu=-2048.0)
     made = simulate(water_cylinder(), [metal_rod(5.0)], scanner=scanner)
     assert made.scan.hu.max() == 3071
     assert np.count_nonzero(made.scan.hu == 3071) > 20
@@ -207,7 +207,7 @@ def test_another_grid_may_be_reconstructed_and_a_turned_one_is_refused():
 def test_scanners_vary_by_seed():
     first, again, other = (draw_scanner(np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == again != other
-    assert draw_scanner(np.random.default_rng(1), saturated=True).ceiling_hu is not None
+    assert draw_scanner(np.random.default_rng(1), saturated=True).highest_hu is not None
 
 
 @pytest.mark.parametrize("ceiling", [3071, 15_000, 26_000, 30_000])
@@ -217,7 +217,7 @@ def test_a_saturated_scan_bounds_its_own_mask_at_any_ceiling(ceiling):
     hu = np.clip((hu + 1000.0) * 1.8 - 1000, -1024, ceiling).astype(np.int16)
     assert np.count_nonzero(hu == ceiling) > 10
     verdict = IntensityVerdict("saturated", ceiling, np.count_nonzero(hu == ceiling))
-    found = find_plateaus(Scan(hu, water_cylinder().grid), verdict, anywhere=True)
+    found = find_plateaus(Scan(hu, water_cylinder().grid), verdict, body_mask=False)
     assert found.threshold_hu == max(2500, ceiling / 2)
     assert found.interval_mm3 is not None
     assert 0 < found.interval_mm3[0] <= found.mask.volume_mm3 <= found.interval_mm3[1]

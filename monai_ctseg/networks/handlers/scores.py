@@ -19,7 +19,7 @@ from monai_ctseg.metrics.tables import write_scores
 from monai_ctseg.networks.transforms import tensor_to_scan, volume_of
 from monai_ctseg.plots import SheetSlice, plot_sheet, shorten
 from monai_ctseg.scan import BoolArray, Mask, Scan, provenance
-from monai_ctseg.segmentation.threshold import find_metal
+from monai_ctseg.segmentation.pipeline import segment
 
 SHEET = "sheet.png"
 
@@ -41,7 +41,7 @@ class Scores:
     Args:
         output_dir: Where the files go.
         items: What the dataset was given: a dictionary for each case, with its name under "case" (`case_items`).
-        threshold_hu: Of `find_metal`, which is scored beside the network. A scan that is saturated below it has no
+        threshold_hu: Of `segment`, which is scored beside the network. A scan that is saturated below it has no
             such score.
         pictures: How many cases are on the sheet, the worst first, by the network's Dice.
         hu_key: Where the batch holds the scan.
@@ -130,7 +130,7 @@ class Scores:
     def _by_threshold(self, scan: Scan, slices: list[int]) -> BoolArray | None:
         """None where the scan is saturated below the threshold."""
         try:
-            return find_metal(scan, threshold_hu=self.threshold_hu).mask.voxels[:, :, slices]
+            return segment(scan, threshold_hu=self.threshold_hu).mask.voxels[:, :, slices]
         except SaturatedScan:
             return None
 

@@ -14,7 +14,10 @@ from monai.transforms import MapTransform
 
 from monai_ctseg.datasets.dataset_file import read_label
 from monai_ctseg.networks.transforms.scans import Item, tensor_to_scan, volume_of
-from monai_ctseg.segmentation.threshold import find_body, find_metal, keep_in_body
+from monai_ctseg.segmentation.body import locate_body
+from monai_ctseg.segmentation.intensity import METAL_HU
+from monai_ctseg.segmentation.judge import keep_in_body
+from monai_ctseg.segmentation.pipeline import segment
 
 
 class LabelMetald(MapTransform):  # type: ignore[misc]
@@ -29,18 +32,18 @@ class LabelMetald(MapTransform):  # type: ignore[misc]
 
     """
 
-    def __init__(self, keys: KeysCollection, *, label_key: str = "label", threshold_hu: float = 3000.0) -> None:
+    def __init__(self, keys: KeysCollection, *, label_key: str = "label", threshold_hu: float = METAL_HU) -> None:
         super().__init__(keys)
         self.label_key = label_key
         self.threshold_hu = float(threshold_hu)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Item:
-        """Add the label. Raises GridMismatch, MaskError, and what `find_metal` raises."""
+        """Add the label. Raises GridMismatch, MaskError, and what `segment` raises."""
         item = dict(data)
         for key in self.key_iterator(item):
             scan, file = tensor_to_scan(item[key]), item.get(self.label_key)
             if file is None:
-                mask = find_metal(scan, threshold_hu=self.threshold_hu).mask
+                mask = segment(scan, threshold_hu=self.threshold_hu).mask
             else:
                 mask = read_label(scan, Path(file), threshold_hu=self.threshold_hu)
             item[self.label_key] = MetaTensor(
@@ -66,13 +69,14 @@ class FindBodyd(MapTransform):  # type: ignore[misc]
         """Add the body, on the image's grid."""
         item = dict(data)
         for key in self.key_iterator(item):
-            body = find_body(tensor_to_scan(item[key])).voxels
+            scan = tensor_to_scan(item[key])
+            body = locate_body(scan).voxels(scan.grid)
             item[self.body_key] = MetaTensor(torch.from_numpy(body.view(np.uint8))[None], affine=item[key].affine)
         return item
 
 
 class KeepInBodyd(MapTransform):  # type: ignore[misc]
-    """Drops the components of a mask (1, i, j, k) that do not lie in the body, by the rule of `find_metal`.
+    """Drops the components of a mask (1, i, j, k) that do not lie in the body, by the rule of `segment`.
 
     Args:
         keys: The masks. They keep type, device and metadata.

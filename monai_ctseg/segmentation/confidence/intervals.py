@@ -19,13 +19,11 @@ from scipy.spatial import KDTree
 
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.scan import BoolArray, surface_voxels
-from monai_ctseg.segmentation.components import Pieces
+from monai_ctseg.segmentation.components import Components
+from monai_ctseg.segmentation.records import Volumes
 
 Probability: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.floating[Any]]
 """[i, j, k]: uint8 in 255ths, or numbers from 0 to 1."""
-Volumes: TypeAlias = tuple[float, float]
-"""Lowest and highest volume, mm3."""
-
 LEVELS = (0.1, 0.9)
 """Of an interval, where nobody has set others."""
 MARGIN_MM = 3.0
@@ -36,33 +34,47 @@ SLAB = 32
 
 @dataclass(frozen=True)
 class VolumeIntervals:
-    """objects: one for each piece of the mask, the largest first, as `Pieces.by_size` has them. whole: their sum."""
+    """Volumes of a mask.
+
+    Attributes:
+        whole: the sum over the objects.
+        objects: one for each component of the mask, the largest first, as `Components.by_size` has them.
+    """
 
     whole: Volumes
     objects: tuple[Volumes, ...]
 
 
-def volume_interval(
+def volume_intervals(
     probability: Probability,
     mask: BoolArray,
     grid: Grid,
     *,
+    components: Components | None = None,
     levels: tuple[float, float] = LEVELS,
     margin_mm: float = MARGIN_MM,
 ) -> VolumeIntervals:
-    """For each piece of `mask` [i, j, k] the volume where the probability reaches the higher level, and the lower.
+    """For each component the volume where the probability reaches the higher level, and the lower.
 
-    A voxel outside the mask counts for the nearest piece, if that is `margin_mm` away or less. The interval is
-    widened to the piece's own volume where that lies outside.
+    A voxel outside the mask counts for the nearest component, if that is `margin_mm` away or less. The interval is
+    widened to the component's own volume where that lies outside.
+
+    Args:
+        probability: [i, j, k], uint8 in 255ths or numbers from 0 to 1.
+        mask: [i, j, k].
+        grid: of both.
+        components: of the mask, where they are known.
+        levels: two probabilities, the lower first.
+        margin_mm: reach of a component around itself.
     """
-    pieces = Pieces.of(mask)
+    components = components or Components.of(mask)
     low, high = (level * unit(probability) for level in levels)
-    least, most = np.zeros(len(pieces.voxels)), np.zeros(len(pieces.voxels))
-    for owners, values, _ in _owned(probability, mask, pieces, grid, low, margin_mm):
+    least, most = np.zeros(len(components.voxels)), np.zeros(len(components.voxels))
+    for owners, values, _ in _owned(probability, mask, components, grid, low, margin_mm):
         most += np.bincount(owners[values >= low], minlength=len(most))
         least += np.bincount(owners[values >= high], minlength=len(least))
-    least = np.minimum(least, pieces.voxels)[pieces.by_size] * grid.voxel_mm3
-    most = np.maximum(most, pieces.voxels)[pieces.by_size] * grid.voxel_mm3
+    least = np.minimum(least, components.voxels)[components.by_size] * grid.voxel_mm3
+    most = np.maximum(most, components.voxels)[components.by_size] * grid.voxel_mm3
     objects = tuple((float(a), float(b)) for a, b in zip(least, most, strict=True))
     return VolumeIntervals((float(least.sum()), float(most.sum())), objects)
 
@@ -70,19 +82,22 @@ def volume_interval(
 def matching_levels(
     probability: Probability, mask: BoolArray, truth: BoolArray, grid: Grid, *, margin_mm: float = MARGIN_MM
 ) -> FloatArray:
-    """For each piece of `mask` the two probabilities between which the level lies that gives its true volume, (n, 2).
+    """The two probabilities between which the level lies that gives a component its true volume.
 
     The lower level of an interval that holds the true volume is at most the first; the higher is above the second.
-    True voxels belong to pieces as in `volume_interval`; those farther away count for none.
+    True voxels belong to components as in `volume_intervals`; those farther away count for none.
+
+    Returns:
+        (n, 2), a row for each component of `mask`, the largest first.
     """
-    pieces = Pieces.of(mask)
-    parts = list(_owned(probability, mask, pieces, grid, 0.0, margin_mm))
+    components = Components.of(mask)
+    parts = list(_owned(probability, mask, components, grid, 0.0, margin_mm))
     owners = np.concatenate([part[0] for part in parts] or [np.zeros(0, np.int64)])
     values = np.concatenate([part[1] for part in parts] or [np.zeros(0)]) / unit(probability)
     true = np.concatenate([truth[part[2]] for part in parts] or [np.zeros(0, bool)])
-    found = np.empty((len(pieces.by_size), 2))
-    for row, piece in zip(found, pieces.by_size, strict=True):
-        mine = owners == piece
+    found = np.empty((len(components.by_size), 2))
+    for row, component in zip(found, components.by_size, strict=True):
+        mine = owners == component
         ranked = np.concatenate([[1.0], np.sort(values[mine])[::-1], [0.0]])
         count = int(true[mine].sum())
         row[:] = ranked[count], ranked[count + 1]
@@ -90,10 +105,14 @@ def matching_levels(
 
 
 def set_levels(matching: FloatArray, *, coverage: float = 0.9) -> tuple[float, float]:
-    """The levels whose intervals hold the true volume of `coverage` of such objects; from `matching_levels`, (n, 2).
+    """The levels whose intervals hold the true volume of a share of objects.
 
     Half of the rest may be missed on either side. The levels lie between those that uint8 tells from 0, 0.5 and 1;
     too few objects, or a network too sure of itself, leave the outermost ones.
+
+    Args:
+        matching: from `matching_levels`, (n, 2).
+        coverage: the share of objects whose interval holds the truth.
     """
     if not len(matching):
         return LEVELS
@@ -104,50 +123,50 @@ def set_levels(matching: FloatArray, *, coverage: float = 0.9) -> tuple[float, f
 
 
 def _owned(
-    probability: Probability, mask: BoolArray, pieces: Pieces, grid: Grid, lowest: float, margin_mm: float
+    probability: Probability, mask: BoolArray, components: Components, grid: Grid, lowest: float, margin_mm: float
 ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any], tuple[npt.NDArray[Any], ...]]]:
-    """Slab by slab, the voxels of `lowest` and more that belong to pieces: their labels, probabilities, indices."""
+    """Slab by slab, the voxels of `lowest` and more that belong to components: their labels, probabilities, indices."""
     reach = 1.001 * max(margin_mm, *grid.spacing_mm)
     steps = [math.ceil(reach / mm) for mm in grid.spacing_mm]
-    ends = [(o, o + n) for o, n in zip(pieces.origin, pieces.labels.shape, strict=True)]
+    ends = [(o, o + n) for o, n in zip(components.origin, components.labels.shape, strict=True)]
     starts = [max(0, first - step) for (first, _), step in zip(ends, steps, strict=True)]
     stops = [min(n, last + step) for (_, last), step, n in zip(ends, steps, mask.shape, strict=True)]
-    if not len(pieces.by_size):
+    if not len(components.by_size):
         return
     i, j = slice(starts[0], stops[0]), slice(starts[1], stops[1])
     for first in range(starts[2], stops[2], SLAB):
         k = slice(first, min(first + SLAB, stops[2]))
         chosen = np.nonzero((probability[i, j, k] >= lowest) | mask[i, j, k])
         voxels = (chosen[0] + starts[0], chosen[1] + starts[1], chosen[2] + first)
-        owners = _labels_at(pieces, voxels)
+        owners = _labels_at(components, voxels)
         free = owners == 0
         if free.any():
             around = (max(first - steps[2], 0), min(k.stop + steps[2], mask.shape[2]))
-            owners[free] = _nearest(pieces, [axis[free] for axis in voxels], around, grid, reach)
+            owners[free] = _nearest(components, [axis[free] for axis in voxels], around, grid, reach)
         mine = owners > 0
         inside = tuple(axis[mine] for axis in voxels)
         yield owners[mine], probability[inside], inside
 
 
-def _labels_at(pieces: Pieces, voxels: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[np.int64]:
-    """The label at each voxel; 0 outside the pieces' box."""
-    local = [axis - o for axis, o in zip(voxels, pieces.origin, strict=True)]
-    inside = np.all([(a >= 0) & (a < n) for a, n in zip(local, pieces.labels.shape, strict=True)], axis=0)
+def _labels_at(components: Components, voxels: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[np.int64]:
+    """The label at each voxel; 0 outside the components' box."""
+    local = [axis - o for axis, o in zip(voxels, components.origin, strict=True)]
+    inside = np.all([(a >= 0) & (a < n) for a, n in zip(local, components.labels.shape, strict=True)], axis=0)
     labels = np.zeros(len(inside), dtype=np.int64)
-    labels[inside] = pieces.labels[tuple(axis[inside] for axis in local)]
+    labels[inside] = components.labels[tuple(axis[inside] for axis in local)]
     return labels
 
 
 def _nearest(
-    pieces: Pieces, voxels: list[npt.NDArray[Any]], around: tuple[int, int], grid: Grid, reach: float
+    components: Components, voxels: list[npt.NDArray[Any]], around: tuple[int, int], grid: Grid, reach: float
 ) -> npt.NDArray[np.int64]:
-    """The label of the nearest piece within `reach` of each voxel, 0 without one; `around`: slices to look at."""
-    first, last = (min(max(k - pieces.origin[2], 0), pieces.labels.shape[2]) for k in around)
-    labels = pieces.labels[:, :, first:last]
+    """The label of the nearest component within `reach` of each voxel, 0 without one; `around`: slices to look at."""
+    first, last = (min(max(k - components.origin[2], 0), components.labels.shape[2]) for k in around)
+    labels = components.labels[:, :, first:last]
     surface = np.nonzero(surface_voxels(labels > 0))
     if not len(surface[0]):
         return np.zeros(len(voxels[0]), dtype=np.int64)
-    place = np.transpose(surface) + np.array([pieces.origin[0], pieces.origin[1], pieces.origin[2] + first])
+    place = np.transpose(surface) + np.array([components.origin[0], components.origin[1], components.origin[2] + first])
     tree = KDTree(grid.to_lps(place))
     _, nearest = tree.query(grid.to_lps(np.transpose(voxels)), distance_upper_bound=reach)
     known = np.append(labels[surface].astype(np.int64), 0)  # the tree names its size where nothing is near

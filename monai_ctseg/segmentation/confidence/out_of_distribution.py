@@ -11,7 +11,8 @@ from scipy import ndimage
 from monai_ctseg.grid import FloatArray
 from monai_ctseg.scan import BoolArray, Scan
 from monai_ctseg.segmentation.body import Body
-from monai_ctseg.segmentation.intensity import IntensityVerdict, equals, find_padding
+from monai_ctseg.segmentation.intensity import equals
+from monai_ctseg.segmentation.scan_facts import ScanFacts
 
 SAMPLED_SLICES = 12
 NOISE_SIDE_MM = 6.0
@@ -24,25 +25,32 @@ AIR_HU = 500.0
 """A scan whose darkest voxel is so far above the training's shows no air."""
 
 
-def unlike_training(
-    scan: Scan, intensity: IntensityVerdict, body: Body | None, training_range: Mapping[str, tuple[float, float]]
+def out_of_distribution(
+    facts: ScanFacts, training_range: Mapping[str, tuple[float, float]], *, body_mask: bool
 ) -> tuple[str, ...]:
-    """Sentences that say what of a scan lies outside what the network was trained on; none where it is alike.
+    """In which ways a scan lies outside what a network was trained on.
 
-    body: None where it was not looked for. training_range: as in `Trust`; what it does not name is not judged.
+    Args:
+        facts: of the scan.
+        training_range: as in `Calibration`; what it does not name is not judged.
+        body_mask: whether the body is looked for; noise is then measured in it.
+
+    Returns:
+        A sentence for each way; none where the scan is like the training scans.
     """
     if not training_range:
         return ()
+    scan, body = facts.scan, facts.body if body_mask else None
     x, y, z = scan.grid.spacing_mm
     noise = measure_noise(scan, body) if "noise_hu" in training_range else None
-    facts: list[tuple[str, str, str, float | None]] = [
+    lengths: list[tuple[str, str, str, float | None]] = [
         ("spacing_mm", "its pixels are {:.3g} mm wide", "mm", x),
         ("spacing_mm", "its pixels are {:.3g} mm high", "mm", y if abs(x - y) > 0.01 * x else None),
         ("slice_spacing_mm", "its slices lie {:.3g} mm apart", "mm", z if scan.grid.shape[2] > 1 else None),
         ("noise_hu", "its noise is about {:.0f} HU", "HU", noise),
     ]
-    found = [_outside(*fact, training_range) for fact in facts]
-    found += _odd_scale(scan, intensity, training_range)
+    found = [_outside(*length, training_range) for length in lengths]
+    found += _odd_scale(facts, training_range)
     if scan.grid.orientation[2] not in "SI":
         found.append(f"its slices are not axial ({scan.grid.orientation}); the network was trained on axial ones")
     if body is not None and not body.blocks.any():
@@ -80,26 +88,26 @@ def _outside(
     return f"{words.format(value)}; the network was trained on {low:g} to {high:g} {unit}"
 
 
-def _odd_scale(scan: Scan, intensity: IntensityVerdict, ranges: Mapping[str, tuple[float, float]]) -> list[str | None]:
+def _odd_scale(facts: ScanFacts, ranges: Mapping[str, tuple[float, float]]) -> list[str | None]:
     """What is odd about the brightest and the darkest voxels; what is darker than air looks like air to a network."""
     if "hu" not in ranges:
         return []
     low, high = ranges["hu"]
     trained = f"the network was trained on {low:g} to {high:g} HU"
-    darkest = _darkest(scan, intensity)
+    darkest = _darkest(facts)
     found: list[str | None] = []
     if low + AIR_HU < darkest < math.inf:
         found.append(f"it shows no air, nothing is darker than {darkest:g} HU (is it in HU?); {trained}")
-    if intensity.ceiling_hu > high:
-        found.append(f"it reaches {intensity.ceiling_hu:g} HU; {trained}")
+    if facts.intensity.highest_hu > high:
+        found.append(f"it reaches {facts.intensity.highest_hu:g} HU; {trained}")
     return found
 
 
-def _darkest(scan: Scan, intensity: IntensityVerdict) -> float:
+def _darkest(facts: ScanFacts) -> float:
     """The lowest HU measured, in a sample of slices; infinite where nothing was. Padding may read as air does."""
-    padding = find_padding(scan.hu, named_hu=scan.padding_hu)
+    scan, padding = facts.scan, facts.padding
     padded = padding is not None and padding.kind == "circle" and padding.hu < LOWEST_AIR_HU
-    no_measures = [s.hu for s in intensity.sentinels] + ([padding.hu] if padding and padded else [])
+    no_measures = [s.hu for s in facts.intensity.sentinels] + ([padding.hu] if padding and padded else [])
     darkest = math.inf
     for k in _sample(scan.grid.shape[2]):
         plane = scan.hu[:, :, k]
