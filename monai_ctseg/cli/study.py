@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,18 +20,14 @@ from monai_ctseg.cli.console import (
     progress,
     warn,
 )
+from monai_ctseg.cli.study_plan import plan
 from monai_ctseg.errors import OutputError, plural
 
 if TYPE_CHECKING:
     from monai_ctseg.agreement.study.analyse import StudyResult
-    from monai_ctseg.agreement.study.plan import Plan
     from monai_ctseg.agreement.study.protocol import StudyProtocol
 
 app = typer.Typer(help="Plan a validation study, make blind reader sheets, and analyse them.", no_args_is_help=True)
-
-
-FEW_READERS = 5
-"""Fewer tell little of how readers differ, which an ICC of absolute agreement depends on."""
 
 
 class Images(StrEnum):
@@ -42,70 +38,7 @@ class Images(StrEnum):
     copy = "copy"
 
 
-@app.command(epilog="Example:  monai-ctseg study plan -o protocol.yaml --acceptable-difference 2")
-def plan(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The protocol to write, YAML.", show_default=False)
-    ],
-    quantity: Annotated[
-        str, typer.Option(help="What is measured, as `monai-ctseg measure` names it.")
-    ] = "femoral_head_diameter",
-    unit: Annotated[str, typer.Option(help="mm or degrees.")] = "mm",
-    acceptable_difference: Annotated[
-        float, typer.Option(help="Largest difference that changes nothing for a patient, in the unit.")
-    ] = 2.0,
-    expected_sd: Annotated[float, typer.Option(help="SD of differences that is expected, in the unit.")] = 0.7,
-    expected_bias: Annotated[float, typer.Option(help="Mean difference that is expected, in the unit.")] = 0.0,
-    limit_width: Annotated[
-        float, typer.Option(help="Wanted full width of a limit's confidence interval, in the unit.")
-    ] = 0.5,
-    power: Annotated[float, typer.Option(help="Wanted probability to show that the limits are acceptable.")] = 0.8,
-    expected_icc: Annotated[float, typer.Option(help="ICC between readers that is expected.")] = 0.9,
-    icc_width: Annotated[float, typer.Option(help="Wanted full width of its confidence interval.")] = 0.1,
-    raters: Annotated[int, typer.Option(help="How many readers; at least two.")] = 2,
-    sessions: Annotated[int, typer.Option(help="How often each reader reads each case.")] = 2,
-    sides: Annotated[int, typer.Option(help="Targets measured per patient, 1 or 2.")] = 2,
-    side_correlation: Annotated[
-        float, typer.Option(help="Correlation of the differences of two targets of a patient.")
-    ] = 0.5,
-    dropout: Annotated[float, typer.Option(help="Share of targets without a pair of values.")] = 0.1,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Compute the sample size and write the protocol: a YAML file to be edited, before anybody measures."""
-    from monai_ctseg.agreement.study.plan import make_plan
-    from monai_ctseg.agreement.study.protocol import DataCollection, Requirements, SampleSize
-    from monai_ctseg.agreement.study.protocol_file import write_protocol
-    from monai_ctseg.agreement.study.template import first_draft
-    from monai_ctseg.output import new_file
-
-    if output.suffix.lower() not in (".yaml", ".yml"):
-        raise typer.BadParameter(f"{output.name} does not end with .yaml", param_hint="--output")
-    draft = first_draft(
-        Requirements(quantity=quantity, unit=unit, acceptable_difference=acceptable_difference),
-        SampleSize(
-            expected_sd=expected_sd,
-            expected_bias=expected_bias,
-            limit_width=limit_width,
-            power=power,
-            expected_icc=expected_icc,
-            icc_width=icc_width,
-            sides_per_subject=sides,
-            side_correlation=side_correlation,
-            dropout_share=dropout,
-        ),
-        DataCollection(raters=tuple(f"R{n}" for n in range(1, raters + 1)), sessions=sessions),
-    )
-    with progress("planning") as bar:
-        planned = make_plan(draft, bar)
-    protocol = replace(draft, sample_size=replace(draft.sample_size, subjects=planned.subjects))
-    with new_file(output, overwrite=overwrite) as path:
-        write_protocol(protocol, path)
-    _warn_of_plan(protocol, planned)
-    if as_json:
-        print_json({"protocol": output.name, **asdict(planned)})
-    else:
-        print_facts(_plan_facts(output, protocol, planned))
+app.command(epilog="Example:  monai-ctseg study plan -o protocol.yaml --acceptable-difference 2")(plan)
 
 
 @app.command(epilog="Example:  monai-ctseg study sheet protocol.yaml cases.csv -o hips --images link")
@@ -207,37 +140,6 @@ def analyse(
         print_json(_result_facts(result))
     else:
         print_facts(_describe(result, output))
-
-
-def _warn_of_plan(protocol: StudyProtocol, planned: Plan) -> None:
-    for need in planned.needs:
-        if need.pairs is None:
-            warn(f"not reachable: {need.question}, as {need.reason}")
-    form, readers = protocol.analysis.icc_form, len(protocol.data_collection.raters)
-    if form.startswith("A") and readers < FEW_READERS:
-        warn(
-            f"the targets for the ICC leave out how readers differ; with {readers} readers its interval (ICC({form})) "
-            "may never get as narrow as wanted: plan more readers"
-        )
-    if protocol.data_collection.sessions < 2:
-        warn("with one session there is no test-retest reliability; plan two or more")
-
-
-def _plan_facts(output: Path, protocol: StudyProtocol, planned: Plan) -> dict[str, str]:
-
-    size, collection = protocol.sample_size, protocol.data_collection
-    readers, sessions = plural(len(collection.raters), "reader"), plural(collection.sessions, "session")
-    needs = "\n".join(
-        f"{'none' if need.pairs is None else need.pairs:>5}  {need.question} ({need.method})" for need in planned.needs
-    )
-    return {
-        "protocol": f"{output.name}: edit it, then `monai-ctseg study sheet`",
-        "independent targets": needs,
-        "design effect": f"{planned.design_effect:g}, for {plural(size.sides_per_subject, 'target')} a patient",
-        "without a value": f"{size.dropout_share:.0%}",
-        "to enrol": f"{plural(planned.subjects, 'patient')}, {plural(planned.targets, 'target')}",
-        "readings": f"{planned.readings}: {readers}, {sessions}",
-    }
 
 
 def _warn_of_cases(protocol: StudyProtocol, targets: list[tuple[str, str]], images: Images) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from monai_ctseg.agreement.statistics import Agreement, Reading, analyse, make_table
 from monai_ctseg.agreement.study.plan import make_plan
-from monai_ctseg.agreement.study.protocol import DataCollection, Requirements, SampleSize, StudyProtocol
-from monai_ctseg.agreement.study.template import first_draft
+from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize, StudyProtocol
+from monai_ctseg.cli.study_draft import first_draft, requirements
 
 RUNS = 40
 METHODS = (("clinician", "R1"), ("monai-ctseg", ""))
@@ -19,8 +19,8 @@ METHODS = (("clinician", "R1"), ("monai-ctseg", ""))
 
 @pytest.fixture(scope="module")
 def protocol() -> StudyProtocol:
-    draft = first_draft(Requirements(), SampleSize(dropout_share=0.0), DataCollection())
-    return replace(draft, analysis=replace(draft.analysis, scale="difference"))
+    draft = first_draft(requirements(), SampleSize(dropout_share=0.0), DataCollection())
+    return draft.replaced(analysis=draft.analysis.replaced(scale="difference"))
 
 
 def simulate(protocol: StudyProtocol, pairs: int, random: np.random.Generator) -> Agreement:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from monai_ctseg.agreement.report import ITEMS
 from monai_ctseg.agreement.statistics import Reading, make_table
@@ -14,16 +14,16 @@ from monai_ctseg.agreement.study.cases import Case
 from monai_ctseg.agreement.study.join import Joined
 from monai_ctseg.agreement.study.key import draw_key
 from monai_ctseg.agreement.study.plan import make_plan
-from monai_ctseg.agreement.study.protocol import DataCollection, Requirements, SampleSize, StudyProtocol, sha256
-from monai_ctseg.agreement.study.protocol_file import read_protocol, write_protocol
+from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize, StudyProtocol, sha256
+from monai_ctseg.agreement.study.protocol_file import parse_protocol, protocol_text, read_protocol, write_protocol
 from monai_ctseg.agreement.study.statements import statements
-from monai_ctseg.agreement.study.template import first_draft
+from monai_ctseg.cli.study_draft import first_draft, requirements
 from monai_ctseg.errors import ProtocolError
 
 
 @pytest.fixture
 def protocol() -> StudyProtocol:
-    return first_draft(Requirements(), SampleSize(), DataCollection())
+    return first_draft(requirements(), SampleSize(), DataCollection())
 
 
 def test_a_file_gives_back_what_was_written(protocol: StudyProtocol, tmp_path: Path) -> None:
@@ -56,14 +56,15 @@ def test_a_file_gives_back_what_was_written(protocol: StudyProtocol, tmp_path: P
         ("expected_sd: 0.7", "expected_sd: -0.7", "expected_sd is -0.7; give a number above 0"),
         ("  - R2\n", "", "data_collection.raters has 1; give at least 2"),
         ("- R2", "- r1", "names a reader twice"),
-        ("- R2", "- 2", "data_collection.raters is ('R1', 2); give a list of texts, in quotes"),
+        ("- R2", "- 2", "data_collection.raters has 2; give a list of texts, in quotes"),
         ("- R2", "- ../R2", "raters has '../R2'; use letters"),
         ("scale: auto", "scale: log", "analysis.scale is 'log'; choose one of difference, auto"),
         ("scale: auto", "scale: ratio", "acceptable_difference cannot judge; write difference or auto"),
         ("reference_method: clinician", "reference_method: monai-ctseg", "must be two methods"),
         ("quantity: femoral_head_diameter", "quantity: ''", "requirements.quantity is empty"),
-        ("title: Agreement", "title: on: Agreement", "is no YAML"),
-        ("unit: mm", "unit: [mm", "is no YAML"),
+        ("title: Agreement", "title: on: Agreement", "is not YAML"),
+        ("unit: mm", "unit: [mm", "is not YAML"),
+        ("validity:\n", "x:\nvalidity:\n", "unknown name 'x'"),
         ("validity:\n", "validity: none\nx:\n", "unknown name 'x'"),
     ],
 )
@@ -95,14 +96,14 @@ def test_a_plan_adds_hips_that_are_alike_and_hips_without_a_value(protocol: Stud
     assert plan.design_effect == 1.5
     assert plan.targets * 0.9 >= plan.pairs * 1.5 > (plan.targets - 1) * 0.9
     assert plan.subjects == -(-plan.targets // 2)
-    one_side = replace(protocol, sample_size=SampleSize(sides_per_subject=1, dropout_share=0.0))
+    one_side = protocol.replaced(sample_size=SampleSize(sides_per_subject=1, dropout_share=0.0))
     assert make_plan(one_side).subjects == plan.pairs
 
 
 def test_each_question_asks_for_more_where_it_is_harder(protocol: StudyProtocol) -> None:
     before = make_plan(protocol).needs
     harder = SampleSize(expected_bias=0.3, limit_width=0.4, icc_width=0.08)
-    after = make_plan(replace(protocol, sample_size=harder)).needs
+    after = make_plan(protocol.replaced(sample_size=harder)).needs
     assert all((b.pairs or 0) > (a.pairs or 0) for a, b in zip(before, after, strict=True))
 
 
@@ -117,7 +118,7 @@ def test_statements_are_of_items_that_there_are(protocol: StudyProtocol) -> None
     unsaid = {"population", "sampling", "sampling.inclusion", "process.time", "analysis.why", "device.version"}
     assert not unsaid & set(said)
     assert of_plan["process"].startswith("Planned: 2 readers, 2 sessions at least 14 days apart, by ")
-    written = replace(protocol, reporting=replace(protocol.reporting, rationale="Nobody knows."))
+    written = protocol.replaced(reporting=protocol.reporting.replaced(rationale="Nobody knows."))
     assert statements(written, "abc")["rationale"] == "Nobody knows."
 
 
@@ -150,3 +151,27 @@ def test_a_single_case_can_be_read_twice(protocol: StudyProtocol) -> None:
 )
 def test_subjects_that_a_text_names(text: str, subject: str) -> None:
     assert subject_finder(["HIP-01", "12", "B"])(text) == subject
+
+
+WRONG = (None, True, 5, 2.5, "x", "", " ", [], ["a", 2], {"a": 1}, float("nan"), -1, 10**9, [" "])
+
+
+def refusal_of(content: object) -> str:
+    """Why a protocol is refused; empty where it is accepted."""
+    try:
+        parse_protocol(content)
+    except ProtocolError as refusal:
+        return str(refusal)
+    return ""
+
+
+@pytest.mark.parametrize("value", WRONG, ids=repr)
+def test_every_field_takes_a_value_or_names_itself_in_one_line(protocol: StudyProtocol, value: object) -> None:
+    content = yaml.safe_load(protocol_text(protocol))
+    for section, fields in content.items():
+        for name in fields:
+            said = refusal_of({**content, section: {**fields, name: value}})
+            assert not said or name in said or "must be two methods" in said
+            assert not said or "; " in said
+            assert "\n" not in said
+            assert "Input" not in said  # as pydantic's own messages begin

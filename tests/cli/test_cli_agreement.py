@@ -162,19 +162,13 @@ def test_ratios_need_an_acceptable_ratio(run_cli, table, tmp_path):
 
 
 def test_a_studys_protocol_fixes_and_fills_what_the_table_cannot(run_cli, table, tmp_path):
-    from monai_ctseg.agreement.study.protocol import DataCollection, Methods, Requirements, SampleSize, StudyProtocol
+    from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize
     from monai_ctseg.agreement.study.protocol_file import write_protocol
+    from monai_ctseg.cli.study_draft import first_draft, requirements
 
-    methods = Methods(how_to_read="Fit a circle.", population="Adults before a hip replacement.")
-    write_protocol(
-        StudyProtocol(
-            requirements=Requirements(acceptable_difference=1.5),
-            methods=methods,
-            sample_size=SampleSize(),
-            data_collection=DataCollection(),
-        ),
-        tmp_path / "protocol.yaml",
-    )
+    draft = first_draft(requirements(acceptable_difference=1.5), SampleSize(), DataCollection())
+    methods = draft.methods.replaced(population="Adults before a hip replacement.")
+    write_protocol(draft.replaced(methods=methods), tmp_path / "protocol.yaml")
     words = ("agreement", table(), "-o", tmp_path / "out", "--protocol", tmp_path / "protocol.yaml", "--json")
     found = run_cli(*words).json
     assert found["protocol"]["acceptable_difference"] == 1.5

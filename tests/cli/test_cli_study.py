@@ -16,10 +16,10 @@ import yaml
 
 from monai_ctseg.agreement.study.cases import Case, read_cases
 from monai_ctseg.agreement.study.join import join
-from monai_ctseg.agreement.study.protocol import DataCollection, Requirements, SampleSize
+from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize
 from monai_ctseg.agreement.study.protocol_file import read_protocol, write_protocol
 from monai_ctseg.agreement.study.sheets import write_sheets
-from monai_ctseg.agreement.study.template import first_draft
+from monai_ctseg.cli.study_draft import first_draft, requirements
 from monai_ctseg.errors import ProtocolError
 
 Run = Callable[..., Any]
@@ -94,7 +94,7 @@ class Readers:
 def draft(folder: Path, **collection: Any) -> Path:
     """A protocol as `study plan` writes it."""
     path = folder / "protocol.yaml"
-    write_protocol(first_draft(Requirements(), SampleSize(), DataCollection(**collection)), path)
+    write_protocol(first_draft(requirements(), SampleSize(), DataCollection(**collection)), path)
     return path
 
 

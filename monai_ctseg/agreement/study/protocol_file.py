@@ -1,17 +1,15 @@
-"""Protocol file: a protocol as YAML with a comment at every field, written for a researcher to edit."""
+"""Protocol file: a protocol as YAML, with a comment for every field, which a researcher edits."""
 
 from __future__ import annotations
 
-import difflib
 import textwrap
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import yaml
 
 from monai_ctseg.agreement.study.protocol import OPEN_SECTION, StudyProtocol
+from monai_ctseg.agreement.study.section import Section
 from monai_ctseg.errors import ProtocolError
 
 HEAD = f"""\
@@ -21,13 +19,21 @@ HEAD = f"""\
 
 
 def write_protocol(protocol: StudyProtocol, path: Path) -> None:
-    """Write the YAML file; OSError where it cannot be written."""
-    parts = [HEAD, *(_section_text(part.name, getattr(protocol, part.name)) for part in fields(protocol))]
-    path.write_text("\n".join(parts), "utf-8")
+    """Write the YAML file. Raises OSError where it cannot be written."""
+    path.write_text(protocol_text(protocol), "utf-8")
+
+
+def protocol_text(protocol: StudyProtocol) -> str:
+    """The protocol as YAML, with its descriptions as comments."""
+    return "\n".join([HEAD, *(_section_text(name, section) for name, section in dict(protocol).items())])
 
 
 def read_protocol(path: Path) -> StudyProtocol:
-    """Read and check it. Raises ProtocolError, in one line that names the file and the field."""
+    """Read and check a protocol.
+
+    Raises:
+        ProtocolError: In one line that names the file and the field.
+    """
     try:
         text = path.read_text("utf-8-sig")
         _no_doubles(yaml.compose(text, Loader=yaml.SafeLoader))
@@ -45,63 +51,54 @@ def read_protocol(path: Path) -> StudyProtocol:
 
 
 def parse_protocol(content: Any) -> StudyProtocol:
-    """Sections of fields, as YAML gives them -> protocol. Raises ProtocolError for unknown and missing names."""
-    kinds = get_type_hints(StudyProtocol)
-    sections = _names(content, list(kinds), "the protocol")
-    return StudyProtocol(**{name: _section(name, kinds[name], sections[name]) for name in kinds})
+    """The protocol of a YAML file.
 
+    Args:
+        content: Sections of fields, as YAML gives them. All names must be there, those with a default too.
 
-def _section(name: str, kind: Any, content: Any) -> Any:
-    given, kinds = _names(content, [part.name for part in fields(kind)], name), get_type_hints(kind)
-    return kind(**{key: _plain(value, kinds[key]) for key, value in given.items()})
-
-
-def _plain(value: Any, kind: Any) -> Any:
-    """YAML's lists as tuples; whole numbers as floats where a float is meant, so that 2 and 2.0 are the same."""
-    if isinstance(value, list):
-        return tuple(value)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if whole and kind in (float, float | None) else value
-
-
-def _names(content: Any, wanted: list[str], place: str) -> Mapping[str, Any]:
-    """Exactly the wanted names, or ProtocolError with the nearest right one."""
+    Raises:
+        ProtocolError: A name is unknown or missing, or a value is impossible.
+    """
     if not isinstance(content, dict):
-        raise ProtocolError(f"{place} is no list of `name: value`; `monai-ctseg study plan` writes one to start from")
-    for key in content:
-        if key not in wanted:
-            near = difflib.get_close_matches(str(key), wanted, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"names are {', '.join(wanted)}"
-            raise ProtocolError(f"{place} has an unknown name {str(key)!r}; {hint}")
-    for key in wanted:
-        if key not in content:
-            raise ProtocolError(f"{place} lacks {key!r}; take it from what `monai-ctseg study plan` writes")
-    return content
+        raise ProtocolError("the protocol has no `name: value` lines; `monai-ctseg study plan` writes some")
+    protocol = StudyProtocol(**{str(name): _named(section) for name, section in content.items()})
+    for place, section in (("the protocol", protocol), *dict(protocol).items()):
+        for name, (attribute, _) in type(section).named_fields().items():
+            if attribute not in section.model_fields_set:
+                raise ProtocolError(f"{place} lacks {name!r}; take it from what `monai-ctseg study plan` writes")
+    return protocol
 
 
-def _section_text(name: str, section: Any) -> str:
+def _named(section: Any) -> Any:
+    """A section whose names are text: YAML reads some, such as `on`, as other types."""
+    return {str(name): value for name, value in section.items()} if isinstance(section, dict) else section
+
+
+def _section_text(heading: str, section: Section) -> str:
     title = (type(section).__doc__ or "").split("\n")[0]
-    lines = [f"# {title}", f"{name}:"]
-    for part in fields(section):
-        lines += textwrap.wrap(part.metadata["comment"], 110, initial_indent="  # ", subsequent_indent="  # ")
-        value = getattr(section, part.name)
-        lines += _field_text(part.name, list(value) if isinstance(value, tuple) else value)
+    lines = [f"# {title}", f"{heading}:"]
+    for name, (attribute, field) in type(section).named_fields().items():
+        lines += textwrap.wrap(field.description or "", 110, initial_indent="  # ", subsequent_indent="  # ")
+        value = getattr(section, attribute)
+        text = yaml.safe_dump(
+            {name: list(value) if isinstance(value, tuple) else value},
+            allow_unicode=True,
+            width=110,
+            default_flow_style=False,
+            sort_keys=False,
+        )
+        lines += textwrap.indent(text.rstrip("\n"), "  ").splitlines()
     return "\n".join(lines) + "\n"
-
-
-def _field_text(name: str, value: Any) -> list[str]:
-    text = yaml.safe_dump({name: value}, allow_unicode=True, width=110, default_flow_style=False, sort_keys=False)
-    return textwrap.indent(text.rstrip("\n"), "  ").splitlines()
 
 
 def _yaml_fault(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}: " if mark else ""
-    return f"{where}is no YAML ({getattr(error, 'problem', None) or 'unreadable'}); quote text with : or # in it"
+    return f"{where}is not YAML ({getattr(error, 'problem', None) or 'unreadable'}); quote text with : or # in it"
 
 
 def _no_doubles(node: yaml.Node | None) -> None:
-    """PyYAML takes the last of two equal names without a word."""
+    """Refuse a name that is there twice: PyYAML silently takes the last one."""
     if isinstance(node, yaml.MappingNode):
         names = [key.value for key, _ in node.value]
         for key, value in node.value:

@@ -90,7 +90,7 @@ def _analysis(protocol: StudyProtocol, protocol_sha256: str) -> str:
         "internal consistency": protocol.reliability.internal_consistency,
         "content validity": protocol.validity.content,
         "criterion validity": protocol.validity.criterion,
-        "construct validity": protocol.validity.construct,
+        "construct validity": protocol.validity.construct_,
     }
     parts = (
         f"An acceptable difference of {wanted.acceptable_difference:g} {wanted.unit} was fixed when the sheets were "
