@@ -1,7 +1,6 @@
-"""Pictures: a scan's intensities slice by slice, and a sheet of truth beside prediction.
+"""Figures: a scan's intensities slice by slice, and sheets of truth beside prediction.
 
-matplotlib draws without a display and is imported on use: it takes most of a second.
-No picture shows a name or a header of the patient.
+No figure shows a name or a header of the patient.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_ctseg.output.figures import figure_style, new_figure, save_figure
-from monai_ctseg.scan import BoolArray, Mask, Scan, bounding_box
+from monai_ctseg.scan import BoolArray, Mask, Scan, bounding_box, surface_voxels
 from monai_ctseg.segmentation.intensity import METAL_HU
 from monai_ctseg.stats import ScanStats
 
@@ -36,9 +35,11 @@ METHOD_TRUTH_COLOR = "#009e73"
 
 @dataclass(frozen=True, eq=False)
 class SheetSlice:
-    """One slice for `plot_sheet`: hu, truth and predicted are [row, column]; aspect: height of a pixel over its width.
+    """One slice for `plot_sheet`.
 
-    name (over both pictures), truth_note and predicted_note are written above it.
+    hu, truth, predicted: [row, column], the masks bool.
+    name, truth_note, predicted_note: Written above the two pictures.
+    aspect: Height of a pixel divided by its width.
     """
 
     hu: npt.NDArray[Any]
@@ -52,10 +53,17 @@ class SheetSlice:
 
 @figure_style()
 def plot_stats(stats: ScanStats, path: str | Path) -> None:
-    """Draw the maximum and the mean intensity of each slice over its position, with the 3000 HU line.
+    """Draw the maximum and the mean intensity of each slice over its position, with the threshold for metal.
 
-    Two panels, because the maximum of metal would flatten the mean. Raises OSError where `path` cannot be written,
-    ValueError where its ending names no picture format.
+    Two panels, because the maximum of metal would flatten the mean.
+
+    Args:
+        stats: Of the scan.
+        path: PNG, SVG or PDF.
+
+    Raises:
+        OutputError: The file cannot be written.
+        ValueError: There is no picture format with this ending.
     """
     figure = new_figure(9.0, 6.5)
     upper, lower = figure.subplots(2, 1, sharex=True)
@@ -63,7 +71,7 @@ def plot_stats(stats: ScanStats, path: str | Path) -> None:
     upper.plot(position, [s.maximum_hu for s in stats.slices], color="#1565c0", **_markers(len(position)))
     lower.plot(position, [s.mean_hu for s in stats.slices], color="#00695c", **_markers(len(position)))
     upper.axhline(METAL_HU, color="#c62828", linestyle="--", linewidth=1.2)
-    upper.set_title(f"- - -  {METAL_HU:.0f} HU, the threshold for metal", loc="right", color="#c62828", fontsize=9)
+    upper.set_title(f"- - -  {METAL_HU} HU, the threshold for metal", loc="right", color="#c62828", fontsize=9)
     upper.set_title(f"Intensity per slice ({stats.slice_count} slices)", loc="left")
     upper.set_ylabel("maximum (HU)")
     lower.set_ylabel("mean, padding included (HU)")
@@ -85,19 +93,28 @@ def plot_overview(
     names: Sequence[str],
     path: str | Path,
 ) -> None:
-    """Draw each CT slice twice, cut to the surroundings of the masks: truth at left, prediction at right.
+    """Draw each CT slice twice, cropped to the surroundings of the masks: truth at left, prediction at right.
 
-    hu: n slices [row, column] in HU, of one shape; truth and predicted: their masks, bool; names: their titles.
-    Each pair shows the number of voxels in the masks and their Dice (1 where both are empty).
-    Raises ValueError for lists of different length and OSError where `path` cannot be written.
+    Each pair shows the number of pixels in the masks and their Dice (1 where both are empty).
+
+    Args:
+        hu: n slices [row, column] in HU, all of one shape.
+        truth: Their masks, bool.
+        predicted: Their masks, bool.
+        names: Their titles.
+        path: PNG, SVG or PDF.
+
+    Raises:
+        ValueError: The lists differ in length, or are empty.
+        OutputError: The file cannot be written.
     """
     if not len(hu) == len(truth) == len(predicted) == len(names) or not len(hu):
         raise ValueError(f"{len(hu)} slices, {len(truth)} truths, {len(predicted)} predictions, {len(names)} names")
     pairs = 2 if len(hu) > 3 else 1  # pairs side by side
     rows = -(-len(hu) // pairs)
     truth, predicted = ([np.asarray(mask, dtype=bool) for mask in masks] for masks in (truth, predicted))
-    cut = _surroundings([*truth, *predicted])
-    tall, wide = np.asarray(hu[0])[cut].shape
+    crop = _surroundings([*truth, *predicted])
+    tall, wide = np.asarray(hu[0])[crop].shape
     figure = new_figure(6.4 * pairs, (3.1 * tall / wide + 0.3) * rows + 0.5)
     grid = figure.subplots(rows, 2 * pairs, squeeze=False)
     for axes in grid.flat:
@@ -105,9 +122,9 @@ def plot_overview(
     for n, (image, left, right, name) in enumerate(zip(hu, truth, predicted, names, strict=True)):
         axes = grid[n // pairs, 2 * (n % pairs) : 2 * (n % pairs) + 2]
         short = shorten(name, 20)
-        _draw(axes[0], image[cut], left[cut], TRUTH_COLOR, f"{short}: truth, {np.count_nonzero(left):,} px")
+        _draw(axes[0], image[crop], left[crop], TRUTH_COLOR, f"{short}: truth, {np.count_nonzero(left):,} px")
         title = f"prediction, {np.count_nonzero(right):,} px, Dice {_dice(left, right):.3f}"
-        _draw(axes[1], image[cut], right[cut], PREDICTED_COLOR, title)
+        _draw(axes[1], image[crop], right[crop], PREDICTED_COLOR, title)
     low, high = WINDOW_HU
     figure.suptitle(f"Truth at left, prediction at right; CT window {low:.0f} to {high:.0f} HU", fontsize=11)
     save_figure(figure, path)
@@ -161,9 +178,16 @@ def plot_methods(scan: Scan, masks: Mapping[str, Mask], truth: Mask | None, path
 
 @figure_style()
 def plot_sheet(slices: Sequence[SheetSlice], path: str | Path, *, title: str) -> None:
-    """Draw slices of any size twice, cut to the surroundings of their masks: truth outlined at left, prediction right.
+    """Draw slices of any size twice, cropped to their masks: truth outlined at left, prediction at right.
 
-    Two slices a row. Raises ValueError for no slices and OSError where `path` cannot be written.
+    Args:
+        slices: Two of them share a row.
+        path: PNG, SVG or PDF.
+        title: Above all of them.
+
+    Raises:
+        ValueError: There are no slices.
+        OutputError: The file cannot be written.
     """
     if not slices:
         raise ValueError("no slices to draw")
@@ -175,12 +199,14 @@ def plot_sheet(slices: Sequence[SheetSlice], path: str | Path, *, title: str) ->
         axes.set_axis_off()
     for n, shown in enumerate(slices):
         left, right = grid[n // pairs, 2 * (n % pairs) : 2 * (n % pairs) + 2]
-        cut = _surroundings([shown.truth, shown.predicted])
-        image = shown.hu[cut]
+        crop = _surroundings([shown.truth, shown.predicted])
+        image = shown.hu[crop]
         heading = f"{shown.name}\n"
-        _draw(left, image, _outline(shown.truth)[cut], TRUTH_COLOR, heading + shown.truth_note, aspect=shown.aspect)
+        _draw(
+            left, image, surface_voxels(shown.truth)[crop], TRUTH_COLOR, heading + shown.truth_note, aspect=shown.aspect
+        )
         note = "\n" + shown.predicted_note
-        _draw(right, image, _outline(shown.predicted)[cut], PREDICTED_COLOR, note, aspect=shown.aspect)
+        _draw(right, image, surface_voxels(shown.predicted)[crop], PREDICTED_COLOR, note, aspect=shown.aspect)
     figure.suptitle(title, fontsize=11)
     save_figure(figure, path)
 
@@ -237,12 +263,12 @@ def _scale_bar(axes: Axes, size_mm: tuple[float, float]) -> None:
 
 
 def _markers(points: int) -> dict[str, Any]:
-    """A line; dots too where there are so few slices that a line would not show."""
+    """A line, with dots where there are so few slices that a line would not show."""
     return {"linewidth": 1.5, "marker": "o" if points < 40 else None, "markersize": 4}
 
 
 def _surroundings(masks: Sequence[BoolArray]) -> tuple[slice, slice]:
-    """The rows and columns around all masks, at least two fifths of the picture; all of it without a mask."""
+    """The rows and columns around all masks, at least two fifths of the picture; the whole picture without a mask."""
     union = np.logical_or.reduce(masks)
     if not union.any():
         return slice(None), slice(None)
@@ -259,13 +285,6 @@ def _span(line: BoolArray) -> slice:
 def shorten(name: str, length: int) -> str:
     """The end of a name that is longer than `length`: names differ there."""
     return name if len(name) <= length else f"...{name[3 - length :]}"
-
-
-def _outline(mask: BoolArray) -> BoolArray:
-    """The pixels of a mask [row, column] with a side neighbour outside it."""
-    padded = np.pad(mask, 1)
-    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return np.asarray(mask & ~inside)
 
 
 def _draw(axes: Axes, image: npt.NDArray[Any], mask: BoolArray, color: str, title: str, *, aspect: float = 1.0) -> None:

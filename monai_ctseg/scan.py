@@ -96,9 +96,9 @@ def bounding_box(voxels: BoolArray, within: Box | None = None) -> Box | None:
 
 
 def surface_voxels(voxels: BoolArray) -> BoolArray:
-    """Set voxels with a face neighbour (of six) that is not set or lies beyond the array; of the shape of `voxels`."""
+    """Set voxels with a face neighbour (2 along each axis) that is not set or lies beyond the array; same shape."""
     inner = voxels.copy(order="K")
-    for axis in range(3):
+    for axis in range(voxels.ndim):
         into, whole = np.moveaxis(inner, axis, 0), np.moveaxis(voxels, axis, 0)
         into[1:] &= whole[:-1]
         into[:-1] &= whole[1:]

@@ -15,7 +15,13 @@ from monai_ctseg.segmentation.intensity import IntensityVerdict, Padding, find_p
 
 @dataclass(frozen=True)
 class SliceStats:
-    """One slice: index k, name, place along the slice normal (which may point to the feet), centre, intensities."""
+    """One slice.
+
+    index: k. name: Of the source file.
+    position_mm: Along the slice normal, which may point to the feet.
+    center_lps: Centre of the slice in mm.
+    maximum_hu, mean_hu: Over all its voxels, padding included.
+    """
 
     index: int
     name: str
@@ -29,11 +35,13 @@ class SliceStats:
 class ScanStats:
     """Measures of a scan; plain numbers and strings, so that `dataclasses.asdict` is JSON.
 
-    shape: voxels along i, j, k. orientation: the letters of `Grid.orientation`.
-    maximum_hu, minimum_hu, mean_hu: over all voxels, padding and burned-in values included; whole numbers for int16.
-    mean_inside_hu: over all voxels but the padding; equals mean_hu where there is none, None where all is padding.
-    center_lps, center_ras: the volume's centre, voxel index (N - 1) / 2, in millimetres.
-    notes: what was repaired on reading.
+    shape: Voxels along i, j, k.
+    orientation: The letters of `Grid.orientation`.
+    maximum_hu, minimum_hu, mean_hu: Over all voxels, padding and sentinel values included; whole numbers for int16.
+    mean_in_fov_hu: In the reconstruction field of view: over all voxels except the padding. Equals mean_hu where there
+        is no padding; None where all is padding.
+    center_lps, center_ras: Centre of the volume, voxel index (N - 1) / 2, in mm.
+    notes: What was repaired on reading.
     """
 
     shape: tuple[int, int, int]
@@ -45,24 +53,27 @@ class ScanStats:
     maximum_hu: float
     minimum_hu: float
     mean_hu: float
-    mean_inside_hu: float | None
+    mean_in_fov_hu: float | None
     padding: Padding | None
     intensity: IntensityVerdict
     notes: tuple[str, ...]
     slices: tuple[SliceStats, ...]
 
     @property
-    def inside(self) -> str:
-        """What `mean_inside_hu` is the mean of."""
+    def field_of_view(self) -> str:
+        """What `mean_in_fov_hu` is the mean of."""
         if self.padding is None:
             return "all voxels: no padding was found"
-        return {"circle": "inside the reconstruction circle", "background": "without the constant background"}[
-            self.padding.kind
-        ]
+        kinds = {"circle": "inside the reconstruction circle", "background": "without the constant background"}
+        return kinds[self.padding.kind]
 
 
 def scan_stats(scan: Scan) -> ScanStats:
-    """Measure a scan. Sums of int16 voxels are exact; float32 voxels are summed in float64."""
+    """Measure a scan.
+
+    Args:
+        scan: Sums of int16 voxels are exact; float32 voxels are summed in float64.
+    """
     grid = scan.grid
     padding = find_padding(scan.hu, named_hu=scan.padding_hu)
     total = [_sum(scan.hu[:, :, k]) for k in range(grid.shape[2])]
@@ -76,7 +87,7 @@ def scan_stats(scan: Scan) -> ScanStats:
         maximum_hu=scan.hu.max().item(),
         minimum_hu=scan.hu.min().item(),
         mean_hu=sum(total) / scan.hu.size,
-        mean_inside_hu=_mean_inside(sum(total), scan.hu.size, padding),
+        mean_in_fov_hu=_mean_in_fov(sum(total), scan.hu.size, padding),
         padding=padding,
         intensity=judge_intensity(scan.hu, padding_hu=padding.hu if padding else None),
         notes=scan.notes,
@@ -85,9 +96,10 @@ def scan_stats(scan: Scan) -> ScanStats:
 
 
 def write_csv(stats: ScanStats, path: str | Path) -> None:
-    """Write one row a slice: index, name, position along the normal, centre in LPS (mm), maximum and mean (HU).
+    """Write one row for each slice: index, name, position along the normal, centre in LPS (mm), maximum and mean (HU).
 
-    Raises OSError where the file cannot be written.
+    Raises:
+        OSError: The file cannot be written.
     """
     with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -109,7 +121,7 @@ def _slices(scan: Scan, total: list[float]) -> tuple[SliceStats, ...]:
 
 
 def _positions_mm(grid: Grid) -> list[float]:
-    """Where each slice lies along the normal (row direction x column direction): z on an axial scan."""
+    """Position of each slice along the normal (row direction x column direction): z on an axial scan."""
     normal = np.cross(grid.index_to_lps[:3, 0], grid.index_to_lps[:3, 1])
     normal /= np.linalg.norm(normal)
     indices = np.zeros((grid.shape[2], 3))
@@ -123,7 +135,7 @@ def _sum(plane: HUArray) -> float:
     return float(plane.sum(dtype=np.float64))
 
 
-def _mean_inside(total: float, voxels: int, padding: Padding | None) -> float | None:
+def _mean_in_fov(total: float, voxels: int, padding: Padding | None) -> float | None:
     if padding is None:
         return total / voxels
     inside = voxels - padding.voxels

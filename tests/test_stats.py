@@ -1,6 +1,8 @@
 import csv
 import dataclasses
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -22,9 +24,9 @@ def scan():
 def test_measures_are_those_of_the_voxels(scan):
     stats, hu = scan_stats(scan), scan.hu.astype(np.int64)
     assert (stats.maximum_hu, stats.minimum_hu, stats.mean_hu) == (hu.max(), hu.min(), hu.mean())
-    assert stats.mean_inside_hu == pytest.approx(hu[hu != -2048].mean(), abs=1e-12)
+    assert stats.mean_in_fov_hu == pytest.approx(hu[hu != -2048].mean(), abs=1e-12)
     assert (stats.padding.hu, stats.padding.voxels) == (-2048, 16)
-    assert stats.inside == "inside the reconstruction circle"
+    assert stats.field_of_view == "inside the reconstruction circle"
     assert [s.maximum_hu for s in stats.slices] == hu.max(axis=(0, 1)).tolist()
     assert [s.mean_hu for s in stats.slices] == pytest.approx(hu.mean(axis=(0, 1)).tolist(), abs=1e-12)
     assert (stats.slice_count, stats.notes) == (4, ("Modality was missing.",))
@@ -48,14 +50,14 @@ def test_the_sum_of_a_large_int16_scan_is_exact():
 
 def test_all_padding_has_no_mean_inside():
     stats = scan_stats(Scan(np.full((3, 3, 2), -2048, np.int16), Grid((3, 3, 2), np.eye(4))))
-    assert stats.mean_inside_hu is None
+    assert stats.mean_in_fov_hu is None
 
 
 def test_no_padding_is_said():
     hu = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
     stats = scan_stats(Scan(hu, Grid(hu.shape, np.eye(4))))
-    assert (stats.padding, stats.mean_inside_hu, stats.mean_hu) == (None, 29.5, 29.5)
-    assert "no padding" in stats.inside
+    assert (stats.padding, stats.mean_in_fov_hu, stats.mean_hu) == (None, 29.5, 29.5)
+    assert "no padding" in stats.field_of_view
 
 
 def test_stats_are_json(scan):
@@ -72,6 +74,17 @@ def test_csv_has_a_row_a_slice(scan, tmp_path):
     assert [row["name"] for row in rows] == ["d", "c", "b", "a"]
     assert [float(row["maximum_hu"]) for row in rows] == [s.maximum_hu for s in stats.slices]
     assert [float(row["position_mm"]) for row in rows] == [300, 298, 296, 294]
+
+
+def test_reading_and_measuring_a_folder_loads_no_large_library(phantom_folder):
+    code = (
+        "import sys, monai_ctseg.plots, monai_ctseg.output, monai_ctseg.parallel, monai_ctseg.io.nifti\n"
+        "from monai_ctseg.io.read import read_scan\nfrom monai_ctseg.stats import scan_stats\n"
+        "scan_stats(read_scan(sys.argv[1]))\n"
+        "found = {'scipy', 'matplotlib', 'pandas', 'psutil', 'nibabel', 'pydantic', 'filelock'} & set(sys.modules)\n"
+        "assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code, str(phantom_folder)], check=True)
 
 
 @pytest.mark.realdata

@@ -14,7 +14,8 @@ import typer
 from monai_ctseg.cli.console import JsonOption, OverwriteOption, finite, print_facts, print_json, progress, warn
 from monai_ctseg.metrics.overlap import Overlap
 from monai_ctseg.metrics.pairs import MaskPair, pair_masks, score_pairs
-from monai_ctseg.metrics.scores import POLICY, ScoreTable, Spread, Summary
+from monai_ctseg.metrics.scores import POLICY, ScoreTable
+from monai_ctseg.metrics.summary import Spread, Summary
 from monai_ctseg.metrics.tables import write_scores
 from monai_ctseg.output import file_sha256, new_folder, write_run
 

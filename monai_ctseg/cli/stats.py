@@ -58,7 +58,7 @@ def stats(
 
 
 def write_files(facts: ScanStats, plot: Path | None, csv: Path | None, *, overwrite: bool) -> None:
-    """The picture and the table asked for; neither without the other."""
+    """Write the picture and the table, neither without the other."""
     from monai_ctseg.output import new_file
 
     with ExitStack() as both:
@@ -79,7 +79,7 @@ def describe(facts: ScanStats) -> dict[str, str]:
         "maximum": f"{facts.maximum_hu:g} HU",
         "minimum": f"{facts.minimum_hu:g} HU",
         "mean, all voxels": f"{facts.mean_hu!r} HU",
-        "mean, inside": _inside(facts),
+        "mean, in the field of view": _mean_in_fov(facts),
         "centre, LPS": _point(facts.center_lps),
         "centre, RAS": _point(facts.center_ras),
         "size": f"{' x '.join(map(str, facts.shape))} voxels, {facts.slice_count} slices",
@@ -91,9 +91,9 @@ def describe(facts: ScanStats) -> dict[str, str]:
     }
 
 
-def _inside(facts: ScanStats) -> str:
-    value = "no voxel but padding" if facts.mean_inside_hu is None else f"{facts.mean_inside_hu:.4f} HU"
-    return f"{value}, {facts.inside}"
+def _mean_in_fov(facts: ScanStats) -> str:
+    value = "all voxels are padding" if facts.mean_in_fov_hu is None else f"{facts.mean_in_fov_hu:.4f} HU"
+    return f"{value}, {facts.field_of_view}"
 
 
 def _point(point: tuple[float, float, float]) -> str:

@@ -6,14 +6,13 @@ import hashlib
 import math
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
-
 from monai_ctseg.errors import NoScanFound, NotCT, ScanError
 from monai_ctseg.io.dicom.files import find_frames
-from monai_ctseg.io.nifti import is_nifti
+from monai_ctseg.io.nifti import is_nifti, nifti_shape
 from monai_ctseg.io.walk import exists, unreadable, walk_files
 from monai_ctseg.scan import patient_keys
 
@@ -85,7 +84,9 @@ def look_at(path: Path) -> Seen | None:
     """What one file is; None where it is neither a CT image nor a NIfTI volume."""
     try:
         if is_nifti(path) and path.is_file():
-            return Seen(path, voxels=_nifti_voxels(path))
+            with suppress(Exception):  # damaged: the reader will say so
+                return Seen(path, voxels=math.prod(nifti_shape(path)))
+            return Seen(path)
         frames = find_frames(path).frames
     except (NoScanFound, NotCT):
         return None
@@ -129,11 +130,3 @@ def _source(group: list[Seen], damaged: dict[Path, Seen]) -> Source:
     damage = f"{hits[0].damage}, or remove it: it may be a slice of this series" if hits else ""
     patient = frozenset[str]().union(*(seen.patient for seen in group))
     return Source(files, group[0].series, patient, sum(seen.voxels for seen in group), damage)
-
-
-def _nifti_voxels(path: Path) -> int:
-    """From the header; 0 where it cannot be read, which the reader will refuse."""
-    try:
-        return math.prod(int(n) for n in nib.load(path).shape)
-    except Exception:  # whatever nibabel makes of damaged bytes
-        return 0

@@ -1,4 +1,7 @@
-"""NIfTI: Scan and Mask <-> .nii and .nii.gz."""
+"""NIfTI: Scan and Mask <-> .nii and .nii.gz.
+
+nibabel imports scipy, so it is imported when the first volume is read or written.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from monai_ctseg.errors import GeometryError, MaskError, PixelDataError, ScanError
 from monai_ctseg.grid import Grid
@@ -19,19 +19,33 @@ from monai_ctseg.scan import HUArray, Mask, Scan
 
 ENDINGS = (".nii", ".nii.gz")
 _INT16 = np.iinfo(np.int16)
-_UNREADABLE = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error)
 
 
 def is_nifti(path: Path) -> bool:
-    """Whether the file's name ends like a NIfTI volume's."""
+    """Whether the file's name ends like that of a NIfTI volume; the file need not exist."""
     return path.name.lower().endswith(ENDINGS)
 
 
-def read_nifti(path: Path) -> Scan:
-    """Read a NIfTI volume of HU; k is its third axis.
+def nifti_shape(path: Path) -> tuple[int, ...]:
+    """The axes' lengths from the header alone; whatever nibabel raises on damaged bytes comes through."""
+    import nibabel
 
-    Raises GeometryError where it has no affine (neither sform nor qform) or no three axes,
-    PixelDataError where a voxel is not a finite number or the file breaks off.
+    return tuple(int(n) for n in nibabel.load(path).shape)
+
+
+def read_nifti(path: Path) -> Scan:
+    """Read a NIfTI volume of HU.
+
+    Args:
+        path: A .nii or .nii.gz.
+
+    Returns:
+        Voxels [i, j, k], the three axes of the file; int16 where the values are whole numbers that fit, else float32.
+
+    Raises:
+        GeometryError: It has no affine (neither sform nor qform), lengths in another unit than mm, or no three axes.
+        PixelDataError: A voxel is not a finite number, or the file is truncated.
+        ScanError: The file cannot be read.
     """
     image = _load(path)
     grid = _grid_of(image, path)
@@ -45,7 +59,12 @@ def read_nifti(path: Path) -> Scan:
 
 
 def read_mask(path: Path) -> Mask:
-    """Read a NIfTI mask; every voxel must be 0 or 1, else MaskError."""
+    """Read a NIfTI mask, [i, j, k] bool.
+
+    Raises:
+        MaskError: A voxel is neither 0 nor 1.
+        ScanError: The file cannot be read, or has no geometry.
+    """
     if path.is_dir():
         raise ScanError(f"{path}: is a folder; name the mask.nii.gz in it")
     image = _load(path)
@@ -62,29 +81,56 @@ def read_mask(path: Path) -> Mask:
 
 
 def write_scan(scan: Scan, path: Path) -> None:
-    """Write HU as .nii or .nii.gz, with the grid's affine; the same scan gives the same bytes."""
+    """Write HU as .nii or .nii.gz, with the grid's affine in RAS; the same scan gives the same bytes.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     _write(np.asarray(scan.hu), scan.grid, path)
 
 
 def write_mask(mask: Mask, path: Path) -> None:
-    """Write a mask as uint8 0 and 1; the same mask gives the same bytes."""
+    """Write a mask as uint8 0 and 1; the same mask gives the same bytes.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     _write(mask.voxels.view(np.uint8), mask.grid, path)
 
 
 def write_probability(values: npt.NDArray[np.uint8], grid: Grid, path: Path) -> None:
-    """Write probabilities, given as uint8 [i, j, k] in 255ths, a byte a voxel: scl_slope makes 0 ... 1 of them."""
+    """Write probabilities, one byte a voxel: scl_slope turns them into 0 ... 1.
+
+    Args:
+        values: uint8 [i, j, k], in 255ths.
+        grid: Where the voxels lie.
+        path: A .nii or .nii.gz.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     _write(values, grid, path, slope=1 / 255)
 
 
 def _load(path: Path) -> Any:
+    import nibabel
+
     try:
-        return nib.load(path)
+        return nibabel.load(path)
     except FileNotFoundError:
         raise ScanError(f"{path}: there is no such file") from None
-    except _UNREADABLE as error:
+    except _unreadable() as error:
         raise ScanError(
             f"{path.name}: not a NIfTI volume that can be read ({_reason(error, path)}); export it again"
         ) from None
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What nibabel and the decompression raise on damaged files."""
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+
+    return ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error
 
 
 def _grid_of(image: Any, path: Path) -> Grid:
@@ -93,10 +139,12 @@ def _grid_of(image: Any, path: Path) -> Grid:
         shape = shape[:-1]
     if len(shape) != 3 or min(shape) < 1:
         raise GeometryError(f"{path.name}: {' x '.join(map(str, shape))} voxels; one volume of three axes is needed")
+    import nibabel
+
     header = image.header
-    if not isinstance(image, nib.Nifti1Image) or (header["sform_code"] == 0 and header["qform_code"] == 0):
+    if not isinstance(image, nibabel.Nifti1Image) or (header["sform_code"] == 0 and header["qform_code"] == 0):
         raise GeometryError(
-            f"{path.name}: no affine (sform and qform are unset), so its place is unknown; export it with one"
+            f"{path.name}: no affine (sform and qform are unset), so its position is unknown; export it with one"
         )
     unit = header.get_xyzt_units()[0]
     if unit not in ("mm", "unknown"):
@@ -122,9 +170,10 @@ def _values(image: Any, path: Path) -> npt.NDArray[Any]:
     try:
         values: npt.NDArray[Any] = _scaled(image.dataobj)
         _require_sound(path)
-    except _UNREADABLE as error:
-        said = _reason(error, path)
-        raise PixelDataError(f"{path.name}: its voxels break off ({said}); copy or export it again") from None
+    except _unreadable() as error:
+        raise PixelDataError(
+            f"{path.name}: its voxels are truncated or damaged ({_reason(error, path)}); copy or export it again"
+        ) from None
     return np.reshape(values, values.shape[:3], order="A")
 
 
@@ -140,7 +189,7 @@ def _scaled(stored: Any) -> npt.NDArray[Any]:
 
 
 def _require_sound(path: Path) -> None:
-    """Read a .gz to its end, where its checksum stands; nibabel stops before."""
+    """Read a .gz to its checksum at the end; nibabel stops before."""
     if path.name.lower().endswith(".gz"):
         with gzip.open(path) as file:
             while file.read(1 << 24):
@@ -165,7 +214,9 @@ def _as_hu(values: npt.NDArray[Any]) -> HUArray:
 
 
 def _write(values: npt.NDArray[Any], grid: Grid, path: Path, *, slope: float | None = None) -> None:
-    image = nib.Nifti1Image(values, grid.affine_ras)
+    import nibabel
+
+    image = nibabel.Nifti1Image(values, grid.affine_ras)
     if slope is not None:
         image.header.set_slope_inter(slope, 0)
     image.header.set_xyzt_units("mm")
@@ -180,11 +231,11 @@ def _write(values: npt.NDArray[Any], grid: Grid, path: Path, *, slope: float | N
 
 
 def _sheared(grid: Grid) -> bool:
-    """Whether the axes are not at right angles, which a qform cannot say."""
+    """Whether the axes are not at right angles, which a qform cannot express."""
     axes = grid.index_to_lps[:3, :3] / grid.spacing_mm
     return bool(np.abs(axes.T @ axes - np.eye(3)).max() > 1e-6)
 
 
 def _reason(error: Exception, path: Path) -> str:
-    """What the library said, without the folder, which may name a patient or a temporary place."""
+    """What the library said, without the folder, which may name a patient or a temporary path."""
     return " ".join(str(error).replace(str(path), path.name).split())[:100]

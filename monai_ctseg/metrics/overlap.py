@@ -1,11 +1,10 @@
-"""Overlap: how well one mask agrees with another, by volume and by surface."""
+"""How well one mask agrees with another, by volume and by surface."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.scan import BoolArray, Mask, bounding_box, surface_voxels
@@ -15,9 +14,11 @@ from monai_ctseg.scan import BoolArray, Mask, bounding_box, surface_voxels
 class Overlap:
     """Agreement of a predicted mask with the true one; plain numbers, so `dataclasses.asdict` gives JSON.
 
-    volume_difference_percent: predicted minus true volume, in percent of the true one.
-    false_positive_mm3, false_negative_mm3: predicted but not true; true but not predicted.
-    hd95_mm, average_surface_distance_mm: see `compare_masks`; None where they are not defined, or were not asked for.
+    volume_difference_percent: Predicted minus true volume, in percent of the true one; None without truth.
+    false_positive_mm3: Predicted but not true.
+    false_negative_mm3: True but not predicted.
+    hd95_mm: See `compare_masks`; None where a mask is empty, or distances were not asked for.
+    average_surface_distance_mm: Likewise.
     """
 
     dice: float
@@ -35,22 +36,25 @@ class Overlap:
 
 
 def compare_masks(predicted: Mask, truth: Mask, *, distances: bool = True) -> Overlap:
-    """Compare two masks [i, j, k] on one grid.
-
-    distances: False where neighbours along k are no neighbours in space, so that there is no surface to measure.
+    """Compare two masks on one grid.
 
     A surface voxel is one of the mask with a face neighbour (of six) outside the mask or outside the volume.
-    Distances run between the centres of surface voxels, in millimetres; the grid's shear is honoured. With the
-    distances from each predicted surface voxel to the nearest true one, and the other way round:
+    Distances are between the centres of surface voxels; a sheared grid is measured as it is. From the distances of each
+    predicted surface voxel to the nearest true one, and of each true one to the nearest predicted one, follow
 
-    hd95_mm: the larger of the two directed 95th percentiles (not the percentile of both together, which some tools
-        give), as in Maier-Hein et al., Metrics reloaded, Nature Methods 21 (2024), and in monai.metrics.
-    average_surface_distance_mm: the mean of both sets taken together (the average symmetric surface distance).
+    - `hd95_mm`: the larger of the two directed 95th percentiles (not the percentile of both together, which some tools
+      give), as in Maier-Hein et al., Metrics reloaded, Nature Methods 21 (2024), and in monai.metrics;
+    - `average_surface_distance_mm`: the mean of all of them (average symmetric surface distance).
 
-    Empty masks: with both empty, Dice and IoU are 1; with one empty they are 0. In both cases there are no
-    distances (None). Without truth there is no volume difference in percent (None).
+    Empty masks: with both empty, Dice and IoU are 1; with one empty they are 0. In both cases there are no distances.
 
-    Raises GridMismatch when the masks do not lie on one grid.
+    Args:
+        predicted: Voxels [i, j, k] bool.
+        truth: On the same grid.
+        distances: False where neighbours along k are not adjacent in space, so that there is no surface to measure.
+
+    Raises:
+        GridMismatch: The masks do not lie on one grid.
     """
     predicted.grid.require(truth.grid)
     voxel_mm3 = truth.grid.voxel_mm3
@@ -80,6 +84,8 @@ def _ratio(part: int, whole: int) -> float:
 
 def _surface_distances(predicted: Mask, truth: Mask) -> tuple[float | None, float | None]:
     """HD95 and average symmetric surface distance in mm; None where a mask is empty."""
+    from scipy.spatial import KDTree
+
     a, b = (_surface_lps(mask.voxels, truth.grid) for mask in (predicted, truth))
     if not len(a) or not len(b):
         return None, None

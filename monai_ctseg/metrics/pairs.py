@@ -1,4 +1,4 @@
-"""Pairs: predicted masks and true ones, matched by name and scored."""
+"""Predicted masks and true ones, matched by name and scored."""
 
 from __future__ import annotations
 
@@ -26,11 +26,21 @@ class MaskPair:
 
 
 def pair_masks(predicted: Path, truth: Path) -> tuple[MaskPair, ...]:
-    """Match the masks of two folders, sorted by case.
+    """Match the masks of two folders by case.
 
-    A mask is the mask.nii.gz of a sub-folder, and its case the sub-folder; where a folder holds none such, each NIfTI
-    file in it, and its case the file's name without ending.
-    Raises MaskError where a folder holds no mask, or one of them has no partner.
+    A mask is the mask.nii.gz of a sub-folder, and its case the sub-folder; where a folder holds none of these, each
+    NIfTI file in it is one, and its case the file's name without ending.
+
+    Args:
+        predicted: Folder of predicted masks.
+        truth: Folder of true masks.
+
+    Returns:
+        The pairs, sorted by case.
+
+    Raises:
+        MaskError: A folder holds no mask, two of one case, or one without a partner in the other folder.
+        ScanError: A folder cannot be read.
     """
     sides = [_find_masks(folder) for folder in (predicted, truth)]
     for own, other, folder in ((sides[0], sides[1], truth), (sides[1], sides[0], predicted)):
@@ -39,13 +49,21 @@ def pair_masks(predicted: Path, truth: Path) -> tuple[MaskPair, ...]:
             more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
             raise MaskError(
                 f"{folder}: no mask for {', '.join(alone[:5])}{more}; "
-                "masks are matched by name, so rename them, or take those without a partner out"
+                "masks are matched by name, so rename them, or remove those without a partner"
             )
     return tuple(MaskPair(case, sides[0][case], sides[1][case]) for case in sorted(sides[0]))
 
 
 def score_pairs(pairs: Sequence[MaskPair], *, progress: Progress | None = None) -> ScoreTable:
-    """Score each pair; a refusal names its case. progress: called with the pairs done and the pairs in all."""
+    """Score each pair.
+
+    Args:
+        pairs: From `pair_masks`.
+        progress: Called with the number of pairs done and of all pairs.
+
+    Raises:
+        CtsegError: A mask cannot be read, or two do not lie on one grid; the message names the case.
+    """
     scores: list[Score] = []
     for pair in pairs:
         try:
@@ -59,7 +77,7 @@ def score_pairs(pairs: Sequence[MaskPair], *, progress: Progress | None = None) 
 
 
 def _find_masks(folder: Path) -> dict[str, Path]:
-    """Mask files by case; the case of a folder's own mask.nii.gz is "mask"."""
+    """Mask files by case; the case of a mask.nii.gz in the folder itself is "mask"."""
     files = [path for path in walk_files(folder) if path.is_file()]
     named = [path for path in files if path.name in MASK_NAMES]
     found: dict[str, Path] = {}

@@ -1,21 +1,21 @@
-"""Scores: how well masks agree over many cases, and what counts where a mask is empty.
+"""How well masks agree over many cases, and what counts where a mask is empty.
 
-The policy (`POLICY`, printed with the figures) decides and tells what Maier-Hein et al., Metrics reloaded, Nature
-Methods 21 (2024) want decided and told. Overlap is averaged over the cases that have something to overlap with: on an
-empty truth Dice leaps from 1 to 0 by a single voxel, so false metal there is a volume instead. A missed case counts
-with the worst Dice, 0. A distance has no worst value, so a missed case has none, and the number of such cases stands
-beside the mean: read both, as missing a case must not look like an improvement.
+The policy (`POLICY`, printed with the figures) answers the questions that Maier-Hein et al., Metrics reloaded, Nature
+Methods 21 (2024), want answered and reported. Overlap is averaged over the cases with metal in the truth: on an empty
+truth a single voxel takes Dice from 1 to 0, so false metal there is a volume instead. A missed case counts with the
+worst Dice, 0. A distance has no worst value, so a missed case has none, and the number of such cases is given with the
+mean: read both, as missing a case must not look like an improvement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from monai_ctseg.metrics.overlap import Overlap, compare_masks
+from monai_ctseg.metrics.summary import Summary, summarize
 from monai_ctseg.scan import Mask
 
 POLICY = (
@@ -25,21 +25,22 @@ POLICY = (
     "the means of distances run over the other cases, and their number is given. "
     "Pooled figures count the voxels of all cases together. "
     "Slices without metal are those where the truth is empty; what is predicted on them is false metal. "
-    "Where a case lists slices, only those count; distances need slices that are neighbours."
+    "Where a case lists slices, only those count; distances need adjacent slices."
 )
 EMPTY_TRUTH = "no metal in the truth"
 EMPTY_PREDICTION = "nothing was predicted"
-APART = "the slices that count are no neighbours"
+NOT_ADJACENT = "the evaluated slices are not adjacent"
 
 
 @dataclass(frozen=True)
 class Score:
-    """One mask held against the truth of one case.
+    """One mask compared with the truth of one case.
 
-    method: what made the mask: "network", "threshold" or "prediction".
-    truth: what made the truth: "mask" (a file) or "threshold".
-    slices: those that count. slices_with_false_metal, false_metal_mm3: on the slices without metal in the truth.
-    no_distances: why there are no surface distances; "" where there are.
+    method: What made the mask: "network", "threshold" or "prediction".
+    truth: What made the truth: "mask" (a file) or "threshold".
+    slices: Number of evaluated slices.
+    slices_with_false_metal, false_metal_mm3: On the slices without metal in the truth.
+    no_distances: Why there are no surface distances; "" where there are.
     """
 
     case: str
@@ -58,7 +59,7 @@ class Score:
         return self.overlap.voxels_truth > 0
 
     def row(self) -> dict[str, Any]:
-        """All of it as one flat record; None where the policy says that a figure is not defined."""
+        """One flat record; None where the policy says that a figure is not defined."""
         flat = {key: value for key, value in vars(self).items() if key not in ("overlap", "no_distances")}
         figures = asdict(self.overlap)
         if not self.has_metal:
@@ -67,53 +68,11 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """A figure over the `cases` that have it."""
-
-    cases: int
-    mean: float
-    median: float
-    minimum: float
-    maximum: float
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One method over all cases, by the policy.
-
-    dice, iou, hd95_mm, average_surface_distance_mm: None where no case has the figure.
-    pooled_dice, pooled_iou: over the voxels of all cases; None where no case has metal.
-    cases_missed: with metal, but nothing predicted. cases_without_distances: of those with metal.
-    false_metal_on_slices_mm3: on slices without metal, of all cases. false_metal_on_scans_mm3: in cases without metal.
-    """
-
-    cases: int
-    cases_with_metal: int
-    cases_without_metal: int
-    cases_missed: int
-    cases_without_distances: int
-    dice: Spread | None
-    iou: Spread | None
-    hd95_mm: Spread | None
-    average_surface_distance_mm: Spread | None
-    pooled_dice: float | None
-    pooled_iou: float | None
-    voxels_predicted: int
-    voxels_truth: int
-    volume_predicted_mm3: float
-    volume_truth_mm3: float
-    false_positive_mm3: float
-    false_negative_mm3: float
-    slices_without_metal: int
-    slices_with_false_metal: int
-    false_metal_on_slices_mm3: float
-    cases_with_false_metal: int
-    false_metal_on_scans_mm3: float
-
-
-@dataclass(frozen=True)
 class ScoreTable:
-    """Every case by every method, sorted; threshold_hu: of the method "threshold", where there is one."""
+    """Every case by every method, sorted.
+
+    threshold_hu: Of the method "threshold", where there is one.
+    """
 
     cases: tuple[Score, ...]
     threshold_hu: float | None = None
@@ -129,7 +88,7 @@ class ScoreTable:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What has to be known to read the figures, a sentence each."""
+        """What one has to know to read the figures, one sentence each."""
         every = {score.case for score in self.cases}
         own = {score.case for score in self.cases if score.truth == "threshold"}
         lacking = every - {score.case for score in self.cases if score.method == "threshold"}
@@ -143,7 +102,7 @@ class ScoreTable:
         if lacking and self.threshold_hu is not None:
             notes.append(
                 f"{len(lacking)} of {len(every)} cases have no figures of the threshold, because their scans are "
-                f"saturated under {self.threshold_hu:g} HU: {', '.join(sorted(lacking))}"
+                f"saturated below {self.threshold_hu:g} HU: {', '.join(sorted(lacking))}"
             )
         return tuple(notes)
 
@@ -159,14 +118,22 @@ class ScoreTable:
 
 
 def score_masks(
-    predicted: Mask, truth: Mask, *, case: str, method: str = "prediction", source: str = "mask", apart: bool = False
+    predicted: Mask, truth: Mask, *, case: str, method: str = "prediction", source: str = "mask", adjacent: bool = True
 ) -> Score:
-    """Hold one mask against the truth [i, j, k].
+    """Compare one mask with the truth.
 
-    source: what made the truth. apart: the slices are no neighbours, so that there are no surface distances.
-    Raises GridMismatch where the masks do not lie on one grid.
+    Args:
+        predicted: Voxels [i, j, k] bool.
+        truth: On the same grid.
+        case: Name of the case.
+        method: What made the mask.
+        source: What made the truth.
+        adjacent: Whether the slices are adjacent in space; where not, there are no surface distances.
+
+    Raises:
+        GridMismatch: The masks do not lie on one grid.
     """
-    overlap = compare_masks(predicted, truth, distances=not apart)
+    overlap = compare_masks(predicted, truth, distances=adjacent)
     bare = ~truth.voxels.any(axis=(0, 1))
     false = np.count_nonzero(predicted.voxels, axis=(0, 1))[bare]
     return Score(
@@ -178,67 +145,13 @@ def score_masks(
         slices_with_false_metal=int(np.count_nonzero(false)),
         false_metal_mm3=float(false.sum() * truth.grid.voxel_mm3),
         overlap=overlap,
-        no_distances=_why_no_distances(overlap, apart),
+        no_distances=_why_no_distances(overlap, adjacent=adjacent),
     )
 
 
-def summarize(scores: Sequence[Score]) -> Summary:
-    """Sum up the cases of one method."""
-    metal = [score for score in scores if score.has_metal]
-    bare = [score for score in scores if not score.has_metal]
-    pooled_dice, pooled_iou = _pooled(scores)
-    return Summary(
-        cases=len(scores),
-        cases_with_metal=len(metal),
-        cases_without_metal=len(bare),
-        cases_missed=sum(score.overlap.voxels_predicted == 0 for score in metal),
-        cases_without_distances=sum(bool(score.no_distances) for score in metal),
-        dice=_spread(metal, lambda overlap: overlap.dice),
-        iou=_spread(metal, lambda overlap: overlap.iou),
-        hd95_mm=_spread(metal, lambda overlap: overlap.hd95_mm),
-        average_surface_distance_mm=_spread(metal, lambda overlap: overlap.average_surface_distance_mm),
-        pooled_dice=pooled_dice,
-        pooled_iou=pooled_iou,
-        **_totals(scores),
-        slices_without_metal=sum(score.slices_without_metal for score in scores),
-        slices_with_false_metal=sum(score.slices_with_false_metal for score in scores),
-        false_metal_on_slices_mm3=float(sum(score.false_metal_mm3 for score in scores)),
-        cases_with_false_metal=sum(score.overlap.voxels_predicted > 0 for score in bare),
-        false_metal_on_scans_mm3=float(sum(score.overlap.false_positive_mm3 for score in bare)),
-    )
-
-
-def _why_no_distances(overlap: Overlap, apart: bool) -> str:
+def _why_no_distances(overlap: Overlap, *, adjacent: bool) -> str:
     if not overlap.voxels_truth:
         return EMPTY_TRUTH
     if not overlap.voxels_predicted:
         return EMPTY_PREDICTION
-    return APART if apart else ""
-
-
-def _spread(scores: Sequence[Score], figure: Callable[[Overlap], float | None]) -> Spread | None:
-    values = [value for score in scores if (value := figure(score.overlap)) is not None]
-    if not values:
-        return None
-    return Spread(len(values), float(np.mean(values)), float(np.median(values)), min(values), max(values))
-
-
-def _pooled(scores: Sequence[Score]) -> tuple[float, float] | tuple[None, None]:
-    """Dice and IoU over the voxels of all cases; they need metal somewhere."""
-    both = sum(score.overlap.voxels_predicted + score.overlap.voxels_truth for score in scores)
-    shared = sum(score.overlap.voxels_shared for score in scores)
-    if not any(score.has_metal for score in scores):
-        return None, None
-    return 2 * shared / both, shared / (both - shared)
-
-
-def _totals(scores: Sequence[Score]) -> dict[str, Any]:
-    names = (
-        "voxels_predicted",
-        "voxels_truth",
-        "volume_predicted_mm3",
-        "volume_truth_mm3",
-        "false_positive_mm3",
-        "false_negative_mm3",
-    )
-    return {name: sum(getattr(score.overlap, name) for score in scores) for name in names}
+    return "" if adjacent else NOT_ADJACENT

@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import nibabel as nib
 from monai.data import CacheDataset, Dataset
 
 from monai_ctseg.errors import CtsegError, DatasetError
 from monai_ctseg.io.dicom.files import find_frames
-from monai_ctseg.io.nifti import is_nifti
+from monai_ctseg.io.nifti import is_nifti, nifti_shape
 from monai_ctseg.networks.disk_cache import DiskItems, files_in
 from monai_ctseg.parallel import free_memory_bytes
 
@@ -104,14 +103,10 @@ def count_voxels(item: Mapping[str, Any]) -> int:
     """
     image, slices = Path(item["image"]), item.get("slices")
     try:
-        shape = _nifti_shape(image) if is_nifti(image) else _dicom_shape(image)
+        shape = (*nifti_shape(image), 1)[:3] if is_nifti(image) else _dicom_shape(image)
     except Exception:  # whatever damaged bytes lead to: this is an estimate, and the reader will say what is wrong
         return 0
     return math.prod(shape[:2]) * (shape[2] if slices is None else min(len(slices), shape[2]))
-
-
-def _nifti_shape(image: Path) -> tuple[int, ...]:
-    return tuple(int(n) for n in (*nib.load(image).shape, 1)[:3])
 
 
 def _dicom_shape(image: Path) -> tuple[int, ...]:

@@ -12,13 +12,13 @@ import pytest
 from monai_ctseg.errors import GridMismatch
 from monai_ctseg.grid import Grid
 from monai_ctseg.metrics.scores import (
-    APART,
     EMPTY_PREDICTION,
     EMPTY_TRUTH,
+    NOT_ADJACENT,
     ScoreTable,
     score_masks,
-    summarize,
 )
+from monai_ctseg.metrics.summary import summarize
 from monai_ctseg.metrics.tables import write_scores
 from monai_ctseg.output.names import unique_names
 from monai_ctseg.scan import Mask
@@ -88,11 +88,16 @@ def test_without_any_metal_nothing_is_averaged():
 
 
 @pytest.mark.parametrize(
-    ("case", "apart", "why"),
-    [("bare", True, EMPTY_TRUTH), ("missed", True, EMPTY_PREDICTION), ("same", True, APART), ("same", False, "")],
+    ("case", "adjacent", "why"),
+    [
+        ("bare", False, EMPTY_TRUTH),
+        ("missed", False, EMPTY_PREDICTION),
+        ("same", False, NOT_ADJACENT),
+        ("same", True, ""),
+    ],
 )
-def test_why_there_are_no_distances(case, apart, why):
-    (score,) = scored(case, apart=apart)
+def test_why_there_are_no_distances(case, adjacent, why):
+    (score,) = scored(case, adjacent=adjacent)
     assert score.no_distances == why
     assert (score.overlap.hd95_mm is None) == bool(why)
 

@@ -109,7 +109,7 @@ def test_slices_apart_have_true_volumes_and_no_distances(
     apart, block = found[f"{folder.name}_scan network"], found[f"{folder.name}_scan_2 network"]
     assert apart["voxels_truth"] == phantom.truth.voxels[:, :, slices].sum() > 0
     assert apart["volume_truth_mm3"] == pytest.approx(apart["voxels_truth"] * phantom.truth.grid.voxel_mm3)
-    assert (apart["hd95_mm"], apart["no_distances"]) == (None, "the slices that count are no neighbours")
+    assert (apart["hd95_mm"], apart["no_distances"]) == (None, "the evaluated slices are not adjacent")
     assert (block["slices"], block["no_distances"]) == (10, "")
 
 

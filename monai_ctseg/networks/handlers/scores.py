@@ -118,7 +118,7 @@ class Scores:
                 case=str(item["case"]),
                 method=method,
                 source="mask" if by_file else "threshold",
-                apart=not are_neighbours(slices),
+                adjacent=are_neighbours(slices),
             )
             for method, mask in masks.items()
             if mask is not None
