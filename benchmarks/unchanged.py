@@ -27,10 +27,19 @@ import nibabel as nib
 import numpy as np
 from PIL import Image
 
-RENAMED: dict[str, str] = {}
-"""Old name of a key, an option or a file -> new name, wherever it stands in a path of keys."""
-RENAMED_VALUES: dict[str, str] = {}
-"""Old text -> new text, within values."""
+RENAMED = {
+    "ceiling_hu": "highest_hu",
+    "ceiling_voxels": "highest_voxels",
+    "unlike_training": "out_of_distribution",
+    "mean_inside_hu": "mean_in_fov_hu",
+    "anywhere": "body_mask",
+    "interval_mm3": "volume_interval_mm3",
+    "audits": "component_reports",
+    "audit.json": "component_report.json",
+}
+"""Old name of a key or a file -> new name, wherever it stands in a path of keys."""
+INVERTED = {"body_mask"}
+"""Renamed keys whose value changed from True to False and back."""
 
 VOLATILE = re.compile(r"(^|/)(seconds|versions|output|source|image|path|weights|truth|predicted|log|file|folder)(/|$)")
 SIMULATED = ["--kind", "hip_screw", "--seed", "4", "--size", "256", "--pixel", "1.5", "--count", "40", "--slice", "2.5"]
@@ -151,22 +160,35 @@ def renamed(key: str) -> str:
     return key
 
 
+def translated(facts: dict[str, Any]) -> dict[str, Any]:
+    """An old snapshot's facts by the names of the new code.
+
+    `infer` had a method of null and the method's name under "edges"; what is null in one and missing in the other is
+    the same.
+    """
+    found: dict[str, Any] = {}
+    for key, value in facts.items():
+        new = renamed(key)
+        if value is not None or new not in found:
+            found[new] = not value if new.split("/")[-1] in INVERTED and isinstance(value, bool) else value
+    if "edges" in found:
+        found["method"] = found.pop("edges")
+    return found
+
+
 def compare(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> list[str]:
     """Every difference that no renamed key explains, a line each."""
     lines = []
     for step, facts in before.items():
-        old = {renamed(key): value for key, value in facts.items()}
-        new = after.get(step)
+        old, new = translated(facts), after.get(step)
         if new is None:
             lines.append(f"{step}: is gone")
             continue
-        for key in sorted({*old, *new}):
-            a, b = old.get(key, "(not there)"), new.get(key, "(not there)")
-            if isinstance(a, str):
-                for text, other in RENAMED_VALUES.items():
-                    a = a.replace(text, other)
-            if a != b:
-                lines.append(f"{step}: {key}: {a!r} -> {b!r}")
+        lines += [
+            f"{step}: {key}: {old.get(key)!r} -> {new.get(key)!r}"
+            for key in sorted({*old, *new})
+            if old.get(key) != new.get(key)
+        ]
     return lines + [f"{step}: is new" for step in after if step not in before]
 
 
