@@ -33,9 +33,10 @@ def unit(vector: npt.ArrayLike) -> FloatArray:
 class Grid:
     """Shape of a volume and the map from voxel index to patient coordinates.
 
-    shape: voxels along i (along a row), j (down a column) and k (along the slice normal).
-    index_to_lps: 4 x 4 float64, (i, j, k, 1) -> millimetres in DICOM's LPS frame, at voxel centres.
-    A sheared map (a tilted gantry) is kept as it is.
+    Attributes:
+        shape: voxels along i (along a row), j (down a column) and k (along the slice normal).
+        index_to_lps: 4 x 4 float64, (i, j, k, 1) -> millimetres in DICOM's LPS frame, at voxel centres. A sheared map
+            (a tilted gantry) is kept as it is.
     """
 
     shape: tuple[int, int, int]

@@ -22,14 +22,15 @@ Box: TypeAlias = tuple[slice, slice, slice]
 class Scan:
     """A CT volume in Hounsfield units.
 
-    hu: [i, j, k], i along a row, j down a column, k along the slice normal; int16 where the rescale is
-        integral and fits, else float32. Usually Fortran-ordered, so that `hu[:, :, k]` is one contiguous slice.
-    grid: where the voxels lie.
-    names: one a slice, [k]: the stem of the source file, for naming outputs.
-    headers: one a slice, [k]: the DICOM dataset without pixels; empty for other sources. They hold the
-        patient's identity where the source does: never print or write them whole.
-    padding_hu: the value outside the reconstruction circle, where the source names it.
-    notes: what was repaired or left out on reading, a sentence each.
+    Attributes:
+        hu: [i, j, k], i along a row, j down a column, k along the slice normal; int16 where the rescale is
+            integral and fits, else float32. Usually Fortran-ordered, so that `hu[:, :, k]` is one contiguous slice.
+        grid: where the voxels lie.
+        names: one a slice, [k]: the stem of the source file, for naming outputs.
+        headers: one a slice, [k]: the DICOM dataset without pixels; empty for other sources. They hold the
+            patient's identity where the source does: never print or write them whole.
+        padding_hu: the value outside the reconstruction field of view, where the source names it.
+        notes: what was repaired or left out on reading, a sentence each.
     """
 
     hu: HUArray

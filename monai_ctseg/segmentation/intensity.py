@@ -29,12 +29,12 @@ PLATEAU_VOXELS = 5
 PLATEAU_EXCESS = 5
 """A plateau holds at least so many voxels, and so many times the voxels per HU of the 100 HU under it."""
 SENTINEL_HU = 30_000
-"""From here up, and from its negative down, a value may be the end of the 16-bit scale, written in on purpose."""
+"""From here up, and from its negative down, a value may be the end of the 16-bit scale, written on purpose."""
 METAL_HU = 3000.0
 """The usual threshold for metal, and the default of every command; it is not the right one (docs/limits.md)."""
 MATTER_HU = -500.0
 BONE_HU = 2500.0
-"""The densest bone and enamel of 26 real scans stay under it."""
+"""The densest bone and enamel of 26 real scans stay below it."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,12 @@ class IntensityVerdict:
 class Padding:
     """Voxels that were never measured.
 
-    kind: "circle", the outside of the reconstruction circle (a value under that of air, or the same pixels in every
-        slice); "background", a constant that somebody wrote around the patient, slice by slice.
-    source: "header", the scan names the value; "corners", found as the value of the slices' corners.
+    Attributes:
+        hu: their value.
+        voxels: how many hold it.
+        kind: "circle": outside the reconstruction field of view (a value below that of air, or the same pixels in every
+            slice); "background": a constant that somebody wrote around the patient, slice by slice.
+        source: "header": the scan names the value; "corners": found as the value of the slices' corners.
     """
 
     hu: float
@@ -104,15 +107,19 @@ class Padding:
 
     def describe(self) -> str:
         """One line for people."""
-        where = "outside the reconstruction circle" if self.kind == "circle" else "of constant background"
+        where = "outside the reconstruction field of view" if self.kind == "circle" else "of constant background"
         origin = "named by the header" if self.source == "header" else "found in the slices' corners"
         return f"{self.voxels:,} voxels of {self.hu:g} HU {where} ({origin})"
 
 
 def judge_intensity(hu: HUArray, *, padding_hu: float | None = None) -> IntensityVerdict:
-    """Judge the scale of `hu` [i, j, k], HU; a padding value is no sentinel.
+    """Judge what the scale of a scan can show.
 
-    Needs a slice's worth of memory beside the volume. float32 is judged in steps of 1 HU.
+    Needs a slice's worth of memory beside the volume.
+
+    Args:
+        hu: [i, j, k], int16 or float32; float32 is judged in steps of 1 HU.
+        padding_hu: the value of padding, which is no sentinel; None without padding.
     """
     counts = histogram(hu, from_hu=_lowest_judged(hu))
     sentinels = _take_sentinels(hu, counts, padding_hu)
@@ -130,7 +137,7 @@ def judge_intensity(hu: HUArray, *, padding_hu: float | None = None) -> Intensit
 
 
 def _lowest_judged(hu: HUArray) -> int:
-    """The lowest value that `judge_intensity` looks at: without sentinels, 100 HU under a possible plateau."""
+    """The lowest value that `judge_intensity` counts: without sentinels, 100 HU below a possible plateau."""
     if hu.dtype != np.int16 or not hu.size:
         return LOWEST_HU
     low, high = int(hu.min()), int(hu.max())
@@ -139,7 +146,7 @@ def _lowest_judged(hu: HUArray) -> int:
 
 
 def _is_plateau(counts: npt.NDArray[np.int64], hu: int) -> bool:
-    """Whether far more voxels stand at `hu` than at the 100 HU under it."""
+    """Whether far more voxels stand at `hu` than at the 100 HU below it."""
     n = hu - LOWEST_HU
     below = counts[max(0, n - 100) : n].sum() / 100
     return bool(counts[n] >= PLATEAU_VOXELS and counts[n] > PLATEAU_EXCESS * below)
@@ -160,10 +167,17 @@ def _twelve_bit_level(counts: npt.NDArray[np.int64]) -> int | None:
 
 
 def find_padding(hu: HUArray, *, named_hu: float | None = None) -> Padding | None:
-    """The value outside the reconstruction circle of `hu` [i, j, k], or None.
+    """Find the voxels that were never measured, by their one value.
 
     The value that the header names counts when voxels hold it; else the one value of (nearly) all slice corners.
     Padding of exactly the value of measured air cannot be told from it.
+
+    Args:
+        hu: [i, j, k].
+        named_hu: the padding value that the scan's header names; None where it names none.
+
+    Returns:
+        The padding; None where there is none.
     """
     source: Literal["header", "corners"] = "header"
     value, voxels, share = named_hu, 0, 0.0
@@ -181,7 +195,7 @@ def find_padding(hu: HUArray, *, named_hu: float | None = None) -> Padding | Non
 def histogram(hu: HUArray, *, from_hu: int = LOWEST_HU) -> npt.NDArray[np.int64]:
     """Voxels of `hu` per HU: element n counts HU n - 32768. float32 is rounded; values beyond 16 bits join the ends.
 
-    Values under `from_hu` are not counted, which is fast where few are left.
+    Values below `from_hu` are not counted, which is fast where few are left.
     """
     counts = np.zeros(65536, dtype=np.int64)
     for slab in _slabs(hu):

@@ -1,4 +1,4 @@
-"""In which ways a scan is unlike those that a network was trained on."""
+"""Out of distribution: in which ways a scan is unlike those that a network was trained on."""
 
 from __future__ import annotations
 
@@ -59,11 +59,17 @@ def out_of_distribution(
 
 
 def measure_noise(scan: Scan, body: Body | None = None) -> float | None:
-    """The commonest standard deviation in small windows of soft tissue (in the body, if given), HU; None without any.
+    """The commonest standard deviation in small windows of soft tissue.
 
     Windows with an edge in them, or a vessel, deviate more and are rarer: the "global noise level" of Christianson,
-    Winslow, Frush, Samei 2015 (doi 10.2214/AJR.14.13613). Windows measure 6 mm, and 5 pixels at least; with pixels
-    over 2 mm there is no telling.
+    Winslow, Frush, Samei 2015 (doi 10.2214/AJR.14.13613). Windows measure 6 mm, and 5 pixels at least.
+
+    Args:
+        scan: HU on a grid.
+        body: where to look; None: everywhere.
+
+    Returns:
+        HU; None with pixels over 2 mm, or too little soft tissue.
     """
     if max(scan.grid.spacing_mm[:2]) > WIDEST_PIXEL_MM:
         return None

@@ -1,13 +1,13 @@
 """The edge of bright objects in one box of a scan.
 
-u, a voxel's HU above its surroundings by those of its ridge, is 1 on the ridge. Far from other edges an edge lies
-where u is 1/2: the plain half maximum. Parts not much thicker than the point spread are another matter: half of their
+u is a voxel's HU above its surroundings, divided by those of its ridge: it is 1 on the ridge. Far from other edges an
+edge lies where u is 1/2, the plain half maximum. Parts not much thicker than the point spread differ: half of their
 lowered ridge is too wide, the more so the thinner they are; round ones lose a little where they bulge. So the level is
 made to agree with the object found: its shares of voxels are blurred as scanners usually blur, and the level is set to
-what the blurred object has on its edge, by what it has on the ridge; a new object follows from the new level. Two
-rounds are enough, the second with surroundings that begin right outside the object; more rounds and the scan's own blur
-were tried and gained nothing. All figures here were chosen on simulated scans, and their effect is small about the
-values chosen.
+what the blurred object has on its edge, divided by what it has on the ridge; a new object follows from the new level.
+Two rounds are enough, the second with surroundings that begin right outside the object; more rounds and the scan's own
+blur were tried and gained nothing. All figures here were chosen on simulated scans; small changes of them have small
+effects.
 """
 
 from __future__ import annotations
@@ -24,33 +24,45 @@ from monai_ctseg.segmentation.half_maximum.spread import blur, smooth, usual_spr
 WAY_MM = 1.5
 """From the edge to where blur no longer shows; farther uphill, beam hardening and starved beams shape thick metal."""
 BRIGHT_HU = 1000.0
+"""What belongs to some ridge exceeds this, or half of the seed."""
 LEVELS = (0.42, 0.7)
+"""Lowest and highest level of u that an edge may lie at."""
 ROUNDS = 2
 SURROUNDINGS_MM = 3.0
+"""Sigma of the mean around an object, before it is known."""
 SURROUNDINGS_HU = (-1000.0, 2000.0)
+"""Air to bone: what surrounds metal."""
 NEAR_MM = 1.5
+"""Sigma of the mean right outside an object, once it is known."""
 NEAR_HU = (-1500.0, 4000.0)
 """Streaks glow, and undershoot, close to the metal."""
 FREE = 0.005
+"""A voxel is free of an object where the blurred object has less than this share of it."""
 ALONG_EDGE_MM = 2.5
 """The level is a mean along the edge: noise and streaks make single places unsure."""
 STREAK_MM = 15.0
+"""So far from metal its streaks are compared with it."""
 WEAK = 0.17
-"""Streaks reach 0.1 to 0.16 of the metal near by, the thinnest of true screws 0.2."""
+"""Of the metal near by; streaks reach 0.1 to 0.16 of it, the thinnest of true screws 0.2."""
 FLOOR = 0.2
+"""An enclosed hole whose floor exceeds this u is beam hardening, not a hole."""
 DENSEST_HU = 25_000.0
+"""No metal reads more without blur."""
 LEAST_LEFT = 0.1
+"""Of the plateau, on the ridge of the thinnest parts."""
 PARTS = 3
 """Parts of a voxel along each side, odd so that no voxel is exactly half full."""
 
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """What was found in a box [i, j, k].
+    """What was found in a box; all arrays are [i, j, k], float32.
 
-    shares: of each voxel that is object. surroundings_hu: what the scan would hold without it.
-    plateau_hu: of the object that the voxel belongs to, as it would be without blur.
-    edge_hu: that parts object from surroundings.
+    Attributes:
+        shares: how much of each voxel is object, 0 to 1.
+        surroundings_hu: what the scan would hold without the object.
+        plateau_hu: of the object that the voxel belongs to, as it would be without blur.
+        edge_hu: that separates object from surroundings.
     """
 
     shares: Floats
@@ -68,7 +80,14 @@ class Edges:
 
 
 def find_edges(hu: Floats, spacing_mm: Spacing, *, seed_hu: float, highest: Floats) -> Edges:
-    """Objects whose ridge exceeds `seed_hu` in `hu` [i, j, k]. highest: what the scan holds within STREAK_MM."""
+    """Find the objects of a box by their edges.
+
+    Args:
+        hu: [i, j, k], float32.
+        spacing_mm: of the voxels along i, j and k.
+        seed_hu: an object's ridge exceeds this.
+        highest: the highest HU within `STREAK_MM` of each voxel; same shape as `hu`.
+    """
     ridges = climb(hu, hu > min(BRIGHT_HU, seed_hu / 2), spacing_mm, WAY_MM)
     around = _surroundings(hu, hu > seed_hu, spacing_mm)
     u, height = _heights(hu, around, ridges, seed_hu, highest)
@@ -80,9 +99,9 @@ def find_edges(hu: Floats, spacing_mm: Spacing, *, seed_hu: float, highest: Floa
             u, height = _heights(hu, around, ridges, seed_hu, highest)
         model, on_ridge = _model(shares, height, ridges, spacing_mm)
         near = shares * (1 - shares)
-        off = smooth(near * (u - model), ALONG_EDGE_MM, spacing_mm)
-        off /= np.maximum(smooth(near, ALONG_EDGE_MM, spacing_mm), 1e-5)
-        level = np.clip(level - off, *LEVELS)
+        excess = smooth(near * (u - model), ALONG_EDGE_MM, spacing_mm)
+        excess /= np.maximum(smooth(near, ALONG_EDGE_MM, spacing_mm), 1e-5)
+        level = np.clip(level - excess, *LEVELS)
     known = ridges.spread(np.where(np.isfinite(height), height, np.float32(0)))
     return Edges(_shares(u - level, u), around, around + known / on_ridge, around + known * level)
 

@@ -20,7 +20,10 @@ Spacing: TypeAlias = tuple[float, float, float]
 class Ridges:
     """Bright voxels of a box and, for each of them, the voxel at the end of its way uphill.
 
-    at, ends: flat indices (C order) into the box, one a bright voxel. shape: of the box.
+    Attributes:
+        at: flat indices (C order) into the box, one a bright voxel.
+        ends: where their ways end, as `at`.
+        shape: of the box.
     """
 
     at: Ints
@@ -35,10 +38,16 @@ class Ridges:
 
 
 def climb(hu: Floats, bright: BoolArray, spacing_mm: Spacing, length_mm: float) -> Ridges:
-    """Steepest ascent among 26 neighbours from each bright voxel of `hu` [i, j, k], to a summit or for `length_mm`.
+    """Steepest ascent among 26 neighbours from each bright voxel, to a summit or for a length.
 
     A way is short and follows the slope, so that the edge of a thin part finds the part's own ridge, where a maximum
     in a ball would find the thick neighbour's.
+
+    Args:
+        hu: [i, j, k], float32.
+        bright: where to start; same shape.
+        spacing_mm: of the voxels along i, j and k.
+        length_mm: the longest way.
     """
     padded = np.ascontiguousarray(np.pad(hu, 1, constant_values=-np.inf))
     inside = np.flatnonzero(np.pad(bright, 1))

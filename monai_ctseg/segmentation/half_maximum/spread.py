@@ -14,13 +14,26 @@ PLANE_MM2 = 0.42
 
 
 def usual_spread(spacing_mm: Spacing) -> tuple[float, float]:
-    """Sigma of the point spread in the plane and along k, in mm: what is usual for such voxels."""
+    """The point spread that is usual for such voxels.
+
+    Args:
+        spacing_mm: of the voxels along i, j and k.
+
+    Returns:
+        Sigma in the plane and along k, mm.
+    """
     pixel = (spacing_mm[0] + spacing_mm[1]) / 2
     return float(np.sqrt(PLANE_MM2 + 0.07 * pixel**2)), float(np.sqrt(0.1 + (0.3 * spacing_mm[2]) ** 2))
 
 
 def blur(shares: Floats, spread_mm: tuple[float, float], spacing_mm: Spacing) -> Floats:
-    """What a scanner makes of shares of voxels; the voxel's own width is part of both."""
+    """What a scanner makes of shares of voxels; the voxel's own width is part of both.
+
+    Args:
+        shares: [i, j, k], 0 to 1, float32.
+        spread_mm: sigma in the plane and along k.
+        spacing_mm: of the voxels along i, j and k.
+    """
     for axis, (sigma, mm) in enumerate(zip((spread_mm[0], *spread_mm), spacing_mm, strict=True)):
         variance = (sigma / mm) ** 2 - 1 / 12
         if variance > 1e-6:
