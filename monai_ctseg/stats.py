@@ -131,7 +131,7 @@ def _positions_mm(grid: Grid) -> list[float]:
 
 def _sum(plane: HUArray) -> float:
     if plane.dtype == np.int16:
-        return int(plane.sum(dtype=np.int64))
+        return int(plane.sum(axis=0, dtype=np.int32).sum(dtype=np.int64))  # int32 holds 65,536 voxels of int16
     return float(plane.sum(dtype=np.float64))
 
 

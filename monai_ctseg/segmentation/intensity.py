@@ -7,6 +7,7 @@ The rules were found on 26 real scans: two pelves and 24 heads and necks.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -265,9 +266,8 @@ _AROUND = tuple((a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b)
 def _corner_value(hu: HUArray) -> float | None:
     """The value of at least nine in ten slice corners, or None."""
     corners = hu[np.ix_((0, -1), (0, -1))].ravel()
-    values, counts = np.unique(corners, return_counts=True)
-    best = int(counts.argmax())
-    return values[best].item() if counts[best] >= 0.9 * corners.size else None
+    [(value, count)] = Counter(corners.tolist()).most_common(1)
+    return value if count >= 0.9 * corners.size else None
 
 
 def _spread(hu: HUArray, value: float) -> tuple[int, float]:

@@ -119,7 +119,8 @@ def _slice_step(frames: Sequence[Frame]) -> FloatArray:
     off = np.linalg.norm(positions - positions[0] - np.arange(len(frames))[:, None] * step, axis=1)
     spacing = float(np.linalg.norm(step))
     steps = np.diff(positions @ normal_of(frames[0]))
-    if off.max() > max(OFF_GRID_MM, OFF_GRID_FRACTION * spacing) or steps.max() >= GAP * np.median(steps):
+    usual = np.sort(steps)[[(len(steps) - 1) // 2, len(steps) // 2]].mean()  # np.median imports numpy.ma: 15 ms
+    if off.max() > max(OFF_GRID_MM, OFF_GRID_FRACTION * spacing) or steps.max() >= GAP * usual:
         raise GeometryError(_irregular(frames, positions, off))
     return np.asarray(step, dtype=np.float64)
 
