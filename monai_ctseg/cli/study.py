@@ -31,7 +31,7 @@ app = typer.Typer(help="Plan a validation study, make blind reader sheets, and a
 
 
 class Images(StrEnum):
-    """How a reader's sheet points to images."""
+    """How a reader's sheet refers to images."""
 
     given = "given"
     link = "link"
@@ -45,7 +45,7 @@ app.command(epilog="Example:  monai-ctseg study plan -o protocol.yaml --acceptab
 def sheet(
     protocol: Annotated[Path, typer.Argument(metavar="PROTOCOL", help="What `study plan` wrote, edited.")],
     cases: Annotated[
-        Path, typer.Argument(metavar="SUBJECTS.csv", help="A row a target: subject (pseudonym), side, image.")
+        Path, typer.Argument(metavar="SUBJECTS.csv", help="One row per target: subject (pseudonym), side, image.")
     ],
     output: OutputOption,
     images: Annotated[
@@ -55,26 +55,27 @@ def sheet(
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Makes orders and codes, the same again; without it one is drawn.", show_default=False
+            min=0, help="Seed of orders and codes, for the same sheets again; by default random.", show_default=False
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fix the protocol and make a blind sheet in random order for each reader and session, the key kept apart."""
+    """Fix the protocol, and make a blind sheet in random order for each reader and session, with a separate key."""
     from monai_ctseg.agreement.study.cases import read_cases
     from monai_ctseg.agreement.study.key import KEY
     from monai_ctseg.agreement.study.protocol import sha256
     from monai_ctseg.agreement.study.protocol_file import read_protocol
-    from monai_ctseg.agreement.study.sheets import KEY_FOLDER, READERS, write_sheets
+    from monai_ctseg.agreement.study.sheets import KEY_FOLDER, READERS, SheetOptions, write_sheets
     from monai_ctseg.output import file_sha256, new_folder, write_run
 
     start, fixed, targets = time.monotonic(), read_protocol(protocol), read_cases(cases)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputError(f"{output}: is there already, and a study's key must not be lost; name another folder")
+        raise OutputError(f"{output}: exists already, and a study's key must not be lost; name another folder")
     _warn_of_cases(fixed, [(case.subject, case.side) for case in targets], images)
     drawn = secrets.randbits(48) if seed is None else seed
     with progress("writing sheets") as bar, new_folder(output) as folder:
-        key = write_sheets(fixed, targets, folder, seed=drawn, images=images.value, base=cases.parent, progress=bar)
+        options = SheetOptions(drawn, images.value, cases.parent)
+        key = write_sheets(fixed, targets, folder, options, bar)
         facts: dict[str, Any] = {
             "subjects": len({case.subject for case in targets}),
             "targets": len(targets),
@@ -95,8 +96,8 @@ def sheet(
             "for readers": f"{output.name}/{READERS}: {readers}, {facts['sessions']} sessions each",
             "key": f"{output.name}/{KEY_FOLDER}: keep it from the readers",
             "cases": f"{facts['targets']} targets of {facts['subjects']} subjects, {facts['readings']} readings",
-            "seed": f"{drawn}, kept in {output.name}/{KEY_FOLDER}: with the list of cases it rebuilds the key",
-            "protocol SHA-256": f"{facts['protocol_sha256']}\nput it on record: it proves what was fixed beforehand",
+            "seed": f"{drawn}, kept in {output.name}/{KEY_FOLDER}: with the list of cases it reproduces the key",
+            "protocol SHA-256": f"{facts['protocol_sha256']}\nregister it: it proves what was fixed beforehand",
         }
     )
 
@@ -115,7 +116,7 @@ def analyse(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check sheets against the key and the protocol, join them with the program's measurements, and report."""
+    """Check sheets by the key and the protocol, join them with the program's measurements, and report."""
     from monai_ctseg.agreement.study.analyse import analyse_study, write_result
     from monai_ctseg.output import file_sha256, new_folder, write_run
 
@@ -148,7 +149,7 @@ def _warn_of_cases(protocol: StudyProtocol, targets: list[tuple[str, str]], imag
         warn(f"{subjects} subjects, where the protocol plans {planned}: intervals will be wider than planned")
     if images is Images.given and protocol.data_collection.sessions > 1:
         warn(
-            "a case has the same image pointer in each session, so a reader may know it again; --images link avoids it"
+            "a case has the same image pointer in each session, so a reader may recognise it; --images link avoids that"
         )
 
 
@@ -176,7 +177,7 @@ def _result_facts(result: StudyResult) -> dict[str, Any]:
 
 
 def _describe(result: StudyResult, output: Path) -> dict[str, str]:
-    """The verdict first, as `monai-ctseg agreement` has it; then what is missing, apart from what failed."""
+    """The facts of `monai-ctseg agreement`, with failures and missing readings apart."""
     from monai_ctseg.agreement.report.summary import subject_of, summary
     from monai_ctseg.agreement.report.wording import plain
     from monai_ctseg.agreement.study.join import losses

@@ -15,9 +15,7 @@ from monai_ctseg.agreement.study.protocol import (
     StudyProtocol,
     Validity,
 )
-
-PROGRAM = "monai-ctseg"
-"""How `measure` names its method in a table of measurements."""
+from monai_ctseg.cli.agreement_choice import PROGRAM
 
 
 def requirements(

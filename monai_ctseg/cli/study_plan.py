@@ -91,8 +91,8 @@ def _warn_of_plan(protocol: StudyProtocol, planned: Plan) -> None:
     form, readers = protocol.analysis.icc_form, len(protocol.data_collection.raters)
     if form.startswith("A") and readers < FEW_READERS:
         warn(
-            f"the targets for the ICC leave out how readers differ; with {readers} readers its interval (ICC({form})) "
-            "may never get as narrow as wanted: plan more readers"
+            f"the targets for the ICC do not allow for differences between readers; with {readers} readers its "
+            f"interval (ICC({form})) may never get as narrow as wanted: plan more readers"
         )
     if protocol.data_collection.sessions < 2:
         warn("with one session there is no test-retest reliability; plan two or more")
@@ -108,8 +108,8 @@ def _plan_facts(output: Path, protocol: StudyProtocol, planned: Plan) -> dict[st
     return {
         "protocol": f"{output.name}: edit it, then `monai-ctseg study sheet`",
         "independent targets": needs,
-        "design effect": f"{planned.design_effect:g}, for {plural(size.sides_per_subject, 'target')} a patient",
+        "design effect": f"{planned.design_effect:g}, for {plural(size.sides_per_subject, 'target')} per subject",
         "without a value": f"{size.dropout_share:.0%}",
-        "to enrol": f"{plural(planned.subjects, 'patient')}, {plural(planned.targets, 'target')}",
+        "to enrol": f"{plural(planned.subjects, 'subject')}, {plural(planned.targets, 'target')}",
         "readings": f"{planned.readings}: {readers}, {sessions}",
     }

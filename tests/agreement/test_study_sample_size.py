@@ -14,7 +14,7 @@ from monai_ctseg.agreement.study.sample_size import (
     icc_pairs,
     limit_factors,
     power_within,
-    range_assurance,
+    range_factor,
     smallest,
 )
 
@@ -45,7 +45,12 @@ def test_exact_factor_of_the_handbook() -> None:
 def test_exact_range_of_jan_and_shieh() -> None:
     """Jan & Shieh 2018, table 4: half-width of at most 2.5 SD takes 52 pairs on average, 115 with assurance 0.9."""
     assert smallest(lambda n: expected_range(n) <= 2.5) == 52
-    assert smallest(lambda n: range_assurance(n, 2.5) >= 0.9) == 115
+
+    def assurance(pairs: int) -> float:
+        """Probability that the half-width is at most 2.5 true SD."""
+        return float(stats.chi2.cdf((pairs - 1) * (2.5 / range_factor(pairs)) ** 2, pairs - 1))
+
+    assert smallest(lambda n: assurance(n) >= 0.9) == 115
 
 
 def test_power_of_shieh() -> None:

@@ -18,7 +18,7 @@ from monai_ctseg.agreement.study.cases import Case, read_cases
 from monai_ctseg.agreement.study.join import join
 from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize
 from monai_ctseg.agreement.study.protocol_file import read_protocol, write_protocol
-from monai_ctseg.agreement.study.sheets import write_sheets
+from monai_ctseg.agreement.study.sheets import SheetOptions, write_sheets
 from monai_ctseg.cli.study_draft import first_draft, requirements
 from monai_ctseg.errors import ProtocolError
 
@@ -104,7 +104,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     cases = write_cases(folder, 6)
     (folder / "study").mkdir()
-    write_sheets(read_protocol(draft(folder)), read_cases(cases), folder / "study", seed=7)
+    write_sheets(read_protocol(draft(folder)), read_cases(cases), folder / "study", SheetOptions(seed=7))
     readers = Readers(cases)
     readers.fill(folder / "study", folder / "filled")
     readers.measure(folder / "m.csv")
@@ -404,7 +404,7 @@ def test_subjects_with_one_hip_need_no_side(study: tuple[Path, list[Path], Path]
     cases = tuple(Case(f"HIP-{n:03}", "", "x") for n in range(1, 7))
     protocol = read_protocol(study[0] / "protocol.yaml")
     (tmp_path / "one").mkdir()
-    key = write_sheets(protocol, cases, tmp_path / "one", seed=7)
+    key = write_sheets(protocol, cases, tmp_path / "one", SheetOptions(seed=7))
     with pytest.raises(ProtocolError, match="subject HIP-001 has two sides here and none in the study"):
         join([study[2]], key, protocol)
     edit(study[2], lambda rows: rows.__setitem__(slice(None), [row for row in rows if row["side"] == "left"]))
@@ -446,7 +446,7 @@ def test_a_plan_that_cannot_succeed_says_so(tmp_path: Path, run_cli: Run) -> Non
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("subject,side,image\n", "holds no case"),
+        ("subject,side,image\n", "has no cases"),
         ("subject,side\nA,left\n", "c.csv has no column image"),
         ("subject,side,image\nA,left,1\nA,left,2\n", "line 3: A left is there already (c.csv line 2)"),
         ("subject,side,image\nA,up,1\n", "line 2: side 'up' is unknown"),

@@ -54,8 +54,8 @@ def draw_plots(agreement: Agreement, table: Table, folder: Path) -> tuple[Pictur
 
     with matplotlib.style.context(["default", STYLE]):  # whatever the user's own matplotlibrc says
         pictures = [
-            _save(folder, "bland_altman", "Differences over means", *plot_bland_altman(agreement)),
-            _save(folder, "identity", "One method over the other", *plot_identity(agreement)),
+            _save(folder, "bland_altman", "Differences against means", *plot_bland_altman(agreement)),
+            _save(folder, "identity", "One method against the other", *plot_identity(agreement)),
         ]
         columns = rater_columns(agreement, table)
         if len(columns) > 1:  # one alone would repeat the first plot

@@ -21,7 +21,7 @@ MEASUREMENTS = "measurements.csv"
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a study found, and what it was planned to be."""
+    """The results of a study, and its protocol."""
 
     protocol: StudyProtocol
     protocol_sha256: str
@@ -30,9 +30,16 @@ class StudyResult:
 
 
 def analyse_study(study: Path, measurements: Sequence[Path], *, allow_missing: bool = False) -> StudyResult:
-    """Check the protocol against its hash, join all measurements, and do the statistics. Writes nothing.
+    """Compare the protocol with its hash, join all measurements, and compute the statistics. Writes nothing.
 
-    Raises ProtocolError for a changed protocol or key and whatever `join` refuses, MeasurementsError for tables.
+    Args:
+        study: The folder that `write_sheets` wrote.
+        measurements: All filled sheets, and the program's tables.
+        allow_missing: Count readings that are missing or not blind as failures.
+
+    Raises:
+        ProtocolError: The protocol or the key was changed, the key is in a reader's folder, or `join` refuses a sheet.
+        MeasurementsError: A table of measurements cannot be used.
     """
     protocol = read_protocol(study / PROTOCOL)
     key = read_key(study / KEY_FOLDER)
@@ -44,13 +51,13 @@ def analyse_study(study: Path, measurements: Sequence[Path], *, allow_missing: b
 
 
 def _require_key_apart(study: Path) -> None:
-    for place in (study / READERS).rglob(KEY):
-        reader = place.relative_to(study / READERS).parts[0]
-        raise ProtocolError(f"the key lies in the readers' folder of {reader}, who is not blind; have it read again")
+    for path in (study / READERS).rglob(KEY):
+        reader = path.relative_to(study / READERS).parts[0]
+        raise ProtocolError(f"the key is in the readers' folder of {reader}, who is not blind; have it read again")
 
 
 def write_result(result: StudyResult, folder: Path) -> None:
-    """Write measurements.csv and the report into an existing folder."""
+    """Write measurements.csv and the report into an existing folder. Raises OSError where it cannot be written."""
     write_table(result.joined.table, folder / MEASUREMENTS)
     said = statements(result.protocol, result.protocol_sha256, result.joined)
     write_report(

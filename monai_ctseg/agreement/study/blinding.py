@@ -1,4 +1,4 @@
-"""Blinding: what would tell a reader which patient it is."""
+"""Blinding: what would reveal a subject to a reader."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import re
 from collections.abc import Callable, Iterable
 
 TELLING_COLUMNS = ("subject", "patient", "name", "id", "method", "truth", "order")
-"""Columns that a reader's sheet never has: whoever added them had more than the sheet."""
+"""Columns that no reader's sheet has: whoever added them had more than the sheet."""
 
 MARK = "unblinded"
-"""What a reader writes who recognised a case, or saw the key or the program's figures."""
+"""A reader who recognised a case, or saw the key or the program's figures, writes this."""
 
 
 def subject_finder(subjects: Iterable[str]) -> Callable[[str], str]:
-    """A function that gives the first pseudonym a text holds as a word of its own, in any case; empty for none.
+    """A function that finds a pseudonym in a text, as a separate word in any case; it gives an empty text for none.
 
-    A pseudonym of digits only, such as 12, counts only as a whole text or a part of a path: notes hold numbers.
+    A pseudonym of digits only, such as 12, counts only as the whole text or as a part of a path: notes contain numbers.
+
+    Args:
+        subjects: All pseudonyms.
     """
     by_name = {subject.casefold(): subject for subject in subjects}
     words = sorted((re.escape(name) for name in by_name if not name.isdigit()), key=len, reverse=True)
@@ -32,5 +35,5 @@ def subject_finder(subjects: Iterable[str]) -> Callable[[str], str]:
 
 
 def is_marked(*texts: str) -> bool:
-    """Whether a reader says that this reading was not blind."""
+    """Whether a reader marked this reading as not blind."""
     return any(MARK in text.casefold() for text in texts)

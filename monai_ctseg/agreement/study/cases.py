@@ -12,7 +12,13 @@ from monai_ctseg.errors import ProtocolError
 
 @dataclass(frozen=True, order=True)
 class Case:
-    """One target: pseudonym, side (left, right, both, or empty where a subject has one), and where its image is."""
+    """One target to read.
+
+    Attributes:
+        subject: Pseudonym.
+        side: left, right, both, or empty where a subject has only one target.
+        image: Where its image is.
+    """
 
     subject: str
     side: str
@@ -20,14 +26,18 @@ class Case:
 
     @property
     def name(self) -> str:
-        """To be read by people."""
+        """Its name in messages."""
         return f"{self.subject} {self.side}".strip()
 
 
 def read_cases(path: Path) -> tuple[Case, ...]:
-    """Read SUBJECTS.csv: columns subject and image, and side where a subject has two. In the order of the file.
+    """Read SUBJECTS.csv, in the order of the file.
 
-    Raises ProtocolError for empty cells, unknown sides, and a target that is there twice.
+    Args:
+        path: A CSV file with the columns subject and image, and side where a subject has several targets.
+
+    Raises:
+        ProtocolError: An empty cell, an unknown side, or a target that is there twice.
     """
     table = read_csv(path, refusal=ProtocolError, hint="name the list of cases: subject,side,image")
     locations: dict[tuple[str, str], str] = {}
@@ -50,7 +60,7 @@ def read_cases(path: Path) -> tuple[Case, ...]:
 
 def _check_whole(name: str, cases: list[Case]) -> None:
     if not cases:
-        raise ProtocolError(f"{name}: holds no case; give a row a target: subject,side,image")
+        raise ProtocolError(f"{name}: has no cases; write one row per target: subject,side,image")
     sided = {case.subject for case in cases if case.side}
     for case in cases:
         if not case.side and case.subject in sided:

@@ -1,7 +1,7 @@
 """Key: which code stands for which target, reader and session. Readers never see it.
 
-Codes are drawn anew for each reader and session, so that no reader knows a case again by its code. They have no vowels
-and no digits: no words, and nothing that a spreadsheet takes for a number or a date.
+Each reader and session has new codes, so that no reader recognises a case by its code. Codes have no vowels and no
+digits: they form no words, and no spreadsheet takes them for numbers or dates.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KEY, FIXED = "key.csv", "fixed.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """One reading to be made: who, when (session and place in it), and of which target."""
+    """One planned reading: by whom, when (session, and order in it), and of which target."""
 
     code: str
     rater: str
@@ -38,13 +38,13 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """To be read by the researcher, who may know it."""
+        """Its name in messages to the researcher."""
         return f"{self.rater} session {self.session} {self.subject} {self.side}".rstrip()
 
 
 @dataclass(frozen=True)
 class Key:
-    """All entries, what the protocol said when they were made, and the seed that made them: it gives them again."""
+    """All entries, the protocol when they were drawn, and their seed, which reproduces them."""
 
     entries: tuple[Entry, ...]
     fixed: Mapping[str, Any]
@@ -52,7 +52,7 @@ class Key:
 
     @property
     def cases(self) -> tuple[tuple[str, str], ...]:
-        """Subject and side of every target."""
+        """Subject and side of every target, sorted."""
         return tuple(sorted({(entry.subject, entry.side) for entry in self.entries}))
 
     def of(self, rater: str, session: str) -> tuple[Entry, ...]:
@@ -61,7 +61,7 @@ class Key:
 
 
 def draw_key(protocol: StudyProtocol, cases: Sequence[Case], seed: int) -> Key:
-    """Codes, and an order of its own for each reader and session; the same seed and cases give the same key."""
+    """Draw codes and a separate order for each reader and session; the same seed and cases give the same key."""
     collection = protocol.data_collection
     random = np.random.default_rng(seed)
     sheets = [(rater, str(session)) for rater in collection.raters for session in range(1, collection.sessions + 1)]
@@ -72,7 +72,7 @@ def draw_key(protocol: StudyProtocol, cases: Sequence[Case], seed: int) -> Key:
         order = _shuffle(random, len(cases), before.get(rater))
         before[rater] = order
         chosen = enumerate((cases[index] for index in order), start=1)
-        entries += [Entry(next(codes), rater, session, place, case.subject, case.side) for place, case in chosen]
+        entries += [Entry(next(codes), rater, session, position, case.subject, case.side) for position, case in chosen]
     return Key(tuple(entries), protocol.fixed(), seed)
 
 
@@ -84,7 +84,7 @@ def _draw_codes(random: np.random.Generator, count: int) -> list[str]:
 
 
 def _shuffle(random: np.random.Generator, count: int, before: list[int] | None) -> list[int]:
-    """An order that differs from the reader's last one, where there are two cases or more."""
+    """An order that differs from the reader's previous one, where there are two cases or more."""
     while True:
         order = [int(index) for index in random.permutation(count)]
         if order != before or count < 2:
@@ -92,14 +92,14 @@ def _shuffle(random: np.random.Generator, count: int, before: list[int] | None) 
 
 
 def write_key(key: Key, folder: Path) -> None:
-    """Write key.csv, and fixed.json with the protocol as it was, the hashes of both, and the seed."""
+    """Write key.csv, and fixed.json with the protocol, the hashes of both, and the seed."""
     write_csv(folder / KEY, [part.name for part in fields(Entry)], map(asdict, key.entries))
     hashes = {"protocol_sha256": sha256(key.fixed), "key_sha256": file_sha256(folder / KEY)}
     write_json(folder / FIXED, {**hashes, "seed": key.seed, "protocol": dict(key.fixed)})
 
 
 def read_key(folder: Path) -> Key:
-    """Read it. Raises ProtocolError where it is not there or not as it was written."""
+    """Read the key from its folder. Raises ProtocolError where it is missing or not as it was written."""
     hint = "name the folder that `monai-ctseg study sheet` wrote, whole"
     rows = read_csv(folder / KEY, refusal=ProtocolError, hint=hint).rows([part.name for part in fields(Entry)])
     try:
@@ -109,7 +109,7 @@ def read_key(folder: Path) -> Key:
     except (OSError, ValueError, KeyError, TypeError):
         raise ProtocolError(f"{FIXED}: is missing beside {KEY} or not as it was written; {hint}") from None
     if key_hash != file_sha256(folder / KEY) or protocol_hash != sha256(fixed):
-        raise ProtocolError(f"{KEY} or {FIXED} was changed after the sheets were made; bring back the files as written")
+        raise ProtocolError(f"{KEY} or {FIXED} was changed after the sheets were made; restore the files as written")
     return Key(tuple(_entry(row.cells) for row in rows), fixed, seed)
 
 
@@ -119,7 +119,7 @@ def _entry(cells: Mapping[str, str]) -> Entry:
 
 
 def require_unchanged(protocol: StudyProtocol, key: Key) -> None:
-    """ProtocolError that names what was changed in the protocol since the sheets were made."""
+    """Raise ProtocolError, naming what was changed in the protocol since the sheets were made."""
     now = json.loads(json.dumps(protocol.fixed()))
     changed = [name for name in sorted({*now, *key.fixed}) if now.get(name) != key.fixed.get(name)]
     if changed:
@@ -127,5 +127,5 @@ def require_unchanged(protocol: StudyProtocol, key: Key) -> None:
         more = f" (and {', '.join(changed[1:])})" if changed[1:] else ""
         raise ProtocolError(
             f"protocol was changed after the sheets were made: {first} was {key.fixed.get(first)!r} and is "
-            f"{now.get(first)!r}{more}; put it back, or make a new study"
+            f"{now.get(first)!r}{more}; restore it, or make a new study"
         )

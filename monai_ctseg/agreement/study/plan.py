@@ -1,4 +1,4 @@
-"""Plan: how many patients a protocol's figures ask for, question by question."""
+"""Plan: how many subjects a protocol needs, question by question."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ from monai_ctseg.agreement.study.sample_size import (
 from monai_ctseg.parallel import Progress
 
 _Z = 1.959964
+"""Normal quantile of 0.975."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What one question needs: independent targets, None where no number of them is enough, because of `reason`.
+    """What one question needs.
 
-    `counts` is False for a figure that is given for comparison only.
+    Attributes:
+        pairs: Independent targets; None where no number of them is enough, for the reason in `reason`.
+        counts: False for a figure that is given for comparison only.
     """
 
     question: str
@@ -38,9 +41,12 @@ class Need:
 
 @dataclass(frozen=True)
 class Plan:
-    """Needs, and what follows: the most that a question needs, times the design effect, over the share without failure.
+    """The needs, and the sample size: the largest need, times the design effect, over the share without failure.
 
-    pairs: independent targets; targets: with a patient's targets being alike; subjects: patients to enrol.
+    Attributes:
+        pairs: Independent targets.
+        targets: Targets, of which those of one subject are correlated.
+        subjects: Subjects to enrol.
     """
 
     needs: tuple[Need, ...]
@@ -52,7 +58,12 @@ class Plan:
 
 
 def make_plan(protocol: StudyProtocol, progress: Progress | None = None) -> Plan:
-    """Sample size by each question of the protocol. Deterministic."""
+    """The sample size by each question of the protocol; deterministic.
+
+    Args:
+        protocol: Its figures.
+        progress: Called with (done, of) after each question.
+    """
     questions = (_approximate_width, _exact_width, _exact_range, _power, _icc)
     needs = []
     for done, question in enumerate(questions, start=1):

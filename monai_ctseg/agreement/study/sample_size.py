@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
 Array = npt.NDArray[Any]
 
@@ -25,14 +26,15 @@ SHARE = 0.95
 """Share of single differences between the limits of agreement."""
 
 LARGEST = 20_000
-"""No study of this kind takes more pairs; what would need more is not reachable."""
+"""No study of this kind takes more pairs; a question that needs more counts as not reachable."""
 
 _NODES = 5_000
+"""Of the quadrature over the SD found."""
 _Z = NormalDist().inv_cdf((1 + SHARE) / 2)
 
 
 def smallest(good: Callable[[int], bool], least: int = 3) -> int | None:
-    """The smallest number of pairs from which on `good` holds; None if that is above LARGEST."""
+    """The smallest number of pairs for which `good` is true, as for all larger ones; None if it exceeds LARGEST."""
     low, high = least - 1, least
     while not good(high):
         if high >= LARGEST:
@@ -62,56 +64,49 @@ def exact_limit_width(pairs: int, *, level: float = 0.95) -> float:
 
 
 def limit_factors(pairs: int, *, level: float = 0.95, share: float = SHARE) -> tuple[float, float]:
-    """The confidence interval of the upper limit is the mean difference plus these times the SD found."""
-    from scipy.stats import nct
-
+    """Factors of the confidence interval of the upper limit: mean difference plus factor times the SD found."""
     root, z = math.sqrt(pairs), NormalDist().inv_cdf((1 + share) / 2)
-    low, high = nct.ppf([(1 - level) / 2, (1 + level) / 2], pairs - 1, z * root) / root
+    low, high = scipy.stats.nct.ppf([(1 - level) / 2, (1 + level) / 2], pairs - 1, z * root) / root
     return float(low), float(high)
 
 
 def expected_range(pairs: int, *, level: float = 0.95) -> float:
-    """Expected half-width, in true SD, of the exact interval that holds both true limits at once.
+    """Expected half-width, in true SD, of the exact interval that covers both true limits.
 
     Jan & Shieh 2018, doi 10.1016/j.compbiomed.2018.06.020.
     """
     return _mean_of_sd(pairs) * range_factor(pairs, level=level)
 
 
-def range_assurance(pairs: int, half_width_sd: float, *, level: float = 0.95) -> float:
-    """Probability that the half-width of that interval is at most `half_width_sd` (in true SD). Jan & Shieh 2018."""
-    from scipy.stats import chi2
-
-    return float(chi2.cdf((pairs - 1) * (half_width_sd / range_factor(pairs, level=level)) ** 2, pairs - 1))
-
-
 def range_factor(pairs: int, *, level: float = 0.95) -> float:
-    """The mean difference -+ this times the SD found holds both true limits with probability `level`."""
-    from scipy.optimize import brentq
-    from scipy.stats import norm
+    """The mean difference -+ this times the SD found covers both true limits with probability `level`."""
 
     def holds_both(factor: float) -> float:
-        def given(sd: Array) -> Array:  # the mean may be off by as much as the interval is too wide
-            return np.asarray(np.clip(2 * norm.cdf(math.sqrt(pairs) * (factor * sd - _Z)) - 1, 0, None))
+        def given(sd: Array) -> Array:  # the mean may deviate by as much as the interval is too wide
+            return np.asarray(np.clip(2 * scipy.stats.norm.cdf(math.sqrt(pairs) * (factor * sd - _Z)) - 1, 0, None))
 
         return _over_sd(pairs, given) - level
 
-    return float(brentq(holds_both, _Z, 1000, xtol=1e-9))
+    return float(scipy.optimize.brentq(holds_both, _Z, 1000, xtol=1e-9))
 
 
 def power_within(pairs: int, *, factor: float, acceptable: float, bias: float, sd: float) -> float:
     """Probability that the mean difference -+ `factor` times the SD found lies within -+ `acceptable`.
 
-    bias, sd: the true mean and SD of differences. Shieh 2019, Statistics in Biopharmaceutical Research 12, 352-359,
-    has this power for a factor of his own; `limit_factors` gives that of the limits' intervals.
-    """
-    from scipy.stats import norm
+    As in Shieh 2019 (Statistics in Biopharmaceutical Research 12, 352-359), who has another factor.
 
+    Args:
+        pairs: Number of pairs.
+        factor: Such as that of `limit_factors`, for the outer confidence bounds of the limits.
+        acceptable: Acceptable difference.
+        bias: True mean of the differences.
+        sd: True SD of the differences.
+    """
     error = sd / math.sqrt(pairs)
 
     def given(found: Array) -> Array:
         room = np.clip(acceptable - factor * sd * found, 0, None)
-        return np.asarray(norm.cdf((room - bias) / error) - norm.cdf((-room - bias) / error))
+        return np.asarray(scipy.stats.norm.cdf((room - bias) / error) - scipy.stats.norm.cdf((-room - bias) / error))
 
     return _over_sd(pairs, given)
 
@@ -123,9 +118,7 @@ def _over_sd(pairs: int, probability: Callable[[Array], Array]) -> float:
 
 @lru_cache(maxsize=64)
 def _sd_ratios(pairs: int) -> Array:
-    from scipy.stats import chi2
-
-    return np.asarray(np.sqrt(chi2.ppf((np.arange(_NODES) + 0.5) / _NODES, pairs - 1) / (pairs - 1)))
+    return np.asarray(np.sqrt(scipy.stats.chi2.ppf((np.arange(_NODES) + 0.5) / _NODES, pairs - 1) / (pairs - 1)))
 
 
 def _mean_of_sd(pairs: int) -> float:
@@ -135,9 +128,9 @@ def _mean_of_sd(pairs: int) -> float:
 
 
 def icc_pairs(icc: float, ratings: int, width: float, *, level: float = 0.95) -> int:
-    """Targets to read for an interval of an ICC of this full width, each target by `ratings` readers (or times).
+    """Targets to read for a confidence interval of an ICC of this full width, each `ratings` times.
 
-    Bonett 2002, doi 10.1002/sim.1108, with his correction of 5 ICC for two ratings and an ICC of 0.7 or more.
+    Bonett 2002, doi 10.1002/sim.1108, with its correction of 5 ICC for two ratings and an ICC of 0.7 or more.
     """
     z = NormalDist().inv_cdf((1 + level) / 2)
     spread = (1 - icc) ** 2 * (1 + (ratings - 1) * icc) ** 2 / (ratings * (ratings - 1))
@@ -146,5 +139,5 @@ def icc_pairs(icc: float, ratings: int, width: float, *, level: float = 0.95) ->
 
 
 def design_effect(per_subject: int, correlation: float) -> float:
-    """How many times more targets are needed where `per_subject` targets of one patient correlate (Kish 1965)."""
+    """Factor by which more targets are needed where `per_subject` targets of a subject correlate (Kish 1965)."""
     return 1 + (per_subject - 1) * correlation

@@ -1,4 +1,4 @@
-"""Sheets: what readers get. A folder a reader and session: instructions, a table to fill in, images by code.
+"""Sheets: what readers get. One folder per reader and session: instructions, a table to fill in, images by code.
 
 STUDY/protocol.yaml                              the protocol, fixed
 STUDY/key/key.csv, fixed.json                    not for readers
@@ -27,13 +27,31 @@ Images = Literal["given", "link", "copy"]
 
 COLUMNS = ("code", "image", "side", "quantity", "unit", "value", "reason", "notes")
 ENDINGS = (".nii.gz", ".nii", ".dcm", ".zip", ".nrrd", ".mha", ".png", ".jpg", ".jpeg")
-"""Endings that images keep by code; any other could be a part of a name."""
+"""Endings that images keep; any other could be part of a name."""
 
 PROTOCOL, KEY_FOLDER, READERS = "protocol.yaml", "key", "for_readers"
 
 
 @dataclass(frozen=True)
+class SheetOptions:
+    """How sheets are made.
+
+    Attributes:
+        seed: Seed of orders and codes. With the list of cases it reproduces the key, so it is kept in the key's folder.
+        images: "given" puts the image pointers of the list into the sheets; "link" and "copy" put images named by code
+            beside them.
+        base: Folder that relative paths of images start from.
+    """
+
+    seed: int
+    images: Images = "given"
+    base: Path = Path()
+
+
+@dataclass(frozen=True)
 class _Setup:
+    """What all sheets share: the protocol, the image of each (subject, side), and how sheets refer to it."""
+
     protocol: StudyProtocol
     images: Mapping[tuple[str, str], str]
     how: Images
@@ -43,21 +61,27 @@ def write_sheets(
     protocol: StudyProtocol,
     cases: Sequence[Case],
     folder: Path,
-    *,
-    seed: int,
-    images: Images = "given",
-    base: Path = Path(),
+    options: SheetOptions,
     progress: Progress | None = None,
 ) -> Key:
-    """Write protocol, key and all sheets into an existing folder; returns the key.
+    """Write protocol, key and all sheets.
 
-    seed: makes orders and codes; with the list of cases it rebuilds the key, so that it is kept in the key's folder.
-    images: "given" puts the pointers of the list into the sheets, "link" and "copy" put images named by code beside
-    them, from paths that start at `base`. Raises ProtocolError where a given pointer names its subject, or an image to
-    link or copy is not there.
+    Args:
+        protocol: The protocol to fix.
+        cases: The targets to read.
+        folder: An existing folder.
+        options: Seed and images.
+        progress: Called with (done, of) after each sheet.
+
+    Returns:
+        The key.
+
+    Raises:
+        ProtocolError: An image pointer names its subject, or an image to link or copy does not exist.
+        OSError: `folder` cannot be written.
     """
-    targets = _given(cases) if images == "given" else _files(cases, base)
-    key, setup = draw_key(protocol, cases, seed), _Setup(protocol, targets, images)
+    images = _given(cases) if options.images == "given" else _files(cases, options.base)
+    key, setup = draw_key(protocol, cases, options.seed), _Setup(protocol, images, options.images)
     write_protocol(protocol, folder / PROTOCOL)
     (folder / KEY_FOLDER).mkdir()
     write_key(key, folder / KEY_FOLDER)
@@ -77,7 +101,7 @@ def _write_session(folder: Path, entries: Sequence[Entry], setup: _Setup) -> Non
         (folder / "images").mkdir()
     rows = []
     for entry in entries:
-        image = _place_image(setup.images[entry.subject, entry.side], folder, entry.code, setup.how)
+        image = _put_image(setup.images[entry.subject, entry.side], folder, entry.code, setup.how)
         rows.append(
             {"code": entry.code, "image": image, "side": entry.side, "quantity": wanted.quantity, "unit": wanted.unit}
         )
@@ -86,18 +110,18 @@ def _write_session(folder: Path, entries: Sequence[Entry], setup: _Setup) -> Non
     (folder / "README.txt").write_text(_instructions(setup.protocol, sheet, session), "utf-8")
 
 
-def _place_image(source: str, folder: Path, code: str, how: Images) -> str:
+def _put_image(source: str, folder: Path, code: str, how: Images) -> str:
     if how == "given":
         return source
     path = Path(source)
     name = code + next((ending for ending in ENDINGS if path.name.lower().endswith(ending) and path.is_file()), "")
-    target = folder / "images" / name
+    copy = folder / "images" / name
     if how == "link":
-        target.symlink_to(path, target_is_directory=path.is_dir())
+        copy.symlink_to(path, target_is_directory=path.is_dir())
     elif path.is_dir():
-        shutil.copytree(path, target)
+        shutil.copytree(path, copy)
     else:
-        shutil.copyfile(path, target)
+        shutil.copyfile(path, copy)
     return f"images/{name}"
 
 
@@ -117,7 +141,7 @@ def _files(cases: Sequence[Case], base: Path) -> dict[tuple[str, str], str]:
     for case in cases:
         path = (base / case.image).resolve()
         if not path.exists():
-            raise ProtocolError(f"image of {case.name} is not there; mend its path, or give --images given")
+            raise ProtocolError(f"image of {case.name} is not there; correct its path, or give --images given")
         found[case.subject, case.side] = str(path)
     return found
 
@@ -128,12 +152,14 @@ def _instructions(protocol: StudyProtocol, sheet: str, session: str) -> str:
         f"Session {session} of {collection.sessions}. Fill in {sheet}, from top to bottom, and send it back.",
         f"What is measured: {wanted.quantity.replace('_', ' ')}, in {wanted.unit}, as a number such as 48.5.",
         f"How: {protocol.methods.how_to_read}",
-        "Each row is one target; `image` says where its image is, `side` which target (the patient's left or right).",
-        "If it cannot be measured, leave `value` empty and write in `reason` why. Do not guess, and leave no row out.",
-        "Do not change `code`, `image`, `side`, `quantity` and `unit`, and add no columns. `notes` is yours; write no "
-        "names there.",
+        "Each row is one measurement: `image` says where the image is, `side` which side to measure (the patient's "
+        "left or right).",
+        "If it cannot be measured, leave `value` empty and write the reason into `reason`. Do not guess, and leave out "
+        "no row.",
+        "Do not change `code`, `image`, `side`, `quantity` and `unit`, and add no columns. `notes` is for "
+        "your remarks; write no names there.",
         "Read alone. Do not look at other readers' values, at your own from an earlier session, or at a program's. "
         f"If you did, or know the patient, write `{MARK}` in `reason` of that row.",
-        f"At least {collection.days_between_sessions} days lie between two sessions.",
+        f"Leave at least {collection.days_between_sessions} days between two sessions.",
     )
     return "\n\n".join(textwrap.fill(" ".join(text.split()), 100) for text in paragraphs) + "\n"

@@ -1,4 +1,4 @@
-"""Statements: what a protocol says to the items of GRRAS, for the report."""
+"""Statements: what a protocol states for the items of GRRAS, for the report."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from monai_ctseg.errors import plural
 
 
 def statements(protocol: StudyProtocol, protocol_sha256: str, joined: Joined | None = None) -> dict[str, str]:
-    """Text by key of a GRRAS item or of a part of one (`agreement_report.grras`); what nobody wrote is left out.
+    """Text by the key of a GRRAS item or of a part of one; empty texts are left out.
 
-    joined: what came back in the sheets that were made for this protocol. Without it a protocol is only a plan, and
-    says nothing of what was done.
+    Args:
+        protocol: The protocol of the study.
+        protocol_sha256: Its hash.
+        joined: The readings from the sheets of this protocol. Without them a protocol is only a plan, and states
+            nothing about what was done.
     """
     methods, reporting = protocol.methods, protocol.reporting
     said = {
@@ -41,15 +44,15 @@ def statements(protocol: StudyProtocol, protocol_sha256: str, joined: Joined | N
 
 
 def _done(protocol: StudyProtocol, protocol_sha256: str, joined: Joined) -> dict[str, str]:
-    """What only the study's own key and sheets can show."""
+    """What only the study's own key and sheets can prove."""
     marked = sum(gap.why == MARK for gap in joined.gaps)
     lost = "; ".join(loss.text for loss in losses(joined))
-    counted = "They are counted as failures of their method in the rates below, apart from those that were tried."
+    counted = "In the rates below they count as failures of their method, besides the readings that were tried."
     return {
-        "process.blinding": "The sheets that came back held codes and no patient.",
+        "process.blinding": "The sheets that came back had codes and named no subject.",
         "independence": (
-            "For each reader and session a sheet was made in a random order of its own with codes drawn anew; the key "
-            f"was put in a folder apart. {plural(marked, 'reading')} marked as not blind: such readings do not count. "
+            "For each reader and session a sheet was made in a separate random order with new codes; the key was kept "
+            f"in another folder. {plural(marked, 'reading')} marked as not blind: such readings do not count. "
             "Whether readers kept to their sheets cannot be seen in them."
         ),
         "analysis": _analysis(protocol, protocol_sha256),
