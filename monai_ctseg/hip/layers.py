@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
@@ -119,18 +120,33 @@ def fit_layers(profiles: Profiles, model: Model) -> Fit:
     """
     task = _Task(profiles, model)
     theta = np.tile(task.means, (len(profiles.hu), 1))
-    damping, cost = np.full(len(theta), SOLVER.damping), task.cost(theta)
+    damping, state = np.full(len(theta), SOLVER.damping), task.residuals(theta)
+    cost = task.cost(theta, state)
     for _ in range(SOLVER.rounds):
-        normal, slope = task.normal(theta)
+        normal, slope = task.normal(theta, state)
         scaled = normal + damping[:, None, None] * normal * np.eye(normal.shape[-1])
         step = np.linalg.solve(scaled, slope[..., None])[..., 0]
         longest = SOLVER.longest_step_sds * task.sds
         trial = theta - np.clip(step, -longest, longest)
-        new = task.cost(trial)
-        better = new < cost
-        theta[better], cost[better] = trial[better], new[better]
+        new = task.residuals(trial)
+        new_cost = task.cost(trial, new)
+        better = new_cost < cost
+        for old, tried in zip((theta, cost, *state), (trial, new_cost, *new), strict=True):
+            old[better] = tried[better]
         damping = np.where(better, damping * SOLVER.better, damping * SOLVER.worse).clip(*SOLVER.damping_limits)
-    return task.result(theta)
+    return task.result(theta, state)
+
+
+class _State(NamedTuple):
+    """What the parameters predict.
+
+    residual: over the noise, [n, samples]. z: distances from the edges over the blur, [n, edges, samples]. share: of
+    the layer behind each edge, [n, edges, samples].
+    """
+
+    residual: FloatArray
+    z: FloatArray
+    share: FloatArray
 
 
 class _Task:
@@ -148,11 +164,8 @@ class _Task:
         beyond = np.cumsum(np.exp(theta[:, 1 : self.widths + 1]), axis=1)
         return np.asarray(theta[:, :1] + np.concatenate([np.zeros((len(theta), 1)), beyond], axis=1))
 
-    def residuals(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Over the noise [n, samples]; distances from the edges over the blur [n, edges, samples]; the layers' shares.
-
-        Where both the data and the prediction are saturated the residual is 0.
-        """
+    def residuals(self, theta: FloatArray) -> _State:
+        """Of the rays at these parameters; 0 where both the data and the prediction are saturated."""
         levels = theta[:, self.widths + 1 :]
         z = (self.at - self.edges(theta)[..., None]) / self.blur
         share = ndtr(z)
@@ -160,17 +173,16 @@ class _Task:
         hu, saturation = self.data.hu, self.saturation_hu
         clipped = np.minimum(predicted, saturation) - hu
         residual = np.where(hu >= saturation, np.minimum(predicted - hu, 0), clipped)
-        return residual / self.data.noise_hu, z, share
+        return _State(residual / self.data.noise_hu, z, share)
 
-    def cost(self, theta: FloatArray) -> FloatArray:
+    def cost(self, theta: FloatArray, state: _State) -> FloatArray:
         """[n], twice the negative logarithm of the posterior."""
-        residual, _, _ = self.residuals(theta)
         prior = (theta - self.means) / self.sds
-        return np.asarray((residual**2).sum(axis=1) + (prior**2).sum(axis=1))
+        return np.asarray((state.residual**2).sum(axis=1) + (prior**2).sum(axis=1))
 
-    def normal(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def normal(self, theta: FloatArray, state: _State) -> tuple[FloatArray, FloatArray]:
         """Normal matrix [n, p, p] and gradient [n, p] of half the cost."""
-        residual, z, share = self.residuals(theta)
+        residual, z, share = state
         jump = np.diff(theta[:, self.widths + 1 :], axis=1)[..., None]
         by_edge = -jump * np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * self.blur)
         moved = np.cumsum(by_edge[:, ::-1], axis=1)[:, ::-1]
@@ -183,14 +195,13 @@ class _Task:
         slope = (jacobian @ residual[..., None])[..., 0] + (theta - self.means) / self.sds**2
         return normal, slope
 
-    def result(self, theta: FloatArray) -> Fit:
+    def result(self, theta: FloatArray, state: _State) -> Fit:
         """The fit with the standard deviations of the edges, from the curvature at its end."""
         edges, count = self.edges(theta), self.widths + 1
-        normal, _ = self.normal(theta)
+        normal, _ = self.normal(theta, state)
         weights = np.zeros((len(theta), count, theta.shape[1]))
         weights[:, :, 0] = 1
         for n in range(1, count):
             weights[:, n:, n] = np.exp(theta[:, n, None])
         variance = np.einsum("nep,npq,neq->ne", weights, np.linalg.inv(normal), weights)
-        residual, _, _ = self.residuals(theta)
-        return Fit(edges, np.sqrt(np.maximum(variance, 0)), np.sqrt((residual**2).mean(axis=1)))
+        return Fit(edges, np.sqrt(np.maximum(variance, 0)), np.sqrt((state.residual**2).mean(axis=1)))

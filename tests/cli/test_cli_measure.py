@@ -19,9 +19,9 @@ from monai_ctseg.scan import Scan
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A native pelvis as a DICOM series."""
-    place = tmp_path_factory.mktemp("hips")
-    write_series(draw_hip_case(1008, "native").scan, place)
-    return place
+    path = tmp_path_factory.mktemp("hips")
+    write_series(draw_hip_case(7, "native", spacing_mm=(1.0, 3.0)).scan, path)
+    return path
 
 
 def test_it_writes_rows_pictures_and_a_record(run_cli, folder, tmp_path):
@@ -47,7 +47,7 @@ def test_it_writes_rows_pictures_and_a_record(run_cli, folder, tmp_path):
     assert "overwrite" in again.err
 
 
-def test_json_holds_every_quantity(run_cli, folder):
+def test_json_holds_every_quantity_once(run_cli, folder):
     found = json.loads(run_cli("measure", folder, "--json").out)
     assert {one["side"] for one in found} == {"left", "right", "both"}
     assert len({(one["side"], one["quantity"]) for one in found}) == len(found)
@@ -64,7 +64,7 @@ def test_a_scan_without_hips_says_so(run_cli, tmp_path):
     assert not (tmp_path / "out" / "left.png").exists()
 
 
-def test_no_scan_no_output(run_cli, tmp_path):
+def test_without_a_scan_nothing_is_written(run_cli, tmp_path):
     result = run_cli("measure", tmp_path / "none", "-o", tmp_path / "out")
     assert result.code == 1
     assert not (tmp_path / "out").exists()
