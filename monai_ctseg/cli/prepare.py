@@ -28,10 +28,10 @@ app = typer.Typer()
 
 @app.command(epilog="Example:  monai-ctseg prepare ~/scans ~/more/scan.nii.gz -o cohort --jobs 4")
 def prepare(
-    places: Annotated[
+    paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PLACE...",
+            metavar="PATH...",
             help="Folders, searched with all folders in them, DICOM files and NIfTI volumes.",
             show_default=False,
         ),
@@ -71,8 +71,8 @@ def prepare(
     interrupted run resumes when the same command is given again. --overwrite brings a finished folder up to date:
     scans that did not change, at the same threshold, are not read again.
 
-    Writes images/, labels/ and audits/ with one file a case, dataset.json, failures.json, run.json, and done/, which
-    an interrupted run resumes from.
+    Writes images/, labels/ and component_reports/ with one file for each case, dataset.json, failures.json, run.json,
+    and done/, from which an interrupted run resumes.
     """
     if validation + test >= 1:
         raise typer.BadParameter("--validation and --test leave nothing to train on", param_hint="--test")
@@ -86,7 +86,7 @@ def prepare(
                 warn(f"left out {failure.where}: {failure.message}")
 
         prepared = prepare_cohort(
-            places,
+            paths,
             output,
             threshold_hu=threshold,
             validation=validation,
@@ -101,7 +101,9 @@ def prepare(
         print_json(as_facts(prepared, output))
     else:
         print_facts(describe(prepared))
-        typer.echo(f"\nwritten to {output}: images/, labels/, audits/, dataset.json, failures.json, run.json")
+        typer.echo(
+            f"\nwritten to {output}: images/, labels/, component_reports/, dataset.json, failures.json, run.json"
+        )
     _warn(prepared)
 
 

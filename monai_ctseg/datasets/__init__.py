@@ -1,8 +1,12 @@
-"""Cohort: any number of scans -> image/label pairs, audits and dataset.json.
+"""Scans -> image/label pairs, dataset.json and splits.
 
-find      every CT series and NIfTI volume in any number of places
-case      one of them -> image, label and audit of a case
-prepare   the whole run, which can be cut off and started again
+sources        every CT series and NIfTI volume in any number of folders
+case           one of them -> image, label and component report of a case
+prepare        the whole run, which can be interrupted and resumed
+cohort_folder  the folder it writes
+dataset_file   dataset.json, read and written; schema: its form
+split          which slices or patients validate: slice_split, patient_split, facts
+simulated      a cohort of simulated cases
 """
 
 from monai_ctseg.datasets.prepare import Failure, Prepared, prepare_cohort

@@ -1,4 +1,4 @@
-"""Case: one source -> image, label and audit, named by the hash of its voxels and by nothing of the patient."""
+"""One source -> image, label and component report of a case, named by the hash of its voxels, not after the patient."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from monai_ctseg.output import write_json
 from monai_ctseg.scan import Scan, provenance
 from monai_ctseg.segmentation.pipeline import segment
 
-PARTS = {"images": ".nii.gz", "labels": ".nii.gz", "audits": ".json"}
-"""The folders of a cohort, and how a case's file in each ends."""
+CASE_FILES = {"images": ".nii.gz", "labels": ".nii.gz", "component_reports": ".json"}
+"""The folders of a cohort, and the ending of a case's file in each."""
 
 RESTART = "make room and start the same command again, or name another path"
 """Advice where the cohort cannot be written."""
 
-_PICTURE_HU = 255
+_HIGHEST_OF_PICTURE = 255
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,14 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A case that stands in its task's folder. source: its `provenance`."""
+class MadeCase:
+    """A case whose files are written.
+
+    name: "case_" and the first 12 digits of the hash of its voxels.
+    voxels_sha256: See `scan.voxels_sha256`.
+    metal_voxels: Set in the label.
+    source: See `scan.provenance`.
+    """
 
     name: str
     voxels_sha256: str
@@ -51,69 +57,80 @@ class Made:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a task: cases, and what was refused, as (kind, message)."""
+    """The result of a task.
 
-    made: tuple[Made, ...] = ()
+    made: Its cases.
+    refused: Kind and message of each refusal.
+    """
+
+    made: tuple[MadeCase, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
 
 
 def make_cases(task: Task) -> Outcome:
-    """Read every stack of a source and write what was found into the task's folder.
+    """Read every stack of a source and write its cases into the task's folder.
 
-    What cannot be used comes back as refused; only a place that cannot be written raises (OutputError).
+    Args:
+        task: What to read, and where to write.
+
+    Returns:
+        The cases, and what was refused.
+
+    Raises:
+        OutputError: The folder cannot be written.
     """
-    made: list[Made] = []
+    made: list[MadeCase] = []
     refused: list[tuple[str, str]] = []
     with TemporaryDirectory(prefix="monai_ctseg.") as links:
         _link(task.source, Path(links))
         with _refusals(refused):
-            place, stacks = _stacks(Path(links), task.source)
+            path, stacks = _stacks(Path(links), task.source)
             for stack in stacks:
                 with _refusals(refused):
-                    made.append(_make(read_scan(place, series=stack), task))
+                    made.append(_make(read_scan(path, series=stack), task))
     return Outcome(tuple(made), tuple(refused))
 
 
 def _link(source: Source, folder: Path) -> None:
-    """Links with plain names to the files, so that no note and no refusal repeats a name that may be a patient's."""
+    """Make links with plain names to the files: no note and no refusal then repeats a name that may be a patient's."""
     for n, path in enumerate(source.files):
         link = "volume.nii.gz" if path.name.lower().endswith(".gz") else "volume.nii"
         (folder / (link if is_nifti(path) else f"file{n:06d}")).symlink_to(path.absolute())
 
 
 def _stacks(folder: Path, source: Source) -> tuple[Path, list[str | None]]:
-    """The place to read, and the stacks in it by name; None where there is one only."""
+    """The path to read, and the names of the stacks in it; None where there is only one."""
     if is_nifti(source.files[0]):
         return next(folder.iterdir()), [None]
     stacks, _ = find_stacks(folder)
     return folder, [None] if len(stacks) == 1 else [stack.name for stack in stacks]
 
 
-def _make(scan: Scan, task: Task) -> Made:
+def _make(scan: Scan, task: Task) -> MadeCase:
     _require_hu(scan)
     source = provenance(scan)
     metal = segment(scan, threshold_hu=task.threshold_hu)
     voxels = str(source["voxels_sha256"])
-    made = Made(f"case_{voxels[:12]}", voxels, metal.mask.count, source)
+    made = MadeCase(f"case_{voxels[:12]}", voxels, metal.mask.count, source)
     with writing_errors("the cases", advice=RESTART):
-        files = {part: task.folder / part / (made.name + ending) for part, ending in PARTS.items()}
+        files = {folder: task.folder / folder / (made.name + ending) for folder, ending in CASE_FILES.items()}
         for file in files.values():
             file.parent.mkdir(parents=True, exist_ok=True)
         write_scan(scan, files["images"])
         write_mask(metal.mask, files["labels"])
-        write_json(files["audits"], {"case": made.name, "source": source, **metal.component_report()})
+        write_json(files["component_reports"], {"case": made.name, "source": source, **metal.component_report()})
     return made
 
 
 def _require_hu(scan: Scan) -> None:
     low, high = float(scan.hu.min()), float(scan.hu.max())
-    if low >= 0 and high <= _PICTURE_HU and np.issubdtype(scan.hu.dtype, np.integer):
-        raise NotCT(f"holds values from {low:g} to {high:g} only: a mask or a picture, no CT in HU")
+    if low >= 0 and high <= _HIGHEST_OF_PICTURE and np.issubdtype(scan.hu.dtype, np.integer):
+        raise NotCT(f"holds values from {low:g} to {high:g} only: a mask or a picture, not CT in HU")
 
 
 @contextmanager
 def _refusals(refused: list[tuple[str, str]]) -> Iterator[None]:
-    """Whatever a scan does wrong, as a kind and a line; a place that cannot be written passes."""
+    """Collect what is wrong with a scan, as a kind and a line; OutputError passes."""
     try:
         yield
     except OutputError:
@@ -131,6 +148,6 @@ def _refusals(refused: list[tuple[str, str]]) -> Iterator[None]:
 
 
 def with_names(message: str, source: Source) -> str:
-    """A refusal with the files' own names in it, for the screen."""
+    """A refusal with the files' own names in place of the links', for the screen."""
     message = re.sub(r"file(\d{6})", lambda found: source.files[int(found[1])].name, message)
     return re.sub(r"volume\.nii(\.gz)?: ", "", message)

@@ -1,7 +1,7 @@
-"""Prepare: places -> a folder of cases with dataset.json. It can be cut off at any time and started again.
+"""Any number of folders of scans -> a folder of cases with dataset.json. It can be interrupted and resumed.
 
-A case is built in partial/, moved into images/, labels/ and audits/, and counts once done/ holds a record of its
-source, which is written last. Sources come in a fixed order, so a run that was cut off ends like one that was not.
+A case is built in partial/, moved into images/, labels/ and component_reports/, and counts once done/ holds a record of
+its source, which is written last. Sources come in a fixed order, so an interrupted run ends like one that was not.
 """
 
 from __future__ import annotations
@@ -11,27 +11,30 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from monai_ctseg.datasets.case import RESTART, Made, Outcome, Task, make_cases, with_names
-from monai_ctseg.datasets.cohort_folder import COMMAND, FAILURES, PARTIAL, Place
+from monai_ctseg.datasets.case import RESTART, MadeCase, Outcome, Task, make_cases, with_names
+from monai_ctseg.datasets.cohort_folder import COMMAND, FAILURES, PARTIAL, CohortFolder
 from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, write_dataset
 from monai_ctseg.datasets.facts import SHARE, Facts
 from monai_ctseg.datasets.patient_split import group_patients, split_patients
-from monai_ctseg.datasets.sources import Source, group_sources, list_files, look_at_all
+from monai_ctseg.datasets.sources import Source, group_sources, inspect_files, list_files
 from monai_ctseg.errors import DatasetError, NoScanFound, writing_errors
 from monai_ctseg.output import locked, write_json, write_run
 from monai_ctseg.parallel import Progress, choose_jobs, cores, run_in_order, version_of
 from monai_ctseg.segmentation.intensity import METAL_HU
 
 TEST_SHARE = 0.1
-_LOOKED_AT_ONCE = 256
+_FILES_AT_ONCE = 256
 _MANY_FILES = 2000
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A source, or a part of it, that could not be used. where and message may name a patient: for the screen.
+    """A source, or one stack of it, that could not be used. `where` and `message` may name a patient: for the screen.
 
-    kind: the refusal's name in monai_ctseg.errors. series: SeriesInstanceUID, "" for a NIfTI volume.
+    where: Path, and the number of files of a series.
+    kind: Name of the refusal in monai_ctseg.errors.
+    message: One line.
+    series: SeriesInstanceUID, "" for a NIfTI volume.
     """
 
     where: str
@@ -42,10 +45,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What became of the places.
+    """The result of `prepare_cohort`.
 
-    duplicates: (where, case) of sources whose voxels another source had already. kept: cases of an earlier run that
-    were not read again. unidentified: cases whose source names no patient, each counted as a patient of its own.
+    dataset: As written to dataset.json.
+    unidentified: Cases whose source names no patient; each counts as a patient of its own.
+    kept: Cases of an earlier run that were not read again.
+    duplicates: (where, case) of sources whose voxels another source had already.
     """
 
     dataset: DataSplit
@@ -60,7 +65,7 @@ class Prepared:
 
 
 def prepare_cohort(
-    places: Sequence[str | Path],
+    paths: Sequence[str | Path],
     output_dir: str | Path,
     *,
     threshold_hu: float = METAL_HU,
@@ -72,12 +77,27 @@ def prepare_cohort(
     progress: Progress | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> Prepared:
-    """Make image/label pairs and dataset.json of every CT series and NIfTI volume in the places.
+    """Make image/label pairs and dataset.json of every CT series and NIfTI volume in some folders.
 
-    Patients are told apart by PatientID, StudyInstanceUID, FrameOfReferenceUID and voxels, and split as a whole:
-    validation and test are shares of them. The split depends on voxels and seed only. jobs: processes; None: by cores
-    and memory. on_failure is called as soon as something is refused.
-    Raises NoScanFound where there is nothing to read, DatasetError where nothing could be used, OutputError.
+    Patients are told apart by PatientID, StudyInstanceUID, FrameOfReferenceUID and voxels, and split as a whole. The
+    split depends on voxels and seed only.
+
+    Args:
+        paths: Folders, searched with the folders in them, and files.
+        output_dir: The folder to write; an interrupted run resumes there.
+        threshold_hu: Metal is what lies above, in the body.
+        validation: Share of the patients that validates.
+        test: Share of the patients that is kept for a test.
+        seed: Of the split.
+        jobs: Number of processes; None: by cores and memory.
+        overwrite: Whether a finished cohort may be brought up to date.
+        progress: Called with the number of sources done and of all sources.
+        on_failure: Called as soon as something is refused.
+
+    Raises:
+        NoScanFound: There is nothing to read.
+        DatasetError: Nothing could be used, or the shares leave nothing to train on.
+        OutputError: The folder cannot be written, or may not be replaced.
     """
     start = time.monotonic()
     if not (validation >= 0 and test >= 0 and validation + test < 1):
@@ -88,19 +108,19 @@ def prepare_cohort(
             output.mkdir(parents=True)
     with locked(output), writing_errors(output, advice=RESTART):
         settings = {"threshold_hu": float(threshold_hu), "monai_ctseg": version_of("monai_ctseg")}
-        place = Place(output, settings, overwrite=overwrite)
+        folder = CohortFolder(output, settings, overwrite=overwrite)
         try:
-            sources = find_sources([Path(name).expanduser() for name in places], leave_out=output)
-            run = _Run(place, float(threshold_hu), on_failure or (lambda failure: None))
+            sources = find_sources([Path(path).expanduser() for path in paths], leave_out=output)
+            run = _Run(folder, float(threshold_hu), on_failure or (lambda failure: None))
             run.work(sources, jobs=jobs, progress=progress)
-            place.begin()
-            place.tidy([*run.cases], run.fingerprints)
+            folder.begin()
+            folder.tidy([*run.cases], run.fingerprints)
             dataset, patients = run.split(seed=seed, validation=validation, test=test)
             write_json(output / FAILURES, {"failures": run.recorded})
             dataset = replace(dataset, threshold_hu=float(threshold_hu))
             write_dataset(dataset, output / FILE_NAME)
         finally:
-            place.clean()
+            folder.clean()
         counts = {
             "cases": len(run.cases),
             "with_metal": sum(made.metal_voxels > 0 for made in run.cases.values()),
@@ -121,15 +141,15 @@ def prepare_cohort(
     return Prepared(dataset, **counts, duplicates=tuple(run.duplicates), failures=tuple(run.failures), seconds=seconds)
 
 
-def find_sources(places: Sequence[Path], *, leave_out: Path) -> list[Source]:
-    """Every series and volume in the places, with those that are known to be damaged; NoScanFound where none is."""
-    files, closed = list_files(places, leave_out=leave_out)
-    chunks = [files[n : n + _LOOKED_AT_ONCE] for n in range(0, len(files), _LOOKED_AT_ONCE)]
+def find_sources(paths: Sequence[Path], *, leave_out: Path) -> list[Source]:
+    """Every series and volume in the paths, also those known to be damaged; NoScanFound where there is none."""
+    files, closed = list_files(paths, leave_out=leave_out)
+    chunks = [files[n : n + _FILES_AT_ONCE] for n in range(0, len(files), _FILES_AT_ONCE)]
     jobs = cores() if len(files) > _MANY_FILES else 1
-    seen = [one for chunk in run_in_order(look_at_all, chunks, jobs=jobs) for one in chunk]
+    seen = [one for chunk in run_in_order(inspect_files, chunks, jobs=jobs) for one in chunk]
     known = {one.path for one in seen}
     strange = "neither a CT image as DICOM nor a NIfTI volume; leave it out"
-    named = [Source((place,), damage=strange) for place in places if place.is_file() and place not in known]
+    named = [Source((path,), damage=strange) for path in paths if path.is_file() and path not in known]
     sources = [*group_sources(seen), *closed, *named]
     if not sources:
         raise NoScanFound(
@@ -139,13 +159,13 @@ def find_sources(places: Sequence[Path], *, leave_out: Path) -> list[Source]:
 
 
 class _Run:
-    """What a run gathers, source by source in their order."""
+    """What a run collects, source by source in their order."""
 
-    def __init__(self, place: Place, threshold_hu: float, on_failure: Callable[[Failure], None]) -> None:
-        self.place = place
+    def __init__(self, folder: CohortFolder, threshold_hu: float, on_failure: Callable[[Failure], None]) -> None:
+        self.folder = folder
         self.threshold_hu = threshold_hu
         self.on_failure = on_failure
-        self.cases: dict[str, Made] = {}
+        self.cases: dict[str, MadeCase] = {}
         self.keys: dict[str, frozenset[str]] = {}
         self.kept = 0
         self.fingerprints: list[str] = []
@@ -154,15 +174,15 @@ class _Run:
         self.recorded: list[dict[str, str | None]] = []
 
     def work(self, sources: Sequence[Source], *, jobs: int | None, progress: Progress | None) -> None:
-        """Take over what is done and make the rest. DatasetError where nothing could be used."""
+        """Take over what is done and make the rest; DatasetError where nothing could be used."""
         usable = [source for source in sources if not source.damage]
         for source in sources:
             if source.damage:
-                self._fail(source, "ScanError", source.damage, "damaged, not readable, or no CT")
+                self._fail(source, "ScanError", source.damage, "damaged, not readable, or not CT")
         prints = [source.fingerprint() for source in usable]
-        done = [self.place.recall(fingerprint) for fingerprint in prints]
+        done = [self.folder.recall(fingerprint) for fingerprint in prints]
         tasks = [
-            Task(source, self.place.folder / PARTIAL / fingerprint, self.threshold_hu)
+            Task(source, self.folder.folder / PARTIAL / fingerprint, self.threshold_hu)
             for source, fingerprint, made in zip(usable, prints, done, strict=True)
             if made is None
         ]
@@ -175,7 +195,7 @@ class _Run:
         if not self.cases:
             raise DatasetError(self._nothing(len(sources)))
 
-    def _take(self, source: Source, fingerprint: str, done: list[Made] | None, outcomes: Iterator[Outcome]) -> None:
+    def _take(self, source: Source, fingerprint: str, done: list[MadeCase] | None, outcomes: Iterator[Outcome]) -> None:
         if done is not None:
             self.kept += len(done)
             self._add(source, fingerprint, done)
@@ -184,11 +204,11 @@ class _Run:
         for kind, message in outcome.refused:
             self._fail(source, kind, with_names(message, source), message)
         if outcome.made:
-            partial = self.place.folder / PARTIAL / fingerprint
-            self.place.keep(fingerprint, outcome.made, self.cases, partial, whole=not outcome.refused)
+            partial = self.folder.folder / PARTIAL / fingerprint
+            self.folder.keep(fingerprint, outcome.made, self.cases, partial, whole=not outcome.refused)
             self._add(source, fingerprint, outcome.made)
 
-    def _add(self, source: Source, fingerprint: str, made: Sequence[Made]) -> None:
+    def _add(self, source: Source, fingerprint: str, made: Sequence[MadeCase]) -> None:
         self.fingerprints.append(fingerprint)
         for case in made:
             if case.name in self.cases:
@@ -207,15 +227,15 @@ class _Run:
         first = self.failures[0]
         return f"none of the {count} scans can be used; the first, {first.where}: {first.message}"
 
-    def known(self) -> list[tuple[Made, frozenset[str]]]:
-        """The cases by name, with what tells their patients."""
+    def known(self) -> list[tuple[MadeCase, frozenset[str]]]:
+        """The cases by name, with the keys of their patients."""
         return [(self.cases[name], self.keys[name]) for name in sorted(self.cases)]
 
     def split(self, *, seed: int, validation: float, test: float) -> tuple[DataSplit, int]:
-        """By patient, in the order of the names, so that neither paths nor their order matter; and the patients."""
+        """The split by patient, in the order of the names so that paths do not matter; and the number of patients."""
         cases, facts = [], []
         for made, keys in self.known():
-            image, label = (self.place.file(part, made.name) for part in ("images", "labels"))
+            image, label = (self.folder.file(kind, made.name) for kind in ("images", "labels"))
             cases.append(Case(image, label, metal_voxels=made.metal_voxels, voxels_sha256=made.voxels_sha256))
             facts.append(Facts((), made.source["spacing_mm"][2], (made.metal_voxels,), keys))
         patients = len(group_patients([fact.keys for fact in facts]))

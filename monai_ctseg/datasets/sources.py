@@ -1,4 +1,4 @@
-"""Find: every CT series and NIfTI volume in any number of places, from headers alone."""
+"""Every CT series and NIfTI volume in any number of folders, found by headers alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from monai_ctseg.scan import patient_keys
 
 @dataclass(frozen=True)
 class Seen:
-    """What one file is: a CT image, a NIfTI volume, or a damaged one. series: "" for a volume."""
+    """What one file is: a CT image, a NIfTI volume, or a damaged file.
+
+    series: SeriesInstanceUID; "" for a volume.
+    patient: See `scan.patient_keys`.
+    voxels: Number of voxels; 0 where the header cannot be read.
+    damage: Why it cannot be used.
+    """
 
     path: Path
     series: str = ""
@@ -30,9 +36,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Source:
-    """One CT series or NIfTI volume before it is read. Files and patient may name people: only for the screen.
+    """One CT series or NIfTI volume before it is read. `files` and `patient` may name people: never write them.
 
-    damage: why it cannot be used, known before it is read.
+    series: SeriesInstanceUID; "" for a volume.
+    voxels: Number of voxels, by the headers.
+    damage: Why it cannot be used, as far as it is known before reading; "" where nothing is.
     """
 
     files: tuple[Path, ...]
@@ -42,14 +50,14 @@ class Source:
     damage: str = ""
 
     def describe(self) -> str:
-        """Where it lies, for the screen."""
+        """Path, and the number of files of a series, for the screen."""
         if len(self.files) == 1:
             return str(self.files[0])
         folder = os.path.commonpath([path.parent for path in self.files])
         return f"{folder} ({len(self.files)} files, series {self.series or 'without UID'})"
 
     def fingerprint(self) -> str:
-        """Changes whenever a file is added, removed, moved or written."""
+        """A hash that changes whenever a file is added, removed, moved or written."""
         digest = hashlib.sha256(self.series.encode())
         for path in self.files:
             stat = path.stat()
@@ -57,30 +65,38 @@ class Source:
         return digest.hexdigest()[:32]
 
 
-def list_files(places: Sequence[Path], *, leave_out: Path) -> tuple[list[Path], list[Source]]:
-    """Every file in the places, each once, and the folders that cannot be read; hidden files are left out.
+def list_files(paths: Sequence[Path], *, leave_out: Path) -> tuple[list[Path], list[Source]]:
+    """Every file in the folders, each once, and the folders that cannot be read; hidden files are left out.
 
-    leave_out: a folder that is not searched, the output. Raises NoScanFound for a place that is not there.
+    Args:
+        paths: Folders and files.
+        leave_out: A folder that is not searched: the output.
+
+    Returns:
+        The files, sorted, and a damaged source for each folder that cannot be read and each link in a circle.
+
+    Raises:
+        NoScanFound: A path does not exist.
     """
-    for place in places:
-        if not exists(place):
-            raise NoScanFound(f"{place}: there is no such file or folder")
+    for path in paths:
+        if not exists(path):
+            raise NoScanFound(f"{path}: there is no such file or folder")
     closed: list[Source] = []
     found: dict[Path, Path] = {}
 
     def close(error: OSError) -> None:
         closed.append(Source((Path(error.filename),), damage=unreadable(error)))
 
-    for place in places:
-        for path in walk_files(place, leave_out=leave_out, on_unreadable=close) if place.is_dir() else [place]:
+    for path in paths:
+        for file in walk_files(path, leave_out=leave_out, on_unreadable=close) if path.is_dir() else [path]:
             try:
-                found.setdefault(path.resolve(), path)
+                found.setdefault(file.resolve(), file)
             except (OSError, RuntimeError):  # a link to itself
-                closed.append(Source((path,), damage="a link that leads nowhere; take it away"))
+                closed.append(Source((file,), damage="a link in a circle; remove it"))
     return sorted(found.values()), closed
 
 
-def look_at(path: Path) -> Seen | None:
+def inspect_file(path: Path) -> Seen | None:
     """What one file is; None where it is neither a CT image nor a NIfTI volume."""
     try:
         if is_nifti(path) and path.is_file():
@@ -97,16 +113,19 @@ def look_at(path: Path) -> Seen | None:
     return Seen(path, series=first.series_uid, patient=patient_keys(first.header), voxels=voxels)
 
 
-def look_at_all(paths: Sequence[Path]) -> list[Seen]:
-    """`look_at` for many files."""
-    return [seen for path in paths if (seen := look_at(path)) is not None]
+def inspect_files(paths: Sequence[Path]) -> list[Seen]:
+    """What each file is; those that are neither a CT image nor a NIfTI volume are left out."""
+    return [seen for path in paths if (seen := inspect_file(path)) is not None]
 
 
 def group_sources(files: Iterable[Seen]) -> list[Source]:
-    """Files -> series and volumes, in an order that does not depend on the order of the places.
+    """Group files into series and volumes, in an order that does not depend on the order of the files.
 
-    A series without SeriesInstanceUID is what lies in one folder. Two patients or studies never share one.
-    A damaged DICOM file may belong to any series of its folder, so these carry its damage.
+    A series without SeriesInstanceUID is what lies in one folder. Two patients or studies never share a series.
+    A damaged DICOM file may belong to any series of its folder, so all of these are marked as damaged.
+
+    Args:
+        files: What was found.
     """
     groups: dict[tuple[object, ...], list[Seen]] = {}
     damaged: dict[Path, Seen] = {}

@@ -65,8 +65,8 @@ def scans(tmp_path: Path) -> Path:
     return home
 
 
-def prepare(*places: Path, to: Path, **options: Any) -> Prepared:
-    return prepare_cohort(places, to, jobs=options.pop("jobs", 1), **options)
+def prepare(*paths: Path, to: Path, **options: Any) -> Prepared:
+    return prepare_cohort(paths, to, jobs=options.pop("jobs", 1), **options)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -75,7 +75,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.name != "run.json"}
 
 
-def test_every_scan_becomes_a_case_with_its_label_and_audit(scans: Path, tmp_path: Path) -> None:
+def test_every_scan_becomes_a_case_with_its_label_and_report(scans: Path, tmp_path: Path) -> None:
     prepared = prepare(scans, to=tmp_path / "out")
     assert (prepared.cases, prepared.with_metal, prepared.patients, prepared.unidentified) == (7, 5, 6, 4)
     dataset = read_dataset(tmp_path / "out" / "dataset.json")
@@ -85,9 +85,9 @@ def test_every_scan_becomes_a_case_with_its_label_and_audit(scans: Path, tmp_pat
         scan, mask = read_scan(case.image), read_mask(case.label)
         scan.grid.require(mask.grid)
         assert mask.count == case.metal_voxels
-        audit = json.loads((tmp_path / "out" / "audits" / f"{case.image.name[:17]}.json").read_text())
-        assert audit["voxels"] == mask.count
-        assert audit["source"]["voxels_sha256"].startswith(case.image.name[5:17])
+        report = json.loads((tmp_path / "out" / "component_reports" / f"{case.image.name[:17]}.json").read_text())
+        assert report["voxels"] == mask.count
+        assert report["source"]["voxels_sha256"].startswith(case.image.name[5:17])
 
 
 def test_nothing_of_the_patient_is_written(scans: Path, tmp_path: Path) -> None:
@@ -106,10 +106,10 @@ def test_nothing_of_the_patient_is_written(scans: Path, tmp_path: Path) -> None:
     assert b"Roe" not in (tmp_path / "out" / "run.json").read_bytes()
 
 
-def test_order_of_places_and_number_of_jobs_change_nothing(scans: Path, tmp_path: Path) -> None:
+def test_order_of_paths_and_number_of_jobs_change_nothing(scans: Path, tmp_path: Path) -> None:
     prepare(scans, to=tmp_path / "one", seed=5)
-    places = sorted(scans.iterdir(), reverse=True)
-    prepare(*places, scans / "a", to=tmp_path / "two", seed=5, jobs=2)
+    paths = sorted(scans.iterdir(), reverse=True)
+    prepare(*paths, scans / "a", to=tmp_path / "two", seed=5, jobs=2)
     assert content(tmp_path / "one") == content(tmp_path / "two")
     splits = {
         tuple(case.image.name for case in prepare(scans, to=tmp_path / f"s{n}", seed=n).dataset.validation)
@@ -129,7 +129,7 @@ def test_the_same_voxels_under_other_names_are_one_case_and_join_their_patients(
     assert len(list((tmp_path / "out" / "images").iterdir())) == 7
 
 
-def test_a_study_is_one_patient_though_its_id_was_stripped(tmp_path: Path) -> None:
+def test_a_study_is_one_patient_even_where_its_id_was_removed(tmp_path: Path) -> None:
     for n in (1, 2):
         ids = {"StudyInstanceUID": "1.2.1", "FrameOfReferenceUID": f"1.3.{n}", "PatientID": ""}
         write_dicom(body(n), tmp_path / "in" / str(n), **ids)
@@ -207,7 +207,7 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(case_module, "segment", find_some)
 
 
-def test_a_run_that_was_cut_off_goes_on_and_ends_like_one_that_was_not(
+def test_an_interrupted_run_resumes_and_ends_like_one_that_was_not(
     scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(scans, to=tmp_path / "whole")
@@ -231,7 +231,7 @@ def test_half_a_case_never_counts(scans: Path, tmp_path: Path) -> None:
     assert content(tmp_path / "out") == expected
 
 
-def test_killed_in_the_middle_it_goes_on(scans: Path, tmp_path: Path) -> None:
+def test_killed_in_the_middle_it_resumes(scans: Path, tmp_path: Path) -> None:
     for n in range(30, 40):
         write_scan(body(n), scans / f"{n}.nii.gz")
     command = [sys.executable, "-m", "monai_ctseg", "prepare", str(scans), "-o", str(tmp_path / "out"), "--jobs", "2"]
@@ -272,7 +272,7 @@ def test_a_folder_of_something_else_is_left_alone(scans: Path, tmp_path: Path) -
         prepare(scans, to=tmp_path / "file")
 
 
-def test_its_own_output_is_no_source(scans: Path, tmp_path: Path) -> None:
+def test_its_own_output_is_not_a_source(scans: Path, tmp_path: Path) -> None:
     assert prepare(scans, to=scans / "out").cases == 7
     assert prepare(scans, to=scans / "out", overwrite=True).cases == 7
 
@@ -315,10 +315,10 @@ def test_a_full_disk_ends_in_one_line(scans: Path, tmp_path: Path, monkeypatch: 
     assert prepare(scans, to=tmp_path / "out").cases == 7
 
 
-def test_a_link_to_itself_is_listed_and_the_rest_is_done(scans: Path, tmp_path: Path) -> None:
+def test_a_link_in_a_circle_is_listed_and_the_rest_is_done(scans: Path, tmp_path: Path) -> None:
     (scans / "loop").symlink_to(scans / "loop")
     prepared = prepare(scans, to=tmp_path / "out")
-    assert ["a link that leads nowhere" in failure.message for failure in prepared.failures] == [True]
+    assert ["a link in a circle" in failure.message for failure in prepared.failures] == [True]
     assert prepared.cases == 7
 
 
@@ -352,7 +352,7 @@ def test_a_worker_that_the_system_ends_is_one_line() -> None:
 
 @pytest.mark.realdata
 def test_the_real_scans(data_dir: Path, tmp_path: Path) -> None:
-    places = [data_dir / "head-neck-ct" / name for name in ("pt_265.nii.gz", "pt_38.nii.gz", "pt_54.nii.gz")]
-    prepared = prepare(*places, to=tmp_path / "out")
+    paths = [data_dir / "head-neck-ct" / name for name in ("pt_265.nii.gz", "pt_38.nii.gz", "pt_54.nii.gz")]
+    prepared = prepare(*paths, to=tmp_path / "out")
     assert [failure.kind for failure in prepared.failures] == ["SaturatedScan"]
     assert sorted(case.metal_voxels or 0 for case in prepared.dataset.training) == [0, 387]
