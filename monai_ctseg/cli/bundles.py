@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example:  monai-ctseg bundles --json")
 def bundles(as_json: JsonOption = False) -> None:
-    """List the bundles that --bundle takes by name, and what was measured.
+    """List the bundles that --bundle takes by name.
 
     Each with its version, voxel spacing, HU window, weights and measured figures.
     --bundle also takes the path of any other MONAI bundle's folder.

@@ -28,30 +28,14 @@ class Entry(NamedTuple):
 SCANS, NETWORKS, SIMULATION, HIPS = "Scans", "Networks", "Simulation", "Hips and agreement"
 
 COMMANDS = (
-    Entry(
-        "series",
-        SCANS,
-        "List the CT series in a folder: name, number, description, slices, matrix, spacing, orientation.",
-    ),
-    Entry(
-        "stats",
-        SCANS,
-        "Measure a scan: intensities, centre in scanner coordinates, geometry, saturation, and what was repaired.",
-    ),
-    Entry(
-        "labels",
-        SCANS,
-        "Find metal by threshold in the patient's body, and write masks with a report on every component.",
-    ),
-    Entry(
-        "infer",
-        NETWORKS,
-        "Segment whole scans by a bundle's network in the patient's body, and write what `labels` writes.",
-    ),
-    Entry("evaluate", NETWORKS, "Compare masks on one grid, or a bundle's network with the truth of a dataset."),
+    Entry("series", SCANS, "List the CT series in a folder."),
+    Entry("stats", SCANS, "Measure a scan: intensities, geometry, saturation, repairs."),
+    Entry("labels", SCANS, "Find metal by threshold or half-maximum, and write masks."),
+    Entry("infer", NETWORKS, "Find metal with a network, and write masks."),
+    Entry("evaluate", NETWORKS, "Compare masks, or a network's masks with the truth of a dataset."),
     Entry("prepare", NETWORKS, "Make a training dataset from every CT series in any number of folders."),
-    Entry("train", NETWORKS, "Train a bundle's U-Net and validate it on slices or patients that it never sees."),
-    Entry("bundles", NETWORKS, "List the bundles that --bundle takes by name, and what was measured."),
+    Entry("train", NETWORKS, "Train a U-Net, and validate it on slices or patients it never sees."),
+    Entry("bundles", NETWORKS, "List the bundles that --bundle takes by name."),
     Entry(
         "simulate",
         SIMULATION,

@@ -80,7 +80,7 @@ def evaluate(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare masks on one grid, or a bundle's network with the truth of a dataset.
+    """Compare masks, or a network's masks with the truth of a dataset.
 
     Two masks: Dice, IoU, volumes, false volume, surface distances. Two folders: masks are matched by name. A
     dataset.json: the network runs over one of its sections, and the threshold for comparison.

@@ -59,6 +59,10 @@ class Tool:
 
 
 app = typer.Typer()
+PANELS = {
+    "What is written": ("body_mask", "image", "probability"),
+    "Network": ("bundle", "weights", "set_", "tta", "device", "batch", "overlap"),
+}
 
 
 @app.command(epilog="Example:  monai-ctseg infer ~/scans/hip -o hip_predicted")
@@ -103,7 +107,9 @@ def infer(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Segment whole scans by a bundle's network in the patient's body, and write what `labels` writes.
+    """Find metal with a network, and write masks.
+
+    A bundle's network segments whole scans; only metal in the patient's body is kept.
 
     Writes mask.nii.gz, masks/ and images/ (an 8-bit PNG a slice), component_report.json and run.json. Each of several
     scans gets a folder of its own in the output folder, named after the scan's folder or file: mind what those names

@@ -51,12 +51,14 @@ def labels(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find metal by threshold in the patient's body, and write masks with a report on every component.
+    """Find metal by threshold or half-maximum, and write masks.
 
     Metal blooms, so a threshold draws it too large. --method half-maximum ends each object half-way between its own
     plateau and what is around it. Where a scan is saturated below that plateau (12-bit range), the edge cannot be
     known: the command says so, takes what lies around the saturation level, and gives the interval of volume that
     remains.
+
+    Only metal in the patient's body is kept; the report names every component, and why it was dropped.
 
     Writes mask.nii.gz, masks/ and images/ (an 8-bit PNG a slice), component_report.json and run.json.
 

@@ -22,9 +22,9 @@ def series(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """List the CT series in a folder: name, number, description, slices, matrix, spacing, orientation.
+    """List the CT series in a folder.
 
-    The first column is what --series of the other commands takes.
+    Each with its name, number, description, slices, matrix, spacing and orientation. The first column is what --series of the other commands takes.
     """
     if not folder.exists():
         raise NoScanFound(f"{folder}: there is no such file or folder")

@@ -41,7 +41,11 @@ def stats(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a scan: intensities, centre in scanner coordinates, geometry, saturation, and what was repaired."""
+    """Measure a scan: intensities, geometry, saturation, repairs.
+
+    Prints the highest, lowest and mean HU, the centre in scanner coordinates, size, spacing and orientation, whether
+    the scan is saturated, its padding, and what was repaired when it was read.
+    """
     if plot and plot.suffix.lower() not in PICTURES:
         raise typer.BadParameter(f"{plot.name} does not end with {', '.join(PICTURES)}", param_hint="--plot")
     if csv and csv.suffix.lower() != ".csv":

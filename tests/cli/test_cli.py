@@ -33,8 +33,8 @@ def refused(result, *words: str) -> None:
 
 
 def test_every_command_is_in_the_table():
-    modules = {path.stem for path in (Path(monai_ctseg.__file__).parent / "cli").glob("*.py")}
-    assert modules - {"__init__", "commands", "console", "describe"} == set(NAMES)
+    files = (Path(monai_ctseg.__file__).parent / "cli").glob("[a-z]*.py")
+    assert {path.stem for path in files if "app = typer.Typer(" in path.read_text()} == set(NAMES)
 
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
