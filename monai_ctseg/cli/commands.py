@@ -34,7 +34,7 @@ COMMANDS = (
     Entry("infer", NETWORKS, "Find metal with a network, and write masks."),
     Entry("evaluate", NETWORKS, "Compare masks, or a network's masks with the truth of a dataset."),
     Entry("prepare", NETWORKS, "Make a training dataset from every CT series in any number of folders."),
-    Entry("train", NETWORKS, "Train a U-Net, and validate it on slices or patients it never sees."),
+    Entry("train", NETWORKS, "Train a U-Net, and validate it on unseen slices or patients."),
     Entry("bundles", NETWORKS, "List the bundles that --bundle takes by name."),
     Entry(
         "simulate",

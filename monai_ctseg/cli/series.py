@@ -24,7 +24,8 @@ def series(
 ) -> None:
     """List the CT series in a folder.
 
-    Each with its name, number, description, slices, matrix, spacing and orientation. The first column is what --series of the other commands takes.
+    Each with its name, number, description, slices, matrix, spacing and orientation. The first column is what
+    --series of the other commands takes.
     """
     if not folder.exists():
         raise NoScanFound(f"{folder}: there is no such file or folder")

@@ -105,7 +105,7 @@ def train(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a U-Net, and validate it on slices or patients it never sees.
+    """Train a U-Net, and validate it on unseen slices or patients.
 
     Writes model.pt (best epoch), last.pt, dataset.json, history.csv, overview.png (truth left, prediction right),
     validation/ (masks), tensorboard/ and run.json. Watch it with `tensorboard --logdir FOLDER`.
