@@ -78,12 +78,12 @@ def agreement(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Report how well two methods agree that measured the same subjects.
+    """Report how well two methods of measurement agree.
 
-    The report follows the order of GRRAS. It gives bias and limits of agreement (Bland and Altman), ICC, Lin's
-    concordance, Deming and Passing-Bablok regression, failure rates, and a verdict by the acceptable difference. Each
-    figure has its interval, or the reason why it cannot be estimated. All results hold for the readers in the table,
-    not for others.
+    Both measured the same subjects. The report follows the order of GRRAS. It gives bias and limits of agreement (Bland
+    and Altman), ICC, Lin's concordance, Deming and Passing-Bablok regression, failure rates, and a verdict by the
+    acceptable difference. Each figure has its interval, or the reason why it cannot be estimated. All results hold for
+    the readers in the table, not for others.
 
     A subject may have several targets, such as a left and a right side; they are not taken as independent. An empty
     value is a failure: it is counted, never dropped.

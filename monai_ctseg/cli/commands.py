@@ -33,7 +33,7 @@ COMMANDS = (
     Entry("labels", SCANS, "Find metal by threshold or half-maximum, and write masks."),
     Entry("infer", NETWORKS, "Find metal with a network, and write masks."),
     Entry("evaluate", NETWORKS, "Compare masks, or a network's masks with the truth of a dataset."),
-    Entry("prepare", NETWORKS, "Make a training dataset from every CT series in any number of folders."),
+    Entry("prepare", NETWORKS, "Make a training dataset from the CT series in some folders."),
     Entry("train", NETWORKS, "Train a U-Net, and validate it on unseen slices or patients."),
     Entry("bundles", NETWORKS, "List the bundles that --bundle takes by name."),
     Entry(
@@ -43,8 +43,8 @@ COMMANDS = (
     ),
     Entry("demo", SIMULATION, "Run each step on a simulated CT, or on a scan of your own."),
     Entry("measure", HIPS, "Measure hips, native or replaced, with intervals."),
-    Entry("agreement", HIPS, "Report how well two methods agree that measured the same subjects."),
-    Entry("study", HIPS, "Plan a validation study, make blind reader sheets, and analyse them."),
+    Entry("agreement", HIPS, "Report how well two methods of measurement agree."),
+    Entry("study", HIPS, "Plan a validation study, make blind sheets, analyse them."),
 )
 
 

@@ -59,7 +59,7 @@ def prepare(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a training dataset from every CT series in any number of folders.
+    """Make a training dataset from the CT series in some folders.
 
     Labels are what lies above the threshold in the body: replace them with better masks where you have them. Cases are
     named by a hash of their voxels; no name, ID or path of a patient is written.

@@ -27,7 +27,20 @@ if TYPE_CHECKING:
     from monai_ctseg.agreement.study.analyse import StudyResult
     from monai_ctseg.agreement.study.protocol import StudyProtocol
 
-app = typer.Typer(help="Plan a validation study, make blind reader sheets, and analyse them.", no_args_is_help=True)
+app = typer.Typer(help="Plan a validation study, make blind sheets, analyse them.", no_args_is_help=True)
+PANELS = {
+    "What is measured": ("quantity", "unit", "acceptable_difference", "raters", "sessions", "sides"),
+    "Sample size": (
+        "expected_sd",
+        "expected_bias",
+        "limit_width",
+        "power",
+        "expected_icc",
+        "icc_width",
+        "side_correlation",
+        "dropout",
+    ),
+}
 
 
 class Images(StrEnum):
