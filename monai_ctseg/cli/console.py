@@ -44,11 +44,8 @@ def finite(value: float) -> float:
 ThresholdOption = Annotated[
     float, typer.Option("--threshold", callback=finite, help="Metal is what lies strictly above this many HU.")
 ]
-BodyMaskOption = Annotated[
-    bool,
-    typer.Option(
-        "--body-mask/--no-body-mask", help="Drop what lies outside the patient's body.", show_default="--body-mask"
-    ),
+NoBodyMaskOption = Annotated[
+    bool, typer.Option("--no-body-mask", help="Keep what lies outside the patient's body, too.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
 OutputOption = Annotated[

@@ -14,8 +14,8 @@ import typer
 
 from monai_ctseg.bundles import BundleFacts, describe_bundle
 from monai_ctseg.cli.console import (
-    BodyMaskOption,
     JsonOption,
+    NoBodyMaskOption,
     OutputOption,
     OverwriteOption,
     SeriesOption,
@@ -78,7 +78,7 @@ def infer(
         Path | None, typer.Option(help="A model.pt from `train`. Default: the bundle's own.", show_default=False)
     ] = None,
     bundle: Annotated[str, typer.Option(help="Name or folder of a MONAI bundle.")] = "metal_unet2d",
-    body_mask: BodyMaskOption = True,
+    no_body_mask: NoBodyMaskOption = False,
     image: Annotated[bool, typer.Option("--image", help="Write the scan as image.nii.gz beside the mask.")] = False,
     probability: Annotated[
         bool, typer.Option("--probability", help="Write the network's probability as probability.nii.gz.")
@@ -120,7 +120,7 @@ def infer(
     settings = _settings(set_ or [], batch=batch, overlap=overlap)
     if series and len(scans) > 1:
         raise typer.BadParameter("a series is one scan's; name one scan, or leave it out", param_hint="--series")
-    options = Options(body_mask, image, probability, series, overwrite)
+    options = Options(not no_body_mask, image, probability, series, overwrite)
     if len(scans) == 1:
         with new_folder(output, overwrite=overwrite) as folder:
             found = _segment(scans[0], folder, _open(bundle, weights, device, tta, settings), options)

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from monai_ctseg.cli.console import (
-    BodyMaskOption,
     JsonOption,
+    NoBodyMaskOption,
     OutputOption,
     OverwriteOption,
     ScanArgument,
@@ -45,7 +45,7 @@ def labels(
         Method,
         typer.Option(help="half-maximum: each object up to its own edges; --threshold is what it exceeds somewhere."),
     ] = Method.threshold,
-    body_mask: BodyMaskOption = True,
+    no_body_mask: NoBodyMaskOption = False,
     image: Annotated[bool, typer.Option("--image", help="Write the scan as image.nii.gz beside the mask.")] = False,
     series: SeriesOption = None,
     overwrite: OverwriteOption = False,
@@ -72,7 +72,7 @@ def labels(
             progress("segmenting") as callback,
             segmentation_writer(folder, loaded, image=image, progress=callback) as write,
         ):
-            found = segment(loaded, method=method.value, threshold_hu=threshold, body_mask=body_mask)
+            found = segment(loaded, method=method.value, threshold_hu=threshold, body_mask=not no_body_mask)
             segmented = perf_counter()
             write(found)
         write_run(
@@ -81,7 +81,7 @@ def labels(
             {
                 "threshold_hu": threshold,
                 "method": method.value,
-                "body_mask": body_mask,
+                "body_mask": not no_body_mask,
                 "image": image,
                 "series": series,
             },
