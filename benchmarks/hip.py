@@ -19,7 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.hip_cases import HipCase, HipTruth, Kind, Metal, anteversion_degrees, draw_hip_case, inclination_degrees
+from benchmarks.hip_cases import (
+    HipCase,
+    HipTruth,
+    Kind,
+    Metal,
+    anteversion_degrees,
+    inclination_degrees,
+    sample_hip_case,
+)
 from benchmarks.hip_pictures import draw_hip
 from benchmarks.hip_repeats import repeat_on
 from monai_ctseg.grid import FloatArray
@@ -91,7 +99,7 @@ def main() -> None:
     print(text)
     for n, row in enumerate(_worst(rows)):
         task = Task(row.seed, row.kind, row.full)  # type: ignore[arg-type]
-        case = draw_hip_case(task.seed, task.kind, full=task.full)
+        case = sample_hip_case(task.seed, task.kind, full=task.full)
         same = [one for one in rows if (one.seed, one.kind, one.full) == (row.seed, row.kind, row.full)]
         values = {one.quantity: one.value for one in same if one.side == row.side and one.value is not None}
         draw_hip(given.out / f"worst_{n}.png", case, row.side, row.quantity, values)
@@ -108,7 +116,7 @@ def _run(tasks: Sequence[Task], jobs: int) -> Iterator[Row]:
 
 def measure_case(task: Task) -> list[Row]:
     """Every figure that was measured, or should have been."""
-    case = draw_hip_case(task.seed, task.kind, full=task.full)
+    case = sample_hip_case(task.seed, task.kind, full=task.full)
     start = time.perf_counter()
     found = measure_hips(case.scan)
     seconds = time.perf_counter() - start

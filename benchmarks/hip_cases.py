@@ -17,18 +17,18 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter, zoom
 
 from benchmarks.streaks import streaks
-from monai_ctseg.grid import FloatArray, Grid
+from monai_ctseg.grid import FloatArray, Grid, unit
 from monai_ctseg.scan import Scan
-from monai_ctseg.simulation import draw_scanner, simulate
-from monai_ctseg.simulation.implants import Implant, place
+from monai_ctseg.simulation import sample_scanner, simulate
+from monai_ctseg.simulation.implants import Implant, pose_implants
 from monai_ctseg.simulation.implants.hip import hip_stem
 from monai_ctseg.simulation.implants.screws import sample_screw, screw_solids
 from monai_ctseg.simulation.phantom.bodies import paint_body
 from monai_ctseg.simulation.phantom.canvas import Block, Space, every
-from monai_ctseg.simulation.phantom.lying import Lying, lay_down
 from monai_ctseg.simulation.phantom.pelvis import Hip, hip
-from monai_ctseg.simulation.phantom.person import HipJoint, Person, draw_person
-from monai_ctseg.simulation.sdf import Floats, Solid, dot, half_shell, rod, toward, unit
+from monai_ctseg.simulation.phantom.person import HipJoint, Person, sample_person
+from monai_ctseg.simulation.phantom.positioning import PatientOnTable, position_on_table
+from monai_ctseg.simulation.sdf import Floats, Solid, dot, half_shell, rod, toward
 
 Kind = Literal["native", "replaced", "metal-both"]
 KINDS: tuple[Kind, ...] = ("native", "replaced", "metal-both")
@@ -118,7 +118,7 @@ def anteversion_degrees(opening_lps: FloatArray) -> float:
     return float(np.degrees(np.arcsin(-unit(opening_lps)[1])))
 
 
-def draw_hip_case(
+def sample_hip_case(
     seed: int, kind: Kind = "native", *, full: bool = False, spacing_mm: tuple[float, float] | None = None
 ) -> HipCase:
     """The case of a seed; the same arguments give the same voxels.
@@ -126,10 +126,10 @@ def draw_hip_case(
     full: simulate the scanner, which takes minutes. spacing_mm: of pixels and slices, where not left to chance.
     """
     random = np.random.default_rng((seed, KINDS.index(kind), 5))
-    person = _draw_person(random)
+    person = _sample_person(random)
     nominal = _grid((260, 200, 80), (1.5, 1.5, 2.0), np.zeros(3), up=True)
-    lying = lay_down(nominal, random, "pelvis", extras=bool(random.random() < 0.5), person=person)
-    truth = {side: _truth(lying, hip(person, (-1, 1)[n]), side) for n, side in enumerate(SIDES)}
+    patient = position_on_table(nominal, random, "pelvis", extras=bool(random.random() < 0.5), person=person)
+    truth = {side: _truth(patient, hip(person, (-1, 1)[n]), side) for n, side in enumerate(SIDES)}
     implants: list[Implant] = []
     for side in _replaced(random, kind):
         truth[side], pieces = _replace_hip(random, truth[side])
@@ -140,27 +140,27 @@ def draw_hip_case(
     saturated = bool(implants) and bool(random.random() < 0.3)
     blur_mm, noise_hu = random.uniform(0.5, 1.2), random.uniform(5, 60)
     if full:
-        scan = _simulate(lying, truth, implants, grid, random, saturated=saturated)
+        scan = _simulate(patient, truth, implants, grid, random, saturated=saturated)
         blur_mm = noise_hu = float("nan")
     else:
-        hu = _paint(grid, lying, truth)
+        hu = _paint(grid, patient, truth)
         image = _scan(hu, grid, implants, random, blur_mm) + _noise(grid, random, noise_hu)
         scan = _store(image, grid, saturated=saturated)
-    axes = lying.scene.pose.rotation
+    axes = patient.scene.pose.rotation
     return HipCase(seed, kind, scan, truth, axes, (pixel_mm, slice_mm), blur_mm, noise_hu, saturated)
 
 
-def _draw_person(random: np.random.Generator) -> Person:
+def _sample_person(random: np.random.Generator) -> Person:
     """Someone whose heads measure 40 to 56 mm and whose sockets are known, each by itself."""
-    person = draw_person(random)
+    person = sample_person(random)
     scale = float(random.uniform(0.87, 1.1))
     head_mm = float(random.uniform(20, 28)) / scale
     turned = tuple(float(d) for d in random.uniform(-8, 8, 3))
-    joints = (_draw_joint(random, scale), _draw_joint(random, scale))
+    joints = (_sample_joint(random, scale), _sample_joint(random, scale))
     return replace(person, scale=scale, head_mm=head_mm, joints=joints, turned_degrees=turned)
 
 
-def _draw_joint(random: np.random.Generator, scale: float) -> HipJoint:
+def _sample_joint(random: np.random.Generator, scale: float) -> HipJoint:
     i, a = np.radians(random.uniform(35, 55)), np.radians(random.uniform(5, 30))
     x, y, z = np.sin(i) * np.cos(a), -np.sin(a), -np.cos(i) * np.cos(a)
     gap_mm = random.uniform(2.0, 5.0)
@@ -178,9 +178,9 @@ def _draw_joint(random: np.random.Generator, scale: float) -> HipJoint:
     )
 
 
-def _truth(lying: Lying, axes: Hip, side: Literal["left", "right"]) -> HipTruth:
+def _truth(patient: PatientOnTable, axes: Hip, side: Literal["left", "right"]) -> HipTruth:
     """Of a native hip."""
-    person, pose, joint = lying.scene.person, lying.scene.pose, axes.joint
+    person, pose, joint = patient.scene.person, patient.scene.pose, axes.joint
     assert joint is not None
     radius = (person.head_mm + joint.gap_mm) * pose.scale
     return HipTruth(
@@ -215,10 +215,10 @@ def _replace_hip(random: np.random.Generator, native: HipTruth) -> tuple[HipTrut
     rim_mm = float(random.uniform(-3, 2))
     i, a = np.radians(random.uniform(35, 55)), np.radians(random.uniform(0, 30))
     opening = np.array([sign * np.sin(i) * np.cos(a), -np.sin(a), -np.cos(i) * np.cos(a)])
-    cup = place((_cup(random, cup_mm / 2, ball_mm / 2, rim_mm),), toward(opening), center)
+    cup = pose_implants((_cup(random, cup_mm / 2, ball_mm / 2, rim_mm),), toward(opening), center)
     line = _stem_line(stem[1]) @ turn.T + center
     metal = Metal(center, ball_mm, center, cup_mm, opening, rim_mm, turn @ (0.0, 0.0, 1.0), line)
-    return replace(native, metal=metal), (*place(stem, turn, center), *cup)
+    return replace(native, metal=metal), (*pose_implants(stem, turn, center), *cup)
 
 
 def _cup(random: np.random.Generator, outer: float, ball: float, rim_mm: float) -> Implant:
@@ -296,9 +296,9 @@ def _thick(values: Floats, parts: int) -> Floats:
     return np.asarray(values.reshape(*values.shape[:2], -1, parts).mean(axis=3, dtype=np.float32))
 
 
-def _paint(grid: Grid, lying: Lying, truth: Truth) -> Floats:
+def _paint(grid: Grid, patient: PatientOnTable, truth: Truth) -> Floats:
     """HU [i, j, k] of the body: round the joints each voxel and layer, elsewhere every other pixel."""
-    hu = zoom(paint_body(_split(grid, (0.5, 0.5, 1)), lying), (2, 2, 1), order=1, grid_mode=True, mode="nearest")
+    hu = zoom(paint_body(_split(grid, (0.5, 0.5, 1)), patient), (2, 2, 1), order=1, grid_mode=True, mode="nearest")
     parts = _parts(grid)
     for one in truth.values():
         block = Space(grid.shape, grid.index_to_lps).block(
@@ -306,7 +306,7 @@ def _paint(grid: Grid, lying: Lying, truth: Truth) -> Floats:
         )
         if block is not None:
             fine = _split(_piece(grid, block), (1, 1, parts))
-            near = paint_body(fine, lying)
+            near = paint_body(fine, patient)
             if one.metal is not None:
                 _make_room(near, fine, one, one.metal)
             hu[block] = _thick(near, parts)
@@ -381,11 +381,17 @@ def _noise(grid: Grid, random: np.random.Generator, noise_hu: float) -> Floats:
 
 
 def _simulate(
-    lying: Lying, truth: Truth, metal: list[Implant], grid: Grid, random: np.random.Generator, *, saturated: bool
+    patient: PatientOnTable,
+    truth: Truth,
+    metal: list[Implant],
+    grid: Grid,
+    random: np.random.Generator,
+    *,
+    saturated: bool,
 ) -> Scan:
     """A scan with all artefacts."""
-    scanner = draw_scanner(random, saturated=saturated)
+    scanner = sample_scanner(random, saturated=saturated)
     scanner = replace(scanner, padding_hu=None, hu_scale=1.0, artefact_reduction=False)
     fine = _split(grid, (1, 1, _parts(grid)))
-    body = Scan(np.asfortranarray(_paint(fine, lying, truth)), fine)
+    body = Scan(np.asfortranarray(_paint(fine, patient, truth)), fine)
     return simulate(body, metal, scanner=scanner, grid=grid, seed=int(random.integers(1 << 31))).scan

@@ -16,19 +16,19 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.streaks import streaks
-from monai_ctseg.grid import FloatArray, Grid
+from monai_ctseg.grid import FloatArray, Grid, unit
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.simulation.phantom.bodies import paint_body
 from monai_ctseg.simulation.phantom.canvas import Space, every
-from monai_ctseg.simulation.phantom.couch import Couch
-from monai_ctseg.simulation.phantom.lying import Lying
 from monai_ctseg.simulation.phantom.muscles import muscles
 from monai_ctseg.simulation.phantom.organs import arteries, bladder, rectum, veins, vessels
 from monai_ctseg.simulation.phantom.outline import Outline
 from monai_ctseg.simulation.phantom.pelvis import femur, hip, hip_bone, sacrum
-from monai_ctseg.simulation.phantom.person import Person, Pose, draw_person
+from monai_ctseg.simulation.phantom.person import Person, Pose, sample_person
+from monai_ctseg.simulation.phantom.positioning import PatientOnTable
 from monai_ctseg.simulation.phantom.scene import Scene
-from monai_ctseg.simulation.sdf import Floats, Points, Solid, bar, rod, rotation_about, unit, xyz
+from monai_ctseg.simulation.phantom.table import Table
+from monai_ctseg.simulation.sdf import Floats, Points, Solid, bar, rod, rotation_about, xyz
 
 SCENE_MM = (384.0, 384.0, 180.0)
 CENTER_LPS = (3.4, 27.7, 1206.4)
@@ -59,17 +59,17 @@ class Phantom:
 
 
 @dataclass(frozen=True, eq=False)
-class Patient:
+class QuickPatient:
     """A body on a table, and the side of its implant (1 left, -1 right)."""
 
     person: Person
-    lying: Lying
+    body: PatientOnTable
     side: int
 
     @property
     def from_lps(self) -> FloatArray:
         """LPS -> mm about the hips, 4 x 4: the body frame in true size."""
-        return np.diag([*3 * [self.person.scale], 1.0]) @ self.lying.scene.pose.from_lps
+        return np.diag([*3 * [self.person.scale], 1.0]) @ self.body.scene.pose.from_lps
 
 
 def make_phantom(
@@ -98,7 +98,7 @@ def make_phantom(
     marker = occupancy([table_marker(patient, random)], on_table, grid)
     if not (implant > 0.5).any():
         raise ValueError(f"no implant on this grid, show more of the scene or use smaller voxels: {grid.describe()}")
-    hu = paint_body(grid, patient.lying)
+    hu = paint_body(grid, patient.body)
     hu += implant * (np.float32(random.uniform(12_000, 18_000)) - hu) + marker * (9_000 - hu)
     hu = gaussian_filter(hu, np.divide(POINT_SPREAD_SIGMA_MM, grid.spacing_mm), mode="nearest")
     hu += streaks(implant + marker, on_table, random)
@@ -142,10 +142,10 @@ def _nearest(solids: Sequence[Solid], at: Points) -> Floats:
     return reduce(np.minimum, [solid.distance(at) for solid in solids])
 
 
-def sample_patient(random: np.random.Generator, grid: Grid) -> Patient:
+def sample_patient(random: np.random.Generator, grid: Grid) -> QuickPatient:
     """A lean patient at random, straight but for a turn about z, hips and thighs in the middle of the grid."""
     person = replace(
-        draw_person(random),
+        sample_person(random),
         scale=random.uniform(0.92, 0.97),
         fat_mm=random.uniform(7, 12),
         belly_mm=0.0,
@@ -160,10 +160,12 @@ def sample_patient(random: np.random.Generator, grid: Grid) -> Patient:
         xyz(0, 115 + 0.75 * person.fat_mm, 0),
         grid.center_lps + shift + xyz(0, TABLE_TOP_Y_MM, HIPS_Z_MM),
     )
-    couch = Couch(
+    table = Table(
         grid.center_lps + xyz(0, TABLE_TOP_Y_MM, 0), 480.0, np.inf, 6.0, 27.0, 2.0, -150.0, -920.0, -880.0, ()
     )
-    return Patient(person, Lying(_scene(person, pose), couch, couch.layers()), int(random.choice((-1, 1))))
+    return QuickPatient(
+        person, PatientOnTable(_scene(person, pose), table, table.layers()), int(random.choice((-1, 1)))
+    )
 
 
 def _scene(person: Person, pose: Pose) -> Scene:
@@ -183,7 +185,7 @@ def _low(shapes: list[Solid]) -> list[Solid]:
     return [shape for shape in shapes if shape.low[2] < 120 and shape.high[2] > -250]
 
 
-def hip_screw(patient: Patient, random: np.random.Generator) -> list[Solid]:
+def hip_screw(patient: QuickPatient, random: np.random.Generator) -> list[Solid]:
     """A dynamic hip screw in mm about the hips: lag screw and its thread, barrel, side plate, three or four screws."""
     axes, mm = hip(patient.person, patient.side), patient.person.scale
     shaft, neck, head = axes.shaft, axes.neck, axes.head * mm
@@ -203,7 +205,7 @@ def hip_screw(patient: Patient, random: np.random.Generator) -> list[Solid]:
     return solids
 
 
-def table_marker(patient: Patient, random: np.random.Generator) -> Solid:
-    """A rod on the couch, beside the body, in mm about the middle of the volume."""
+def table_marker(patient: QuickPatient, random: np.random.Generator) -> Solid:
+    """A rod on the table, beside the body, in mm about the middle of the volume."""
     x, z = random.uniform(148, 156) * -patient.side, random.uniform(-80, -50)
     return rod((x, TABLE_TOP_Y_MM - 5, z), (x + 4, TABLE_TOP_Y_MM - 5, z + 120), 3.0)

@@ -3,9 +3,9 @@
 python benchmarks/weights.py OUT [--only metal_unet2d] [--steps 14000] [--real REAL/dataset.json] [--jobs 16]
 
 OUT/COHORT: simulated cohorts with the seeds below, OUT/dataset.json: all of them, OUT/BUNDLE/simulated: the training on
-them. With --real, OUT/BUNDLE/mixed goes on from there on both; all scans of that dataset.json train, as often as
+them. With --real, OUT/BUNDLE/mixed continues from there on both; all scans of that dataset.json train, as often as
 their weights say. OUT/BUNDLE/model.pt: the weights, calibrated; calibration.json: how, and the interval levels for
-the bundle's inference.yaml. What is there is kept: cut off, the same command goes on.
+the bundle's inference.yaml. What is there is kept: after an interruption, the same command resumes.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from monai_ctseg.io.nifti import read_mask, read_nifti
 from monai_ctseg.parallel import cores
 from monai_ctseg.scan import BoolArray, Scan
 from monai_ctseg.segmentation.confidence import matching_levels, set_levels
-from monai_ctseg.simulation import Wish
+from monai_ctseg.simulation import CaseOptions
 
 COHORTS = {
-    "mixed": (0, 0.85, Wish(saturated=False)),
-    "heads": (10_000, 0.05, Wish(saturated=False, part="head", pixel_mm=4.0, size=112, metal=True)),
-    "hips": (20_000, 0.1, Wish(saturated=False, part="pelvis", kinds=("total_hip",))),
+    "mixed": (0, 0.85, CaseOptions(saturated=False)),
+    "heads": (10_000, 0.05, CaseOptions(saturated=False, part="head", pixel_mm=4.0, size=112, with_metal=True)),
+    "hips": (20_000, 0.1, CaseOptions(saturated=False, part="pelvis", kinds=("total_hip",))),
 }
 """Folder: first seed, share of the cases, and what they have in common."""
 FASTER = "network=$@network_def.to(@device, memory_format=torch.{})"
@@ -75,11 +75,11 @@ def main() -> None:
 def make_data(out: Path, *, cases: int, jobs: int) -> DataSplit:
     """All cohorts, and one dataset.json of them."""
     parts = []
-    for name, (seed, share, wish) in COHORTS.items():
+    for name, (seed, share, options) in COHORTS.items():
         folder = out / name
         if not (folder / "dataset.json").exists():
             folder.mkdir(parents=True, exist_ok=True)
-            simulate_cohort(folder, cases=max(2, round(cases * share)), seed=seed, wish=wish, jobs=jobs)
+            simulate_cohort(folder, cases=max(2, round(cases * share)), seed=seed, options=options, jobs=jobs)
         parts.append(read_dataset(folder / "dataset.json"))
     return _join(parts, out / "dataset.json", "simulated by benchmarks/weights.py")
 

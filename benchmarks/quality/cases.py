@@ -23,9 +23,9 @@ from monai_ctseg.io.nifti import read_mask, read_nifti, write_mask, write_scan
 from monai_ctseg.parallel import run_in_order
 from monai_ctseg.scan import Mask, Scan, voxels_sha256
 from monai_ctseg.segmentation.pipeline import judge_mask
-from monai_ctseg.simulation import Case, Simulated, Wish, draw_case, make_case
-from monai_ctseg.simulation.implants import PLACES, kinds_for, place
-from monai_ctseg.simulation.phantom.bodies import Part
+from monai_ctseg.simulation import CaseOptions, SimulatedScan, SimulationCase, sample_case, simulate_case
+from monai_ctseg.simulation.implants import GROUPS, kinds_in, pose_implants
+from monai_ctseg.simulation.phantom.scene import BodyPart
 
 FIRST_SEED = 910_000
 LEAST_VOXELS = 30
@@ -58,7 +58,7 @@ SLICES = 10
 class Plan:
     """One case. group: "plain" pieces, "unseen" implants, "bare" (no metal), "coarse" (dental, pixels of 3 to 5 mm).
 
-    kind: by which figures are put together: the plain piece, or the place of an implant. what: the implant itself.
+    kind: by which figures are put together: the plain piece, or the group of an implant. what: the implant itself.
     """
 
     name: str
@@ -71,13 +71,13 @@ class Plan:
 
 def make_plans(cases: int, bare: int, coarse: int, *, seed: int = FIRST_SEED) -> list[Plan]:
     """Half of the cases plain, half unseen, kinds and metals in turn; then those without metal, then coarse ones."""
-    plain, places = cases - cases // 2, {kind: spot for spot in PLACES for kind in kinds_for(spot)}
+    plain, groups = cases - cases // 2, {kind: group for group in GROUPS for kind in kinds_in(group)}
     plans = [
         Plan(f"plain_{n:02d}_{kind}", "plain", kind, kind, seed + n, METALS[n // len(PLAIN) % 3])
         for n, kind in ((n, PLAIN[n % len(PLAIN)]) for n in range(plain))
     ]
     plans += [
-        Plan(f"unseen_{n:02d}_{kind}", "unseen", f"unseen {places[kind]}", kind, seed + 1000 + n)
+        Plan(f"unseen_{n:02d}_{kind}", "unseen", f"unseen {groups[kind]}", kind, seed + 1000 + n)
         for n, kind in ((n, UNSEEN[n % len(UNSEEN)]) for n in range(cases // 2))
     ]
     plans += [
@@ -148,56 +148,58 @@ def _keep(one: Kept) -> Kept:
     return one
 
 
-def _make(plan: Plan) -> tuple[Case, Simulated, int]:
+def _make(plan: Plan) -> tuple[SimulationCase, SimulatedScan, int]:
     """The case of a plan; drawn again with another seed where there is next to no metal in the body and the image."""
     for tries in range(TRIES):
         case = draw(plan, plan.seed + 10_000 * tries)
-        made = make_case(case)
+        made = simulate_case(case)
         if plan.group == "bare" or _is_in_body(made, LEAST_VOXELS if plan.group != "coarse" else LEAST_COARSE):
             break
     return case, made, tries + 1
 
 
-def _is_in_body(made: Simulated, voxels: int) -> bool:
+def _is_in_body(made: SimulatedScan, voxels: int) -> bool:
     """Whether so much metal is to be seen, half of it in the body."""
     truth = _in_circle(made)
     return truth.count >= voxels and judge_mask(made.scan, truth).mask.count >= truth.count / 2
 
 
-def _in_circle(made: Simulated) -> Mask:
+def _in_circle(made: SimulatedScan) -> Mask:
     """The truth where the scan shows anything: outside the reconstruction circle there is padding."""
     padding = made.scan.padding_hu
     shown = made.truth.voxels if padding is None else made.truth.voxels & (made.scan.hu != padding)
     return Mask(shown, made.truth.grid)
 
 
-def draw(plan: Plan, seed: int) -> Case:
+def draw(plan: Plan, seed: int) -> SimulationCase:
     """What is scanned."""
     random = np.random.default_rng((seed, 3))
     pixel, thick = _spacing(random)
-    wish = Wish(saturated=False, slices=SLICES, size=256, pixel_mm=pixel, slice_mm=thick, family="unseen")
-    if plan.group == "bare":  # wide, so that the couch is in view
-        return draw_case(seed, replace(wish, part=plan.what, metal=False, size=416))  # type: ignore[arg-type]
+    options = CaseOptions(saturated=False, slices=SLICES, size=256, pixel_mm=pixel, slice_mm=thick, family="unseen")
+    if plan.group == "bare":  # wide, so that the table is in view
+        return sample_case(seed, replace(options, part=plan.what, with_metal=False, size=416))  # type: ignore[arg-type]
     if plan.group == "plain":
-        return _put_piece(plan, draw_case(seed, replace(wish, part=_choose_part(random), metal=True)), random)
+        return _put_piece(plan, sample_case(seed, replace(options, part=_choose_part(random), with_metal=True)), random)
     if plan.group == "coarse":
-        wish = replace(wish, size=112, pixel_mm=float(random.uniform(3.5, 5)), slice_mm=float(random.uniform(2.5, 3)))
-        return draw_case(seed, replace(wish, kinds=(plan.what,), metal=True))
-    case = draw_case(seed, replace(wish, kinds=(plan.what,), metal=True))
+        options = replace(
+            options, size=112, pixel_mm=float(random.uniform(3.5, 5)), slice_mm=float(random.uniform(2.5, 3))
+        )
+        return sample_case(seed, replace(options, kinds=(plan.what,), with_metal=True))
+    case = sample_case(seed, replace(options, kinds=(plan.what,), with_metal=True))
     own = case.implants[int(random.integers(len(case.implants)))]
     middle = np.array([*((own.low + own.high) / 2)[:2], case.grid.center_lps[2]])
     return replace(case, grid=_about(case.grid, middle, random))
 
 
-def _choose_part(random: np.random.Generator) -> Part:
+def _choose_part(random: np.random.Generator) -> BodyPart:
     return str(random.choice(("pelvis", "limb", "spine", "head", "trunk"), p=(0.5, 0.2, 0.15, 0.1, 0.05)))  # type: ignore[return-value]
 
 
-def _put_piece(plan: Plan, case: Case, random: np.random.Generator) -> Case:
+def _put_piece(plan: Plan, case: SimulationCase, random: np.random.Generator) -> SimulationCase:
     """The case with a plain piece where its implant was, and the image about it."""
     first = next(implant for implant in case.implants if implant.inside)
     middle = (first.low + first.high) / 2
-    piece = place([make_piece(plan.what, plan.metal, random)], np.eye(3), middle)
+    piece = pose_implants([make_piece(plan.what, plan.metal, random)], np.eye(3), middle)
     return replace(case, kinds=(plan.what,), implants=piece, grid=_about(case.grid, middle, random))
 
 

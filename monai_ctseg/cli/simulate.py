@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from monai_ctseg.cli.console import (
@@ -26,17 +25,17 @@ from monai_ctseg.cli.console import (
 from monai_ctseg.output import new_folder, resumable_folder, write_run
 from monai_ctseg.parallel import choose_jobs
 from monai_ctseg.scan import provenance
-from monai_ctseg.segmentation.intensity import METAL_HU
 
 if TYPE_CHECKING:
-    from monai_ctseg.simulation import Case, Simulated, Wish
+    from monai_ctseg.simulation import CaseOptions
 
-CEILING_HU = 3071.0
+TWELVE_BITS_HU = 3071.0
+"""The saturation level of 12-bit scanners."""
 KERNELS = {"soft": (0.5, 0.0), "standard": (0.7, 0.0), "sharp": (1.0, 0.5)}
 """Where the Hann window ends, per mm, and how much middle frequencies are raised."""
-PICTURES = 4
 MOST_SLICES = 2000
 FEW_VOXELS = 10
+"""A truth of fewer voxels is warned about."""
 
 
 app = typer.Typer()
@@ -63,7 +62,9 @@ def simulate(
     ] = None,
     body: Annotated[
         Path | None,
-        typer.Option(metavar="SCAN", help="A real scan without metal, instead of a phantom.", show_default=False),
+        typer.Option(
+            metavar="SCAN", help="A real scan without metal, instead of a simulated patient.", show_default=False
+        ),
     ] = None,
     slices: Annotated[
         str | None,
@@ -74,8 +75,8 @@ def simulate(
         bool,
         typer.Option(
             "--saturated/--extended",
-            help="A 12-bit scanner that ends at 3071 HU, or 16 bits; extended also for --cases, since training cuts "
-            "patches off itself.",
+            help="A 12-bit scanner, saturated at 3071 HU, or 16 bits. Extended also for --cases, since training "
+            "saturates patches itself.",
         ),
     ] = False,
     kv: Annotated[float | None, typer.Option(min=70, max=150, help="Tube voltage.", show_default=False)] = None,
@@ -106,9 +107,9 @@ def simulate(
     without_metal: Annotated[bool, typer.Option("--without-metal", help="No implant at all.")] = False,
     cases: Annotated[
         int | None,
-        typer.Option(min=2, help="So many random cases as images, labels and dataset.json.", show_default=False),
+        typer.Option(min=2, help="Number of random cases, as images, labels and dataset.json.", show_default=False),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Chooses all that is not said.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses all that is not given.")] = 0,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes. Default: by cores and memory.", show_default=False)
     ] = None,
@@ -118,57 +119,70 @@ def simulate(
     """Simulate a CT of a body with metal in it, and write it as a DICOM series with its true mask.
 
     X-rays of many energies pass a body of water and bone and the metal; noise, photon starvation, corrections and
-    reconstruction follow as on a scanner, so metal blooms, streaks and starves as in real scans. What is not said is
-    drawn at random by the seed: patient, implant, scanner, field of view.
+    reconstruction follow as on a scanner, so metal blooms, streaks and starves as in real scans. What is not given is
+    chosen at random by the seed: patient, implant, scanner, field of view.
     Writes dicom/, truth.nii.gz, preview.png and run.json; with --cases images/, labels/, facts/ and dataset.json,
-    which `train` takes. Cut off, --cases goes on where it was.
+    which `train` takes. After an interruption, --cases resumes.
     """
-    from monai_ctseg.simulation import Wish
-    from monai_ctseg.simulation.cases import PARTS, PATIENT
+    from monai_ctseg.simulation import CaseOptions
+    from monai_ctseg.simulation.cases import PART_WEIGHTS
+    from monai_ctseg.simulation.insertion import PATIENT
     from monai_ctseg.simulation.materials import METALS
 
-    _require_sense(
-        body=body,
-        slices=slices,
-        series=series,
-        cases=cases,
-        fixed=(part, pixel, slice_mm, size, count),
-        bare=[name for name, value in (("--kind", kind), ("--metal", metal)) if without_metal and value],
-    )
-    settings = {"kv": kv, "photons": photons, "ceiling_hu": CEILING_HU if saturated else None}
-    settings |= (
-        dict(zip(("cutoff_per_mm", "boost"), KERNELS[_one_of(kernel, KERNELS, "--kernel")], strict=True))
-        if kernel
-        else {}
-    )
-    settings |= {"artefact_reduction": True} if reduce_artefacts else {}
-    wish = Wish(
-        part=_one_of(part, PARTS, "--part"),
-        material=_one_of(metal, METALS, "--metal"),
+    own_grid = (part, pixel, slice_mm, size, count)
+    if body is None:
+        _require_no_body_options({"--slices": slices, "--series": series})
+    elif cases or any(value is not None for value in own_grid):
+        raise typer.BadParameter(
+            "a real body brings its own grid; leave --part, --pixel, --slice, --size, --count and --cases out",
+            param_hint="--body",
+        )
+    _require_metal(without_metal, [name for name, value in (("--kind", kind), ("--metal", metal)) if value])
+    settings = {"kv": kv, "photons": photons, "saturation_level_hu": TWELVE_BITS_HU if saturated else None}
+    if kernel:
+        cutoff_and_boost = KERNELS[_one_of(kernel, KERNELS, "--kernel")]
+        settings |= dict(zip(("cutoff_per_mm", "boost"), cutoff_and_boost, strict=True))
+    if reduce_artefacts:
+        settings["artefact_reduction"] = True
+    options = CaseOptions(
+        part=_one_of(part, PART_WEIGHTS, "--part"),
+        metal=_one_of(metal, METALS, "--metal"),
         kinds=_kinds(kind),
         pixel_mm=pixel,
         slice_mm=slice_mm,
         size=size,
         slices=count,
         saturated=saturated,
-        metal=False if without_metal else (None if cases and not kind else True),
+        with_metal=False if without_metal else (None if cases and not kind else True),
         scanner={name: value for name, value in settings.items() if value is not None},
     )
     jobs = jobs or choose_jobs(math.prod(PATIENT.shape), cases or count or MOST_SLICES)
+    run = _Run(output, options, seed, jobs, overwrite, as_json)
     if cases:
-        _simulate_many(output, cases, wish, seed=seed, jobs=jobs, overwrite=overwrite, as_json=as_json)
+        _simulate_many(run, cases)
     else:
-        _simulate_one(
-            output,
-            wish,
-            body=body,
-            slices=_range(slices) if slices else None,
-            series=series,
-            seed=seed,
-            jobs=jobs,
-            overwrite=overwrite,
-            as_json=as_json,
-        )
+        _simulate_one(run, _Source(body, _range(slices) if slices else None, series))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A real body, and which of its slices and series."""
+
+    body: Path | None
+    slices: tuple[int, int] | None
+    series: str | None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one call of the command is asked for."""
+
+    output: Path
+    options: CaseOptions
+    seed: int
+    jobs: int
+    overwrite: bool
+    as_json: bool
 
 
 def _kinds(kinds: list[str] | None) -> tuple[str, ...] | None:
@@ -184,28 +198,18 @@ def _one_of(name: str | None, known: Iterable[str], option: str) -> Any:
     return name
 
 
-def _require_sense(
-    *,
-    body: Path | None,
-    slices: str | None,
-    series: str | None,
-    cases: int | None,
-    fixed: tuple[object, ...],
-    bare: Sequence[str],
-) -> None:
-    for name, value in (("slices", slices), ("series", series)):
-        if value is not None and body is None:
+def _require_no_body_options(given: Mapping[str, str | None]) -> None:
+    for option, value in given.items():
+        if value is not None:
             raise typer.BadParameter(
-                f"says which {name} of a real scan; it makes no sense without --body", param_hint=f"--{name}"
+                f"says which {option[2:]} of a real scan; it makes no sense without --body", param_hint=option
             )
-    if bare:
+
+
+def _require_metal(without_metal: bool, given: list[str]) -> None:
+    if without_metal and given:
         raise typer.BadParameter(
-            f"nothing is implanted, so leave {' and '.join(bare)} out", param_hint="--without-metal"
-        )
-    if body is not None and (cases or any(value is not None for value in fixed)):
-        raise typer.BadParameter(
-            "a real body brings its own grid; leave --part, --pixel, --slice, --size, --count and --cases out",
-            param_hint="--body",
+            f"nothing is implanted, so leave {' and '.join(given)} out", param_hint="--without-metal"
         )
 
 
@@ -218,145 +222,68 @@ def _range(slices: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _simulate_one(
-    output: Path,
-    wish: Wish,
-    *,
-    body: Path | None,
-    slices: tuple[int, int] | None,
-    series: str | None,
-    seed: int,
-    jobs: int,
-    overwrite: bool,
-    as_json: bool,
-) -> None:
-    from monai_ctseg.simulation import draw_case, draw_case_in, make_case
+def _simulate_one(run: _Run, source: _Source) -> None:
+    from monai_ctseg.cli.simulated_output import facts_of, lines_of, write_case
+    from monai_ctseg.simulation import sample_case, sample_case_in_body, simulate_case
     from monai_ctseg.simulation.real_body import cut_slices
 
     start = perf_counter()
-    with new_folder(output, overwrite=overwrite) as folder:
-        whole = None
-        if body is None:
-            case = draw_case(seed, wish)
+    with new_folder(run.output, overwrite=run.overwrite) as folder:
+        whole = load(source.body, source.series) if source.body else None
+        if whole is None:
+            case = sample_case(run.seed, run.options)
         else:
-            whole = load(body, series)
-            case = draw_case_in(cut_slices(whole, *slices) if slices else whole, seed, wish)
+            body = cut_slices(whole, *source.slices) if source.slices else whole
+            case = sample_case_in_body(body, run.seed, run.options)
         with progress("simulating") as callback:
-            made = make_case(case, jobs=jobs, progress=callback)
-        _write_one(folder, case, made)
-        facts = describe(case, made)
+            made = simulate_case(case, jobs=run.jobs, progress=callback)
+        write_case(folder, case, made)
+        arguments = {"options": asdict(run.options), "slices": source.slices, "series": source.series}
         write_run(
             folder,
             "simulate",
-            {"wish": asdict(wish), "slices": slices, "series": series, "seed": seed, **_plain(case)},
+            {**arguments, "seed": run.seed, **case.facts()},
             scans=[whole] if whole else [],
             simulated=provenance(made.scan),
             seconds={"all": perf_counter() - start},
         )
-    if any(implant.inside for implant in case.implants) and not made.truth.count:
+    _warn_of_little_metal(made.truth.count, implanted=any(implant.inside for implant in case.implants))
+    facts = facts_of(case, made)
+    if run.as_json:
+        print_json({**facts, "output": str(run.output)})
+    else:
+        print_facts({"scan": made.scan.grid.describe(), **lines_of(facts)})
+        typer.echo(f"\nwritten to {run.output}: dicom/, truth.nii.gz, preview.png, run.json")
+
+
+def _warn_of_little_metal(voxels: int, *, implanted: bool) -> None:
+    if implanted and not voxels:
         warn("the metal lies outside the image, so the truth is empty; take another --seed or a larger --size")
-    elif 0 < made.truth.count < FEW_VOXELS:
+    elif 0 < voxels < FEW_VOXELS:
         warn(
-            f"the truth has {made.truth.count} voxels only: the metal is hardly larger than a voxel, or mostly outside "
+            f"the truth has {voxels} voxels only: the metal is hardly larger than a voxel, or mostly outside "
             "the image; take a smaller --pixel, another --seed or a larger --count"
         )
-    if as_json:
-        print_json({**facts, "output": str(output)})
-    else:
-        print_facts({"scan": made.scan.grid.describe(), **_lines(facts)})
-        typer.echo(f"\nwritten to {output}: dicom/, truth.nii.gz, preview.png, run.json")
 
 
-def _write_one(folder: Path, case: Case, made: Simulated) -> None:
-    from monai_ctseg.io.dicom import write_series
-    from monai_ctseg.io.nifti import write_mask
-
-    (folder / "dicom").mkdir()
-    write_series(made.scan, folder / "dicom", description="simulated", seed=case.seed, kv=case.scanner.kv)
-    write_mask(made.truth, folder / "truth.nii.gz")
-    _preview(made, folder / "preview.png")
-
-
-def _preview(made: Simulated, path: Path) -> None:
-    """Up to four slices with the truth, and what a threshold of 3000 HU would make of them."""
-    from monai_ctseg.plots import SheetSlice, plot_sheet
-
-    scan, truth = made.scan, made.truth.voxels
-    with_metal = np.flatnonzero(truth.any(axis=(0, 1)))
-    among = with_metal if len(with_metal) else np.arange(truth.shape[2])
-    chosen = np.unique(among[np.linspace(0, len(among) - 1, min(PICTURES, len(among))).astype(int)])
-    above = scan.hu > METAL_HU
-    sheet = [
-        SheetSlice(
-            hu=scan.hu[:, :, k].T,
-            truth=truth[:, :, k].T,
-            predicted=above[:, :, k].T,
-            name=f"slice {k}",
-            truth_note=f"truth, {np.count_nonzero(truth[:, :, k]):,} px",
-            predicted_note=f"above {METAL_HU:g} HU, {np.count_nonzero(above[:, :, k]):,} px",
-            aspect=scan.grid.spacing_mm[1] / scan.grid.spacing_mm[0],
-        )
-        for k in chosen
-    ]
-    plot_sheet(sheet, path, title="Simulated CT: the truth at left, a threshold at right")
-
-
-def _plain(case: Case) -> dict[str, Any]:
-    """What was drawn, as JSON values."""
-    return {
-        "part": case.part,
-        "kinds": list(case.kinds),
-        "metals": sorted({implant.metal for implant in case.implants if implant.inside}),
-        "scanner": vars(case.scanner),
-    }
-
-
-def describe(case: Case, made: Simulated) -> dict[str, Any]:
-    """What was simulated, as JSON values."""
-    return {
-        "shape": list(made.scan.grid.shape),
-        "spacing_mm": list(made.scan.grid.spacing_mm),
-        **_plain(case),
-        "truth_voxels": made.truth.count,
-        "truth_mm3": made.truth.volume_mm3,
-        "lowest_hu": int(made.scan.hu.min()),
-        "highest_hu": int(made.scan.hu.max()),
-        "seed": case.seed,
-    }
-
-
-def _lines(facts: dict[str, Any]) -> dict[str, str]:
-    """What `describe` gave, as lines to read."""
-    scanner = facts["scanner"]
-    ceiling, metals = scanner["ceiling_hu"], ", ".join(metal.replace("_", "-") for metal in facts["metals"])
-    return {
-        "body": facts["part"],
-        "implants": f"{', '.join(facts['kinds']) or 'none'}" + (f" of {metals}" if metals else ""),
-        "truth": f"{facts['truth_voxels']:,} voxels, {facts['truth_mm3']:,.0f} mm3",
-        "scanner": f"{scanner['kv']:g} kV, {scanner['photons']:.2g} photons, "
-        + ("extended scale" if ceiling is None else f"12 bits, ends at {ceiling:g} HU"),
-        "intensity": f"{facts['lowest_hu']} to {facts['highest_hu']} HU",
-        "seed": str(facts["seed"]),
-    }
-
-
-def _simulate_many(
-    output: Path, cases: int, wish: Wish, *, seed: int, jobs: int, overwrite: bool, as_json: bool
-) -> None:
+def _simulate_many(run: _Run, cases: int) -> None:
     from monai_ctseg.datasets.simulated import WRITES, simulate_cohort
 
     start = perf_counter()
-    options = {"command": "simulate", "cases": cases, "seed": seed, "wish": repr(wish)}
-    with resumable_folder(output, writes=WRITES, keep="facts", options=options, overwrite=overwrite) as folder:
+    asked = {"command": "simulate", "cases": cases, "seed": run.seed, "options": repr(run.options)}
+    with resumable_folder(run.output, writes=WRITES, keep="facts", options=asked, overwrite=run.overwrite) as folder:
         with progress("simulating") as callback:
-            dataset = simulate_cohort(folder, cases=cases, seed=seed, wish=wish, jobs=jobs, progress=callback)
-        write_run(folder, "simulate", {**options, "wish": asdict(wish)}, seconds={"all": perf_counter() - start})
+            dataset = simulate_cohort(
+                folder, cases=cases, seed=run.seed, options=run.options, jobs=run.jobs, progress=callback
+            )
+        asked["options"] = asdict(run.options)
+        write_run(folder, "simulate", asked, seconds={"all": perf_counter() - start})
     with_metal = sum(bool(case.metal_voxels) for case in (*dataset.training, *dataset.validation))
     training, validation = len(dataset.training), len(dataset.validation)
-    seeds = [seed, seed + cases - 1]
-    if as_json:
+    seeds = [run.seed, run.seed + cases - 1]
+    if run.as_json:
         facts = {"cases": cases, "with_metal": with_metal, "training": training, "validation": validation}
-        print_json({**facts, "seeds": seeds, "output": str(output)})
+        print_json({**facts, "seeds": seeds, "output": str(run.output)})
     else:
         print_facts(
             {
@@ -365,4 +292,4 @@ def _simulate_many(
                 "seeds": f"{seeds[0]} to {seeds[1]}",
             }
         )
-        typer.echo(f"\nwritten to {output}: images/, labels/, facts/, dataset.json, run.json")
+        typer.echo(f"\nwritten to {run.output}: images/, labels/, facts/, dataset.json, run.json")

@@ -11,18 +11,18 @@ from monai_ctseg.errors import DatasetError
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.output import write_json
 from monai_ctseg.parallel import Progress, run_in_order
-from monai_ctseg.simulation import Wish, draw_case, make_case
+from monai_ctseg.simulation import CaseOptions, sample_case, simulate_case
 
 WRITES = ("images/", "labels/", "facts/", FILE_NAME)
 
 
 @dataclass(frozen=True)
 class Order:
-    """One case to make, into a folder."""
+    """One case to simulate into a folder."""
 
     seed: int
     folder: Path
-    wish: Wish
+    options: CaseOptions
 
 
 def simulate_cohort(
@@ -30,14 +30,27 @@ def simulate_cohort(
     *,
     cases: int,
     seed: int = 0,
-    wish: Wish | None = None,
+    options: CaseOptions | None = None,
     validation: float = 0.1,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> DataSplit:
-    """Make `cases` cases with the seeds seed, seed + 1, ... and dataset.json; those that are there are kept.
+    """Simulate cases with the seeds seed, seed + 1, ... and write dataset.json; cases that are there are kept.
 
-    validation: share of the cases, the last ones, that validates, one at least. DatasetError where all would.
+    Args:
+        folder: gets images/, labels/, facts/ and dataset.json.
+        cases: how many.
+        seed: of the first case.
+        options: what all cases have in common; None for nothing.
+        validation: share of the cases, the last ones, that validates, at least one.
+        jobs: processes.
+        progress: is told how many cases are done.
+
+    Returns:
+        What dataset.json says.
+
+    Raises:
+        DatasetError: no case would be left to train on.
     """
     held_out = max(1, round(cases * validation))
     if held_out >= cases:
@@ -46,7 +59,7 @@ def simulate_cohort(
         )
     for name in ("images", "labels", "facts"):
         (folder / name).mkdir(exist_ok=True)
-    orders = [Order(seed + n, folder, wish or Wish()) for n in range(cases)]
+    orders = [Order(seed + n, folder, options or CaseOptions()) for n in range(cases)]
     made = []
     for done, case in enumerate(run_in_order(make_one, orders, jobs=jobs), start=1):
         made.append(case)
@@ -58,22 +71,19 @@ def simulate_cohort(
 
 
 def make_one(order: Order) -> Case:
-    """Scan one case and write its image, label and facts, the facts last."""
+    """Simulate one case and write its image, label and facts, the facts last; keep what is there."""
     name = f"case_{order.seed:06d}"
     image, label = (order.folder / part / f"{name}.nii.gz" for part in ("images", "labels"))
     facts = order.folder / "facts" / f"{name}.json"
     if not facts.exists():
-        case = draw_case(order.seed, order.wish)
-        made = make_case(case)
+        case = sample_case(order.seed, order.options)
+        made = simulate_case(case)
         write_scan(made.scan, image)
         write_mask(made.truth, label)
         content = {
             "case": case.describe(),
             "seed": order.seed,
-            "part": case.part,
-            "kinds": list(case.kinds),
-            "metals": sorted({implant.metal for implant in case.implants if implant.inside}),
-            "scanner": vars(case.scanner),
+            **case.facts(),
             "metal_voxels": made.truth.count,
         }
         write_json(facts, content)

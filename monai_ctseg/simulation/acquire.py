@@ -10,8 +10,9 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from monai_ctseg.scan import BoolArray
 from monai_ctseg.simulation.materials import Beam, make_beam
-from monai_ctseg.simulation.projection import Floats, Rays, backproject, filter_views, project
+from monai_ctseg.simulation.projection import Rays, backproject, filter_views, project
 from monai_ctseg.simulation.scanner import HIGHEST_HU, Scanner
+from monai_ctseg.simulation.sdf import Floats
 
 AIR_HU = -1000.0
 SOFT_HU = 100.0
@@ -204,8 +205,8 @@ def _store(hu: Floats, task: SliceTask) -> Floats:
     """Whole numbers within the scanner's range; padding outside the circle."""
     scanner = task.scanner
     stored: Floats = np.rint((hu + 1000) * np.float32(scanner.hu_scale) - 1000)
-    lowest = -1024.0 if scanner.ceiling_hu is not None else -8192.0
-    np.clip(stored, lowest, scanner.ceiling_hu or HIGHEST_HU, out=stored)
+    lowest = -1024.0 if scanner.saturation_level_hu is not None else -8192.0
+    np.clip(stored, lowest, scanner.saturation_level_hu or HIGHEST_HU, out=stored)
     if scanner.padding_hu is not None:
         stored[~circle(task.shape, task.pixel_mm)] = scanner.padding_hu
     return stored

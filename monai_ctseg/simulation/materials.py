@@ -13,13 +13,19 @@ from functools import lru_cache
 
 import numpy as np
 
+from monai_ctseg.errors import needs_extra
 from monai_ctseg.grid import FloatArray
 from monai_ctseg.simulation.sdf import Floats
 
 
 @dataclass(frozen=True)
 class Material:
-    """Density in g/cm3 and the share of each element by mass."""
+    """What a material is made of.
+
+    Attributes:
+        density: g/cm3.
+        shares: each element and its share by mass.
+    """
 
     density: float
     shares: tuple[tuple[str, float], ...]
@@ -56,8 +62,11 @@ STEP_KEV = 5.0
 class Beam:
     """What reaches the detector, by energy: `weights` sum to 1 and hold the detector's response (its energy).
 
-    weights: (e,). water, bone: (e,) linear attenuation per mm at full density, float32 as the lengths that they are
-    multiplied with. metals: by name, likewise.
+    Attributes:
+        weights: (e,).
+        water: linear attenuation per mm at full density, (e,), float32 as the lengths that it is multiplied with.
+        bone: the same of cortical bone.
+        metals: the same of each metal by name.
     """
 
     weights: FloatArray
@@ -68,8 +77,17 @@ class Beam:
 
 @lru_cache(maxsize=64)
 def make_beam(kv: float, aluminium_mm: float) -> Beam:
-    """The beam of a tungsten tube at `kv` behind `aluminium_mm` of filter, read by an energy-integrating detector."""
-    import spekpy
+    """The beam of a tungsten tube, read by an energy-integrating detector (spekpy, doi 10.1002/mp.14945).
+
+    Args:
+        kv: the tube's voltage.
+        aluminium_mm: thickness of the filter.
+
+    Raises:
+        MissingExtra: the extra `simulation` is not installed.
+    """
+    with needs_extra("simulation"):
+        import spekpy
 
     tube = spekpy.Spek(kvp=kv, th=10.0)
     tube.filter("Al", aluminium_mm)
@@ -86,8 +104,20 @@ def make_beam(kv: float, aluminium_mm: float) -> Beam:
 
 
 def attenuation(material: Material, kev: FloatArray) -> FloatArray:
-    """Linear attenuation per mm at each energy, (e,)."""
-    import xraydb
+    """Linear attenuation of a material (xraydb, doi 10.1016/S0969-806X(01)00227-4).
+
+    Args:
+        material: what the rays pass.
+        kev: energies, (e,).
+
+    Returns:
+        Per mm, (e,) float64.
+
+    Raises:
+        MissingExtra: the extra `simulation` is not installed.
+    """
+    with needs_extra("simulation"):
+        import xraydb
 
     electronvolt = 1e3 * np.asarray(kev)
     total = sum(

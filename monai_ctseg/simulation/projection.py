@@ -15,8 +15,8 @@ import numpy.typing as npt
 from scipy import fft
 
 from monai_ctseg.grid import FloatArray
+from monai_ctseg.simulation.sdf import Floats
 
-Floats = npt.NDArray[np.float32]
 FINE = 4
 """Bins of a detector on which pixels are dropped."""
 FINE_ROWS = 8
@@ -46,7 +46,7 @@ def project(values: Floats, u: Floats, v: Floats, pixel_mm: tuple[float, float],
     """Line integrals (m, views, detectors) of m images with `values` (m, n) per mm in pixels at u, v (n,) in mm.
 
     Several images of the same pixels go at once. A ray at angle a meets the points u cos a + v sin a = constant.
-    Pixels that lie beyond the detectors are cut off.
+    Pixels that lie beyond the detectors are left out.
     """
     bins = rays.detectors * FINE
     step = rays.width_mm / FINE

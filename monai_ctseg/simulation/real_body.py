@@ -1,4 +1,4 @@
-"""Real body: a real scan without metal, into which implants are put along its bone."""
+"""Real body: a real scan without metal, into which implants are inserted along its bone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ AIR_HU = -1000
 
 
 def cut_slices(scan: Scan, first: int, last: int) -> Scan:
-    """Slices first to last, both included. CtsegError where there are none such."""
+    """Slices first to last, both included.
+
+    Raises:
+        CtsegError: the scan has no such slices.
+    """
     count = scan.grid.shape[2]
     if not 0 <= first <= last < count:
         raise CtsegError(f"slices {first}:{last} are not within 0:{count - 1}; name others")
@@ -37,7 +41,11 @@ def cut_slices(scan: Scan, first: int, last: int) -> Scan:
 
 
 def require_no_metal(scan: Scan) -> None:
-    """CtsegError where the scan holds metal already, which the truth would not know of."""
+    """Refuse a scan that holds metal already, since the truth would miss it.
+
+    Raises:
+        CtsegError: the scan holds metal.
+    """
     found = segment(scan, threshold_hu=METAL_HU) if scan.hu.max() > METAL_HU else None
     if found is not None and found.mask.count:
         slices = np.flatnonzero(found.mask.voxels.any(axis=(0, 1)))
@@ -47,28 +55,38 @@ def require_no_metal(scan: Scan) -> None:
         )
 
 
-def without_burned_in(scan: Scan) -> Scan:
-    """The scan with air in place of burned-in values (lines, text), which are no measurement."""
-    burned = judge_intensity(scan.hu, padding_hu=scan.padding_hu).sentinels
-    hu = scan.hu.copy(order="K") if burned else scan.hu
-    for value in burned:
+def without_sentinels(scan: Scan) -> Scan:
+    """The scan with air instead of sentinel values (lines and text drawn into it), which are no measurement."""
+    sentinels = judge_intensity(scan.hu, padding_hu=scan.padding_hu).sentinels
+    hu = scan.hu.copy(order="K") if sentinels else scan.hu
+    for value in sentinels:
         hu[equals(scan.hu, value.hu)] = AIR_HU
     return replace(scan, hu=hu)
 
 
-def along_bone(scan: Scan, random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """A point in bone within the body, and the direction in which the bone around it runs, LPS.
+def sample_bone_axis(scan: Scan, random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """A point in bone at random, and the direction in which the bone around it runs.
 
-    The direction is the main axis of bone within 40 mm, the point the bone nearest to its middle, which may itself lie
-    in marrow or, in a head, in the brain. CtsegError where there is no bone.
+    Args:
+        scan: a body without metal.
+        random: chooses the bone.
+
+    Returns:
+        The point, (3,) LPS mm: the bone nearest to the middle of the bone within 40 mm of a random voxel, since the
+        middle itself may lie in marrow or, in a head, in the brain. And the main axis of that bone, a unit vector.
+
+    Raises:
+        CtsegError: there is no bone.
     """
     hu = np.where(locate_body(scan).voxels(scan.grid), scan.hu, AIR_HU)
     bone = np.argwhere(hu > BONE_HU)
     if len(bone) < 50:
-        raise CtsegError(f"no bone (above {BONE_HU:g} HU) to put an implant into; choose other slices or another body")
-    places = scan.grid.to_lps(bone)
-    point = places[int(random.integers(len(places)))]
-    near = places[np.linalg.norm(places - point, axis=1) < AROUND_MM]
+        raise CtsegError(
+            f"no bone (above {BONE_HU:g} HU) to insert an implant into; choose other slices or another body"
+        )
+    points = scan.grid.to_lps(bone)
+    point = points[int(random.integers(len(points)))]
+    near = points[np.linalg.norm(points - point, axis=1) < AROUND_MM]
     middle = near.mean(axis=0)
     axis = np.linalg.svd(near - middle, full_matrices=False)[2][0]
     return near[np.linalg.norm(near - middle, axis=1).argmin()], axis if axis[2] >= 0 else -axis

@@ -28,7 +28,7 @@ class Scanner:
     hardening_correction: water beam hardening is corrected, as on all scanners.
     artefact_reduction: linear interpolation over the metal's trace, with the metal put back (Kalender and others,
         Radiology 164 (1987) 576).
-    ceiling_hu: where the stored bits end: 3071 on 12-bit scanners, None for the extended scale.
+    saturation_level_hu: where the stored bits end: 3071 on 12-bit scanners, None for the extended scale.
     hu_scale: error of the scanner's calibration, a factor on HU + 1000.
     padding_hu: outside the reconstruction circle; None for none.
     """
@@ -48,12 +48,12 @@ class Scanner:
     slice_mm: float | None = None
     hardening_correction: bool = True
     artefact_reduction: bool = False
-    ceiling_hu: float | None = None
+    saturation_level_hu: float | None = None
     hu_scale: float = 1.0
     padding_hu: float | None = None
 
 
-def draw_scanner(random: np.random.Generator, *, saturated: bool | None = None) -> Scanner:
+def sample_scanner(random: np.random.Generator, *, saturated: bool | None = None) -> Scanner:
     """A scanner at random; `saturated` says whether its scale ends at 12 bits (half of them, where not said)."""
     twelve_bits = bool(random.random() < 0.5) if saturated is None else saturated
     return Scanner(
@@ -70,7 +70,7 @@ def draw_scanner(random: np.random.Generator, *, saturated: bool | None = None) 
         cutoff_per_mm=float(random.uniform(0.5, 1.1)),
         boost=float(random.uniform(0, 0.8) if random.random() < 0.4 else 0.0),
         artefact_reduction=bool(random.random() < 0.15),
-        ceiling_hu=float(random.integers(2976, 3096)) if twelve_bits else None,
+        saturation_level_hu=float(random.integers(2976, 3096)) if twelve_bits else None,
         hu_scale=float(random.uniform(0.98, 1.02)),
         padding_hu=float(random.choice((-2048, -3024, -1024))) if random.random() < 0.6 else None,
     )

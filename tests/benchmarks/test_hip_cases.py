@@ -15,21 +15,20 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks are no part of 
 
 from benchmarks import hip_cases
 from benchmarks.hip import Row, report, true_values
-from benchmarks.hip_cases import SIDES, HipCase, anteversion_degrees, draw_hip_case, inclination_degrees
+from benchmarks.hip_cases import SIDES, HipCase, anteversion_degrees, inclination_degrees, sample_hip_case
 from benchmarks.hip_repeats import variants
-from monai_ctseg.grid import Grid
+from monai_ctseg.grid import Grid, unit
 from monai_ctseg.hip.records import QUANTITIES
 from monai_ctseg.simulation.phantom.bodies import paint_body
-from monai_ctseg.simulation.phantom.lying import lay_down
 from monai_ctseg.simulation.phantom.pelvis import hip
-from monai_ctseg.simulation.sdf import unit
+from monai_ctseg.simulation.phantom.positioning import position_on_table
 
 FINE_MM = 0.6
 
 
 @cache
 def case(kind: str) -> HipCase:
-    return draw_hip_case(7, kind, spacing_mm=(1.0, 3.0))
+    return sample_hip_case(7, kind, spacing_mm=(1.0, 3.0))
 
 
 def ways(count: int = 1500) -> np.ndarray:
@@ -47,15 +46,15 @@ def along(hu, grid, center, directions, radii) -> np.ndarray:
 def joint(seed: int = 1):
     """A left hip on fine voxels, without noise or blur: HU, grid, truth, way of the neck."""
     random = np.random.default_rng(seed)
-    person = hip_cases._draw_person(random)
+    person = hip_cases._sample_person(random)
     room = Grid((60, 50, 40), np.array([[6, 0, 0, -180], [0, 6, 0, -150], [0, 0, 6, -120], [0, 0, 0, 1.0]]))
-    lying = lay_down(room, random, "pelvis", extras=False, person=person)
+    patient = position_on_table(room, random, "pelvis", extras=False, person=person)
     axes = hip(person, 1)
-    truth = hip_cases._truth(lying, axes, "left")
+    truth = hip_cases._truth(patient, axes, "left")
     matrix = np.diag([*3 * [FINE_MM], 1.0])
     matrix[:3, 3] = truth.head_center_lps - 40
     grid = Grid((133, 133, 133), matrix)
-    return paint_body(grid, lying), grid, truth, -lying.scene.pose.rotation @ axes.neck
+    return paint_body(grid, patient), grid, truth, -patient.scene.pose.rotation @ axes.neck
 
 
 def test_a_head_is_a_ball():
@@ -82,7 +81,7 @@ def test_a_socket_is_a_ball_with_its_rim_in_a_plane():
 
 
 def test_a_case_is_the_same_again():
-    assert np.array_equal(case("native").scan.hu, draw_hip_case(7, "native", spacing_mm=(1.0, 3.0)).scan.hu)
+    assert np.array_equal(case("native").scan.hu, sample_hip_case(7, "native", spacing_mm=(1.0, 3.0)).scan.hu)
 
 
 def test_angles_are_those_of_murray():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.hip_cases import draw_hip_case
+from benchmarks.hip_cases import sample_hip_case
 from monai_ctseg.grid import Grid
 from monai_ctseg.hip.table import COLUMNS
 from monai_ctseg.io.dicom import write_series
@@ -20,7 +20,7 @@ from monai_ctseg.scan import Scan
 def folder(tmp_path_factory):
     """A native pelvis as a DICOM series."""
     path = tmp_path_factory.mktemp("hips")
-    write_series(draw_hip_case(7, "native", spacing_mm=(1.0, 3.0)).scan, path)
+    write_series(sample_hip_case(7, "native", spacing_mm=(1.0, 3.0)).scan, path)
     return path
 
 

@@ -16,8 +16,8 @@ from monai_ctseg.datasets.simulated import _split
 from monai_ctseg.io.nifti import read_mask, read_nifti, write_scan
 from monai_ctseg.io.read import read_scan
 from monai_ctseg.scan import Scan
-from monai_ctseg.simulation import Wish, draw_case
-from monai_ctseg.simulation.cases import PARTS
+from monai_ctseg.simulation import CaseOptions, sample_case
+from monai_ctseg.simulation.cases import PART_WEIGHTS
 
 SMALL = ("--size", 64, "--count", 2, "--pixel", 1.2, "--slice", 2, "--jobs", 1)
 Run = Callable[..., Any]
@@ -36,8 +36,8 @@ def test_a_series_its_truth_and_a_picture(tmp_path: Path, run_cli: Run) -> None:
     assert (out / "preview.png").stat().st_size > 5000
     record = json.loads((out / "run.json").read_text())
     assert record["arguments"]["scanner"]["kv"] == float(scan.headers[0].KVP)
-    assert record["arguments"]["wish"]["kinds"] == ["total_hip"]
-    assert (record["arguments"]["wish"]["size"], record["arguments"]["wish"]["pixel_mm"]) == (64, 1.2)
+    assert record["arguments"]["options"]["kinds"] == ["total_hip"]
+    assert (record["arguments"]["options"]["size"], record["arguments"]["options"]["pixel_mm"]) == (64, 1.2)
     assert record["inputs"] == []
     again = run_cli("simulate", "-o", tmp_path / "again", "--kind", "total_hip", "--seed", 3, *SMALL, "--json")
     assert (again.json["seed"], again.json["shape"], again.json["truth_voxels"]) == (3, [64, 64, 2], truth.count)
@@ -138,7 +138,7 @@ def test_what_validates_holds_metal_where_two_cases_do() -> None:
 
 
 def test_an_empty_truth_is_said(tmp_path: Path, run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monai_ctseg.simulation.cases._about", lambda *_: np.array((0.0, 0.0, 100.0)))
+    monkeypatch.setattr("monai_ctseg.simulation.cases.sample_subject", lambda *_: np.array((0.0, 0.0, 100.0)))
     result = run_cli("simulate", "-o", tmp_path / "made", "--kind", "hip_cup", "--seed", 3, *SMALL)
     assert result.code == 0, result.err
     assert "the truth is empty" in result.err
@@ -150,15 +150,17 @@ def test_demo_takes_a_series_of_a_scan_only(tmp_path: Path, run_cli: Run) -> Non
     assert not (tmp_path / "demo").exists()
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_every_part_can_be_drawn(part: Any) -> None:
-    cases = [draw_case(seed, Wish(part=part, metal=True)) for seed in range(4)]
+@pytest.mark.parametrize("part", PART_WEIGHTS)
+def test_every_part_can_be_sampled(part: Any) -> None:
+    cases = [sample_case(seed, CaseOptions(part=part, with_metal=True)) for seed in range(4)]
     assert all(case.kinds for case in cases)
     assert len({case.scanner for case in cases}) == 4
 
 
 def test_unseen_shapes_differ() -> None:
-    seen, unseen = (draw_case(5, Wish(part="pelvis", metal=True, family=family)) for family in ("training", "unseen"))
+    seen, unseen = (
+        sample_case(5, CaseOptions(part="pelvis", with_metal=True, family=family)) for family in ("training", "unseen")
+    )
     assert seen.implants[0].low.tolist() != unseen.implants[0].low.tolist()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from benchmarks.hip_cases import draw_hip_case
+from benchmarks.hip_cases import sample_hip_case
 from monai_ctseg.grid import Grid
 from monai_ctseg.hip import NativeHip, find_hips, measure_hips, measurements
 from monai_ctseg.hip.measure import opening_degrees
@@ -14,7 +14,7 @@ from monai_ctseg.scan import Scan
 @pytest.fixture(scope="module")
 def case():
     """A pelvis with a total hip on one side, and what is true of it."""
-    return draw_hip_case(2006, "replaced")
+    return sample_hip_case(2006, "replaced")
 
 
 @pytest.fixture(scope="module")

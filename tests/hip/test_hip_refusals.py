@@ -6,7 +6,7 @@ import pytest
 from monai_ctseg.grid import Grid
 from monai_ctseg.hip import measure_hips
 from monai_ctseg.scan import Scan
-from monai_ctseg.simulation.phantom import draw_body
+from monai_ctseg.simulation.phantom import sample_body
 
 
 def test_a_ball_by_itself_is_no_hip():
@@ -22,7 +22,7 @@ def test_a_ball_by_itself_is_no_hip():
 def test_a_skull_has_no_hips():
     matrix = np.diag([1.4, 1.4, 2.5, 1.0])
     matrix[:3, 3] = (-130, -130, -110)
-    body = draw_body(Grid((186, 186, 88), matrix), seed=4, part="head")
+    body = sample_body(Grid((186, 186, 88), matrix), seed=4, part="head")
     found = measure_hips(Scan(np.asfortranarray(body.hu.astype(np.int16)), body.grid))
     assert all(one.value is None and one.reason for one in found)
 

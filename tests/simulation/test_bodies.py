@@ -11,8 +11,8 @@ from scipy.ndimage import binary_erosion, map_coordinates
 from monai_ctseg.grid import Grid
 from monai_ctseg.scan import Scan
 from monai_ctseg.segmentation.body import locate_body
-from monai_ctseg.simulation.phantom import BodyPhantom, draw_body, find_landmarks
-from monai_ctseg.simulation.phantom.scene import PARTS
+from monai_ctseg.simulation.phantom import BodyPhantom, find_landmarks, sample_body
+from monai_ctseg.simulation.phantom.scene import BODY_PARTS
 
 SEEDS = range(2)
 
@@ -25,7 +25,7 @@ def make_grid(shape=(128, 100, 32), spacing_mm=(3.2, 3.2, 5.0), center=(5.0, -20
 
 @cache
 def body(part: str, seed: int, extras: bool = False) -> BodyPhantom:
-    return draw_body(make_grid(), seed=seed, part=part, extras=extras)
+    return sample_body(make_grid(), seed=seed, part=part, extras=extras)
 
 
 def read(phantom: BodyPhantom, points_lps) -> np.ndarray:
@@ -33,13 +33,13 @@ def read(phantom: BodyPhantom, points_lps) -> np.ndarray:
     return map_coordinates(phantom.hu, np.atleast_2d(index).T, order=1, mode="nearest")
 
 
-def marks(phantom: BodyPhantom, place: str):
-    return [mark for mark in phantom.landmarks if mark.place == place]
+def marks(phantom: BodyPhantom, site: str):
+    return [mark for mark in phantom.landmarks if mark.site == site]
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", BODY_PARTS)
 def test_same_seed_same_voxels(part):
-    once, again, other = (draw_body(make_grid((48, 40, 9), (8, 8, 12)), seed=seed, part=part) for seed in (5, 5, 6))
+    once, again, other = (sample_body(make_grid((48, 40, 9), (8, 8, 12)), seed=seed, part=part) for seed in (5, 5, 6))
     assert once.hu.dtype == np.float32
     assert np.array_equal(once.hu, again.hu)
     assert [m.point_lps.tolist() for m in once.landmarks] == [m.point_lps.tolist() for m in again.landmarks]
@@ -48,17 +48,17 @@ def test_same_seed_same_voxels(part):
 
 def test_slabs_leave_no_seams(monkeypatch):
     grid = make_grid((48, 40, 9), (8, 8, 12))
-    at_once = draw_body(grid, seed=2).hu
+    at_once = sample_body(grid, seed=2).hu
     monkeypatch.setattr("monai_ctseg.simulation.phantom.bodies.SLAB_VOXELS", 1)
-    assert np.allclose(at_once, draw_body(grid, seed=2).hu, atol=0.05)
+    assert np.allclose(at_once, sample_body(grid, seed=2).hu, atol=0.05)
 
 
 def test_a_piece_shows_the_same_patient():
     grid = make_grid((64, 50, 12), (6, 6, 8))
     matrix = np.array(grid.index_to_lps)
     matrix[:3, 3] += 4 * matrix[:3, 2]
-    piece = draw_body(Grid((64, 50, 3), matrix), seed=1, whole=grid)
-    assert np.allclose(piece.hu, draw_body(grid, seed=1).hu[:, :, 4:7], atol=0.05)
+    piece = sample_body(Grid((64, 50, 3), matrix), seed=1, whole=grid)
+    assert np.allclose(piece.hu, sample_body(grid, seed=1).hu[:, :, 4:7], atol=0.05)
 
 
 def test_landmarks_can_be_had_without_drawing():
@@ -67,7 +67,7 @@ def test_landmarks_can_be_had_without_drawing():
     assert [m.point_lps.tolist() for m in drawn] == [m.point_lps.tolist() for m in found]
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", BODY_PARTS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_tissues_have_their_hounsfield_units(part, seed):
     hu = body(part, seed).hu
@@ -82,10 +82,10 @@ def test_tissues_have_their_hounsfield_units(part, seed):
 def test_extras_stay_under_what_metal_reads(seed, monkeypatch):
     # fresh contrast in an arm's vein alone may be brighter
     monkeypatch.setattr("monai_ctseg.simulation.phantom.scene.arm_vein", lambda side, hu: [])
-    assert draw_body(make_grid(), seed=seed, part="trunk").hu.max() < 3100
+    assert sample_body(make_grid(), seed=seed, part="trunk").hu.max() < 3100
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", BODY_PARTS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_body_is_found(part, seed):
     phantom = body(part, seed)
@@ -113,7 +113,7 @@ def test_hips_lie_in_their_heads(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_shafts_hold_marrow_in_a_shell(seed):
-    phantom = draw_body(make_grid((200, 140, 40), (2, 2, 8)), seed=seed, part="limb", extras=False)
+    phantom = sample_body(make_grid((200, 140, 40), (2, 2, 8)), seed=seed, part="limb", extras=False)
     shafts = marks(phantom, "femur")
     assert shafts
     for shaft in shafts:
@@ -125,7 +125,7 @@ def test_shafts_hold_marrow_in_a_shell(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_pedicles_are_bone(seed):
-    phantom = draw_body(make_grid((150, 120, 40), (2, 2, 3)), seed=seed, part="spine", extras=False)
+    phantom = sample_body(make_grid((150, 120, 40), (2, 2, 3)), seed=seed, part="spine", extras=False)
     pedicles = marks(phantom, "spine")
     assert len(pedicles) >= 4
     for pedicle in pedicles:
@@ -136,7 +136,7 @@ def test_pedicles_are_bone(seed):
 
 
 def test_crowns_are_teeth():
-    phantom = draw_body(make_grid((160, 160, 60), (1, 1, 1.5)), seed=3, part="head", extras=False)
+    phantom = sample_body(make_grid((160, 160, 60), (1, 1, 1.5)), seed=3, part="head", extras=False)
     crowns = marks(phantom, "jaw")
     assert len(crowns) > 10
     for crown in crowns:
@@ -146,8 +146,8 @@ def test_crowns_are_teeth():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_breast_bone_is_bone_and_generators_lie_before_the_ribs(seed):
-    phantom = draw_body(make_grid((130, 120, 60), (3, 3, 4)), seed=seed, part="trunk", extras=False)
+def test_the_sternum_is_bone_and_generators_lie_before_the_ribs(seed):
+    phantom = sample_body(make_grid((130, 120, 60), (3, 3, 4)), seed=seed, part="trunk", extras=False)
     assert all(read(phantom, mark.point_lps)[0] > 100 for mark in marks(phantom, "sternum"))
     assert marks(phantom, "sternum")
     chest = marks(phantom, "chest")
@@ -159,7 +159,7 @@ def test_the_breast_bone_is_bone_and_generators_lie_before_the_ribs(seed):
         assert outwards.max() < 300
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", BODY_PARTS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_skin_marks_lie_on_the_skin(part, seed):
     phantom = body(part, seed)
@@ -173,8 +173,8 @@ def test_skin_marks_lie_on_the_skin(part, seed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_couch_carries_the_body(seed):
-    phantom = draw_body(make_grid((160, 160, 12), (3, 3, 8)), seed=seed, extras=False)
+def test_the_table_carries_the_body(seed):
+    phantom = sample_body(make_grid((160, 160, 12), (3, 3, 8)), seed=seed, extras=False)
     found = locate_body(Scan(np.rint(phantom.hu).astype(np.int16), phantom.grid)).voxels(phantom.grid)
     lowest = phantom.grid.to_lps(np.argwhere(found))[:, 1].max()
     for mark in marks(phantom, "table"):
@@ -194,5 +194,5 @@ def test_a_flipped_grid_shows_the_same_body():
     flipped = np.array(grid.index_to_lps)
     flipped[:3, 3] += (grid.shape[2] - 1) * flipped[:3, 2]
     flipped[:3, 2] *= -1
-    other = draw_body(Grid(grid.shape, flipped), seed=4, extras=False)
-    assert np.allclose(other.hu[:, :, ::-1], draw_body(grid, seed=4, extras=False).hu, atol=0.1)
+    other = sample_body(Grid(grid.shape, flipped), seed=4, extras=False)
+    assert np.allclose(other.hu[:, :, ::-1], sample_body(grid, seed=4, extras=False).hu, atol=0.1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from monai_ctseg.simulation.implants import KINDS, PLACES, Implant, kinds_for, make_implants, place
+from monai_ctseg.simulation.implants import GROUPS, KINDS, Implant, kinds_in, make_implants, pose_implants
 from monai_ctseg.simulation.implants.screws import hole_centers, plate_solid, sample_plate, sample_screw, screw_solids
 from monai_ctseg.simulation.sdf import cylinder, rod, sphere, thread, toward
 
@@ -40,7 +40,7 @@ def test_every_kind_is_made_of_a_metal_and_stays_in_its_box(kind, family):
     for seed in range(3):
         for implant in _made(kind, family, seed):
             assert implant.metal in METALS
-            assert implant.inside == (kind not in kinds_for("outside"))
+            assert implant.inside == (kind not in kinds_in("outside"))
             assert (implant.high - implant.low < 650).all()
             for solid in implant.solids:
                 low, high = solid.own_low, solid.own_high
@@ -146,16 +146,16 @@ def test_a_hip_screw_is_one_piece_and_goes_where_its_frame_says():
     assert implant.low[2] < -40
 
 
-def test_place_turns_mirrors_and_shifts():
+def test_pose_implants_turns_mirrors_and_shifts():
     implants = _made("hip_screw")
     mirror = np.diag([-1.0, 1.0, 1.0]) @ toward((0.3, 0.2, 1.0))
-    placed = place(implants, mirror, (10, 20, 30))
+    posed = pose_implants(implants, mirror, (10, 20, 30))
     at = _cloud(implants[0], 2000)
     moved = (mirror @ np.array(at) + np.array([[10], [20], [30]])).astype(np.float32)
     near = implants[0].distance(at) < 2
-    assert placed[0].distance(tuple(moved))[near] == pytest.approx(implants[0].distance(at)[near], abs=1e-3)
+    assert posed[0].distance(tuple(moved))[near] == pytest.approx(implants[0].distance(at)[near], abs=1e-3)
     with pytest.raises(ValueError, match="orthogonal"):
-        place(implants, np.diag([2.0, 1, 1]), (0, 0, 0))
+        pose_implants(implants, np.diag([2.0, 1, 1]), (0, 0, 0))
 
 
 @pytest.mark.parametrize("direction", [(0, 0, 1), (0, 1, 0), (1, 0, 0), (-1, 2, -3)])
@@ -175,8 +175,8 @@ def test_a_solid_keeps_its_holes_when_it_moves():
     assert both.high == pytest.approx((110, 5, 5))
 
 
-def test_every_place_has_kinds_and_wrong_names_are_refused():
-    assert sorted(kind for name in PLACES for kind in kinds_for(name)) == sorted(KINDS)
+def test_every_group_has_kinds_and_wrong_names_are_refused():
+    assert sorted(kind for name in GROUPS for kind in kinds_in(name)) == sorted(KINDS)
     with pytest.raises(ValueError, match="no implant is called 'spoon'"):
         _made("spoon")
     with pytest.raises(ValueError, match="family"):

@@ -12,19 +12,30 @@ from skimage.transform import iradon, radon
 from monai_ctseg.errors import CtsegError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.dicom import write_series
-from monai_ctseg.scan import Scan
-from monai_ctseg.segmentation.half_maximum.saturated import find_plateaus
+from monai_ctseg.scan import Mask, Scan
+from monai_ctseg.segmentation.half_maximum.saturated import find_plateaus, plateau_interval
 from monai_ctseg.segmentation.intensity import IntensityVerdict
-from monai_ctseg.simulation import Scanner, Wish, acquire, draw_case, draw_case_in, draw_scanner, make_case, simulate
-from monai_ctseg.simulation.cases import PARTS, PATIENT
+from monai_ctseg.segmentation.scan_facts import ScanFacts
+from monai_ctseg.simulation import (
+    CaseOptions,
+    Scanner,
+    acquire,
+    sample_case,
+    sample_case_in_body,
+    sample_scanner,
+    simulate,
+    simulate_case,
+)
+from monai_ctseg.simulation.cases import PART_WEIGHTS
 from monai_ctseg.simulation.implants import Implant
+from monai_ctseg.simulation.insertion import PATIENT
 from monai_ctseg.simulation.materials import METALS, WATER, attenuation, make_beam
-from monai_ctseg.simulation.phantom import draw_body, find_landmarks
-from monai_ctseg.simulation.phantom.lying import lay_down
+from monai_ctseg.simulation.metal import FULL, mark_metal
+from monai_ctseg.simulation.phantom import find_landmarks, sample_body
+from monai_ctseg.simulation.phantom.positioning import position_on_table
 from monai_ctseg.simulation.projection import Rays, backproject, filter_views, project
-from monai_ctseg.simulation.real_body import BONE_HU, along_bone
+from monai_ctseg.simulation.real_body import BONE_HU, sample_bone_axis
 from monai_ctseg.simulation.sdf import ellipsoid, rod
-from monai_ctseg.simulation.simulate import FULL, mark_metal
 
 QUIET = Scanner(photons=1e9, electronic_noise=0, scatter=0, smoothed_signal=0, blur_mm=0, views=360)
 
@@ -109,7 +120,7 @@ def test_water_reads_0_hu_and_metal_reads_thousands():
     assert made.truth.volume_mm3 == pytest.approx(np.pi * 100 * 6, rel=0.05)
 
 
-def test_an_implant_lands_where_it_was_put():
+def test_an_implant_lands_where_it_was_inserted():
     body = water_cylinder()
     made = simulate(body, [metal_rod(29.0, radius=4.0)], scanner=QUIET)
     centre = body.grid.to_lps(np.argwhere(made.truth.voxels)).mean(axis=0)
@@ -169,8 +180,8 @@ def test_the_same_seed_gives_the_same_scan_in_any_number_of_processes():
     assert not np.array_equal(one, other)
 
 
-def test_a_12_bit_scanner_stops_at_its_ceiling():
-    scanner = replace(QUIET, highest_hu=3071.0, padding_hu=-2048.0)
+def test_a_12_bit_scanner_stops_at_its_saturation_level():
+    scanner = replace(QUIET, saturation_level_hu=3071.0, padding_hu=-2048.0)
     made = simulate(water_cylinder(), [metal_rod(5.0)], scanner=scanner)
     assert made.scan.hu.max() == 3071
     assert np.count_nonzero(made.scan.hu == 3071) > 20
@@ -205,22 +216,24 @@ def test_another_grid_may_be_reconstructed_and_a_turned_one_is_refused():
 
 
 def test_scanners_vary_by_seed():
-    first, again, other = (draw_scanner(np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (sample_scanner(np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == again != other
-    assert draw_scanner(np.random.default_rng(1), saturated=True).highest_hu is not None
+    assert sample_scanner(np.random.default_rng(1), saturated=True).saturation_level_hu is not None
 
 
-@pytest.mark.parametrize("ceiling", [3071, 15_000, 26_000, 30_000])
-def test_a_saturated_scan_bounds_its_own_mask_at_any_ceiling(ceiling):
+@pytest.mark.parametrize("level", [3071, 15_000, 26_000, 30_000])
+def test_a_saturated_scan_bounds_its_own_mask_at_any_saturation_level(level):
     ball_of_steel = ellipsoid((5, 0, 102), (9, 9, 9))
     hu = simulate(water_cylinder(), [Implant("ball", "steel", (ball_of_steel,))], scanner=QUIET).scan.hu
-    hu = np.clip((hu + 1000.0) * 1.8 - 1000, -1024, ceiling).astype(np.int16)
-    assert np.count_nonzero(hu == ceiling) > 10
-    verdict = IntensityVerdict("saturated", ceiling, np.count_nonzero(hu == ceiling))
-    found = find_plateaus(Scan(hu, water_cylinder().grid), verdict, body_mask=False)
-    assert found.threshold_hu == max(2500, ceiling / 2)
-    assert found.interval_mm3 is not None
-    assert 0 < found.interval_mm3[0] <= found.mask.volume_mm3 <= found.interval_mm3[1]
+    hu = np.clip((hu + 1000.0) * 1.8 - 1000, -1024, level).astype(np.int16)
+    assert np.count_nonzero(hu == level) > 10
+    facts = ScanFacts(Scan(hu, water_cylinder().grid))
+    vars(facts)["intensity"] = IntensityVerdict("saturated", level, np.count_nonzero(hu == level))
+    found = find_plateaus(facts)
+    assert found.threshold_hu == max(2500, level / 2)
+    mask = Mask(found.components.paint(), facts.scan.grid)
+    low, high = plateau_interval(facts.scan, mask.voxels, level)
+    assert 0 < low <= mask.volume_mm3 <= high
 
 
 def test_series_of_other_voxels_have_other_uids(tmp_path):
@@ -237,7 +250,7 @@ def test_series_of_other_voxels_have_other_uids(tmp_path):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_small_image_is_still_about_its_implant(seed):
-    case = draw_case(seed, Wish(part="pelvis", metal=True, size=64, pixel_mm=1.0))
+    case = sample_case(seed, CaseOptions(part="pelvis", with_metal=True, size=64, pixel_mm=1.0))
     low, high = (
         np.array([f(implant) for implant in case.implants if implant.inside])
         for f in (lambda i: i.low, lambda i: i.high)
@@ -246,20 +259,22 @@ def test_a_small_image_is_still_about_its_implant(seed):
     assert gap.min() < 32
 
 
-def test_what_is_drawn_is_what_was_wished_for(monkeypatch):
-    monkeypatch.setattr("monai_ctseg.simulation.cases.WITH_OUTSIDE", 1.0)
-    assert draw_case(1, Wish(kinds=("plate",), metal=True)).part in ("pelvis", "limb")
-    assert {draw_case(seed, Wish(kinds=("generator",), metal=True)).part for seed in range(3)} == {"trunk"}
-    assert draw_case(1, Wish(part="limb", metal=False)).implants == ()
+def test_what_is_sampled_is_what_was_asked_for(monkeypatch):
+    monkeypatch.setattr("monai_ctseg.simulation.insertion.WITH_OUTSIDE", 1.0)
+    assert sample_case(1, CaseOptions(kinds=("plate",), with_metal=True)).part in ("pelvis", "limb")
+    assert {sample_case(seed, CaseOptions(kinds=("generator",), with_metal=True)).part for seed in range(3)} == {
+        "trunk"
+    }
+    assert sample_case(1, CaseOptions(part="limb", with_metal=False)).implants == ()
     with pytest.raises(CtsegError, match="called 'wing'"):
-        draw_case(1, Wish(part="wing"))
+        sample_case(1, CaseOptions(part="wing"))
     with pytest.raises(CtsegError, match=r"hip_screw.*plate"):
-        draw_case_in(water_cylinder(), 1, Wish(kinds=("hip_screw",)))
+        sample_case_in_body(water_cylinder(), 1, CaseOptions(kinds=("hip_screw",)))
 
 
 def test_an_image_longer_than_the_body_is_refused():
-    with pytest.raises(CtsegError, match=r"282 mm of a patient.*--count of 28"):
-        make_case(draw_case(1, Wish(part="limb", slices=29, slice_mm=10.0, metal=False)))
+    with pytest.raises(CtsegError, match=r"patient is 282 mm long.*--count of 28"):
+        simulate_case(sample_case(1, CaseOptions(part="limb", slices=29, slice_mm=10.0, with_metal=False)))
     body = water_cylinder()
     beyond = np.array(body.grid.index_to_lps)
     beyond[2, 3] += 2.0
@@ -267,33 +282,33 @@ def test_an_image_longer_than_the_body_is_refused():
         simulate(body, [], grid=Grid(body.grid.shape, beyond))
 
 
-def depth_mm(implant: Implant, lying) -> float:
+def depth_mm(implant: Implant, patient) -> float:
     """How deep it lies under the skin, by points 4 mm apart."""
     to_lps = np.diag([4.0, 4.0, 4.0, 1.0])
     to_lps[:3, 3] = implant.low
     shape = tuple(int(n) for n in np.ceil((implant.high - implant.low) / 4) + 1)
     at = np.moveaxis(np.indices(shape), 0, -1) * np.float32(4) + implant.low.astype(np.float32)
     metal = implant.distance(tuple(np.moveaxis(at, -1, 0))) < 2
-    return float(-lying.skin(shape, to_lps)[metal].min(initial=0.0))
+    return float(-patient.skin(shape, to_lps)[metal].min(initial=0.0))
 
 
 def test_what_lies_outside_lies_outside(monkeypatch):
-    monkeypatch.setattr("monai_ctseg.simulation.cases.WITH_OUTSIDE", 1.0)
+    monkeypatch.setattr("monai_ctseg.simulation.insertion.WITH_OUTSIDE", 1.0)
     kinds = set()
     for seed in range(20):
-        case = draw_case(seed, Wish(part=tuple(PARTS)[seed % 5], metal=True))
-        lying = lay_down(PATIENT, np.random.default_rng(seed), case.part, extras=True)
+        case = sample_case(seed, CaseOptions(part=tuple(PART_WEIGHTS)[seed % 5], with_metal=True))
+        patient = position_on_table(PATIENT, np.random.default_rng(seed), case.part, extras=True)
         for one in case.implants:
             if not one.inside:
                 kinds.add(one.kind)
-                assert depth_mm(one, lying) < 13, (seed, one.kind)
+                assert depth_mm(one, patient) < 13, (seed, one.kind)
     assert kinds == {"ecg_lead", "buckle", "marker", "table_rail"}
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_cup_opens_down_outwards_and_forward(seed):
-    cup = draw_case(seed, Wish(kinds=("hip_cup",), metal=True)).implants[0]
-    hips = [mark for mark in find_landmarks(PATIENT, seed=seed, part="pelvis") if mark.place == "hip"]
+    cup = sample_case(seed, CaseOptions(kinds=("hip_cup",), with_metal=True)).implants[0]
+    hips = [mark for mark in find_landmarks(PATIENT, seed=seed, part="pelvis") if mark.site == "hip"]
     hip = min(hips, key=lambda mark: np.linalg.norm(mark.point_lps - (cup.low + cup.high) / 2))
     at = (hip.point_lps + np.random.default_rng(0).uniform(-34, 34, (40_000, 3))).astype(np.float32)
     opening = hip.point_lps - at[cup.distance(tuple(at.T)) < 0].mean(axis=0)
@@ -305,26 +320,26 @@ def test_a_cup_opens_down_outwards_and_forward(seed):
 def test_an_implant_in_a_head_sits_in_bone():
     matrix = np.diag([3.0, 3.0, 3.0, 1.0])
     matrix[:3, 3] = (-120, -120, -60)
-    head = draw_body(Grid((81, 81, 41), matrix), seed=2, part="head", extras=False)
+    head = sample_body(Grid((81, 81, 41), matrix), seed=2, part="head", extras=False)
     scan = Scan(np.asfortranarray(np.rint(head.hu).astype(np.int16)), head.grid)
     for seed in range(5):
-        point, axis = along_bone(scan, np.random.default_rng(seed))
+        point, axis = sample_bone_axis(scan, np.random.default_rng(seed))
         assert scan.hu[tuple(np.rint(scan.grid.to_index(point)).astype(int))] > BONE_HU
         assert np.linalg.norm(axis) == pytest.approx(1)
 
 
-def test_burned_in_values_are_not_projected():
+def test_sentinel_values_are_not_projected():
     body = water_cylinder()
     body.hu[36:44, 36:44] = 900
     body.hu[2:4, 2:12, 1] = 32767
-    case = draw_case_in(body, 1, Wish(kinds=("screws",)))
+    case = sample_case_in_body(body, 1, CaseOptions(kinds=("screws",)))
     assert case.body is not None
     assert case.body.hu.max() == 900
     assert (case.body.hu[2:4, 2:12, 1] == -1000).all()
     assert body.hu.max() == 32767
 
 
-def test_a_piece_that_fills_no_voxel_by_half_is_marked_where_it_fills_most():
+def test_a_component_that_fills_no_voxel_by_half_is_marked_where_it_fills_most():
     filled = np.zeros((12, 12, 4), dtype=np.uint8)
     filled[2:4, 2, 1] = (0.3 * FULL, 0.2 * FULL)  # alone
     filled[7, 7, 1:4] = (0.3 * FULL, FULL, 0.3 * FULL)  # the ends of a larger one

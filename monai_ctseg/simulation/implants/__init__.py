@@ -6,7 +6,7 @@ hip, femur, spine, teeth, trunk, outside   the kinds
 catalogue  all kinds by name
 """
 
-from monai_ctseg.simulation.implants.catalogue import KINDS, PLACES, Place, kinds_for, make_implants
-from monai_ctseg.simulation.implants.implant import Family, Implant, place
+from monai_ctseg.simulation.implants.catalogue import GROUPS, KINDS, ImplantGroup, kinds_in, make_implants
+from monai_ctseg.simulation.implants.implant import Family, Implant, pose_implants
 
-__all__ = ["KINDS", "PLACES", "Family", "Implant", "Place", "kinds_for", "make_implants", "place"]
+__all__ = ["GROUPS", "KINDS", "Family", "Implant", "ImplantGroup", "kinds_in", "make_implants", "pose_implants"]

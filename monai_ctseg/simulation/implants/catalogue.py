@@ -1,4 +1,4 @@
-"""Catalogue: every kind of implant by name, and where in the body it is found."""
+"""Catalogue: every kind of implant by name, in groups by the part of the body in which it is found."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from monai_ctseg.simulation.implants import femur, hip, outside, spine, teeth, trunk
 from monai_ctseg.simulation.implants.implant import Family, Implant
 
-Place: TypeAlias = Literal["hip", "femur", "spine", "jaw", "trunk", "outside"]
+ImplantGroup: TypeAlias = Literal["hip", "femur", "spine", "jaw", "trunk", "outside"]
 Maker: TypeAlias = Callable[[np.random.Generator, Family], tuple[Implant, ...]]
 
-_MAKERS: dict[Place, tuple[Maker, ...]] = {
+_MAKERS: dict[ImplantGroup, tuple[Maker, ...]] = {
     "hip": (hip.total_hip, hip.hip_stem, hip.hip_cup),
     "femur": (femur.hip_screw, femur.nail, femur.plate, femur.screws, femur.pins, femur.cerclage),
     "spine": (spine.pedicle_screws, spine.cage),
@@ -24,20 +24,28 @@ _MAKERS: dict[Place, tuple[Maker, ...]] = {
 _BY_NAME = {maker.__name__: maker for makers in _MAKERS.values() for maker in makers}
 KINDS: tuple[str, ...] = tuple(_BY_NAME)
 """Every kind; each has a function of its name, which says its frame, its sizes and what its unseen family is."""
-PLACES: tuple[Place, ...] = tuple(_MAKERS)
+GROUPS: tuple[ImplantGroup, ...] = tuple(_MAKERS)
 
 
-def kinds_for(place: Place) -> tuple[str, ...]:
-    """The kinds found in a place. Screws, pins, plates, clips and staples may well be put elsewhere too."""
-    return tuple(maker.__name__ for maker in _MAKERS[place])
+def kinds_in(group: ImplantGroup) -> tuple[str, ...]:
+    """The kinds of a group, by name. Screws, pins, plates, clips and staples also occur elsewhere in patients."""
+    return tuple(maker.__name__ for maker in _MAKERS[group])
 
 
 def make_implants(kind: str, random: np.random.Generator, *, family: Family = "training") -> tuple[Implant, ...]:
-    """Implants of a kind, of plausible random size and metal, in the frame that the kind's own function describes.
+    """Implants of a kind, of plausible random size and metal.
 
-    One kind may be several implants of different metals. Where they overlap, the earlier one is there.
-    family: "unseen" draws shapes that "training" never draws; they are for measuring quality only.
-    Raises ValueError when the kind or the family is unknown.
+    Args:
+        kind: one of KINDS.
+        random: chooses sizes and metals.
+        family: "unseen" for shapes that "training" never has; they are for measuring quality only.
+
+    Returns:
+        One or several implants of different metals, in the frame that the kind's own function describes. Where they
+        overlap, the earlier one counts.
+
+    Raises:
+        ValueError: the kind or the family is unknown.
     """
     if kind not in _BY_NAME:
         raise ValueError(f"no implant is called {kind!r}; there are: {', '.join(KINDS)}")

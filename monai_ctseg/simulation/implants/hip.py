@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from monai_ctseg.grid import FloatArray
-from monai_ctseg.simulation.implants.implant import Family, Implant, choose_metal, place
+from monai_ctseg.simulation.implants.implant import Family, Implant, choose_metal, pose_implants
 from monai_ctseg.simulation.implants.screws import sample_screw, screw_solids
 from monai_ctseg.simulation.sdf import Solid, cylinder, half_shell, loft, rod, sphere, toward
 
@@ -116,4 +116,4 @@ def total_hip(random: np.random.Generator, family: Family) -> tuple[Implant, ...
     stem = hip_stem(random, family, bipolar=False)
     reach = max(solid.high[0] for solid in stem[0].solids)
     cup = _cup(random, family, head_radius=float(reach))
-    return (*stem, *place(cup, _tilt(random.uniform(35, 55), random.uniform(5, 25)), (0, 0, 0)))
+    return (*stem, *pose_implants(cup, _tilt(random.uniform(35, 55), random.uniform(5, 25)), (0, 0, 0)))

@@ -1,4 +1,4 @@
-"""Place: an implant, what it is made of, and where it lies."""
+"""Implant: its kind, metal and shape; and implants turned and shifted as one."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from monai_ctseg.grid import FloatArray
 from monai_ctseg.simulation.sdf import REACH_MM, Floats, Points, Solid, distance_to_nearest
 
 Family: TypeAlias = Literal["training", "unseen"]
-"""Which shapes may be drawn: "unseen" ones are never drawn for "training", they measure quality."""
+"""Which shapes are sampled: "unseen" ones never occur in "training", they measure quality."""
 
 
 @dataclass(frozen=True, eq=False)
 class Implant:
-    """One piece of one metal; in a frame of its own until it is placed.
+    """Solids of one metal, in a frame of their own until they are posed.
 
-    metal: "titanium", "steel", "cobalt_chromium", "gold" or "amalgam".
-    inside: False for what lies outside the body (ECG lead, buckle, marker, table rail), which is no part of the truth.
+    Attributes:
+        kind: name of the kind, see the catalogue.
+        metal: "titanium", "steel", "cobalt_chromium", "gold" or "amalgam".
+        solids: the implant is their union.
+        inside: False for what lies outside the body (ECG lead, buckle, marker, table rail), which is not in the truth.
     """
 
     kind: str
@@ -31,27 +34,40 @@ class Implant:
     inside: bool = True
 
     def distance(self, at: Points, *, reach_mm: float = REACH_MM) -> Floats:
-        """Signed distance in mm, float32, negative inside; never more than the true one near the surface.
+        """Signed distance, never more than the true one near the surface.
 
-        Where no solid's box is within `reach_mm`, it reads `reach_mm`.
+        Args:
+            at: points in the implant's frame.
+            reach_mm: what the distance reads where no solid's box is so near.
+
+        Returns:
+            mm, float32, negative inside.
         """
         return distance_to_nearest(self.solids, at, reach_mm=reach_mm)
 
     @cached_property
     def low(self) -> FloatArray:
-        """Lowest x, y and z, in mm, of a box that holds it."""
+        """Lowest corner of a box that holds it, (3,) mm."""
         return np.asarray(np.min([solid.low for solid in self.solids], axis=0))
 
     @cached_property
     def high(self) -> FloatArray:
-        """Highest x, y and z, in mm, of a box that holds it."""
+        """Highest corner of a box that holds it, (3,) mm."""
         return np.asarray(np.max([solid.high for solid in self.solids], axis=0))
 
 
-def place(implants: Sequence[Implant], rotation: npt.ArrayLike, translation: npt.ArrayLike) -> tuple[Implant, ...]:
-    """The implants turned about the origin of their frame, which then comes to lie at `translation` (mm).
+def pose_implants(
+    implants: Sequence[Implant], rotation: npt.ArrayLike, translation: npt.ArrayLike
+) -> tuple[Implant, ...]:
+    """The implants turned about the origin of their frame, then shifted.
 
-    rotation: 3 x 3, orthogonal; a mirror makes the implant of the other side.
+    Args:
+        implants: in one frame.
+        rotation: 3 x 3, orthogonal; a mirror makes the implant of the other side.
+        translation: (3,) mm, where the origin comes to lie.
+
+    Raises:
+        ValueError: the rotation is not orthogonal.
     """
     turn = np.asarray(rotation, dtype=np.float64)
     if turn.shape != (3, 3) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
@@ -60,6 +76,6 @@ def place(implants: Sequence[Implant], rotation: npt.ArrayLike, translation: npt
 
 
 def choose_metal(random: np.random.Generator, **weights: float) -> str:
-    """One of the metals, by weight."""
+    """One of the metals at random; `weights` say how often each is chosen."""
     shares = np.array(list(weights.values()))
     return str(random.choice(list(weights), p=shares / shares.sum()))

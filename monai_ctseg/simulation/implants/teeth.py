@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from monai_ctseg.grid import FloatArray
+from monai_ctseg.grid import FloatArray, unit
 from monai_ctseg.simulation.implants.implant import Family, Implant, choose_metal
-from monai_ctseg.simulation.sdf import Solid, block, cylinder, loft, lump, rod, thread, unit, wire
+from monai_ctseg.simulation.sdf import Solid, block, cylinder, loft, lump, rod, thread, wire
 
 
 @dataclass(frozen=True)
@@ -194,21 +194,21 @@ def braces(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     if family == "unseen":
         return (Implant("braces", metal, tuple(_expander(random, arch))),)
     count, apart = 2 * int(random.integers(4, 8)), random.uniform(6.5, 7.8)
-    places = (np.arange(count) - (count - 1) / 2) * apart
+    spots = (np.arange(count) - (count - 1) / 2) * apart
     size = random.uniform((2.8, 1.6, 2.6), (4.0, 2.4, 3.6))
     outside = random.uniform(3.8, 4.6)
     solids: list[Solid] = []
-    for along in places:
+    for along in spots:
         spot, turn = arch.at(float(along))
         groove = rod((-5, -size[1] / 2, 0), (5, -size[1] / 2, 0), 0.5)
         bracket = block(size, corner=0.3).without([groove])
         solids.append(bracket.moved(spot + turn @ np.array([0, -outside, -4.0]), turn))
     path = [
         spot + turn @ np.array([0, -outside - 0.4 * size[1], -4.0])
-        for spot, turn in map(arch.at, np.linspace(places[0] - 4, places[-1] + 4, 43))
+        for spot, turn in map(arch.at, np.linspace(spots[0] - 4, spots[-1] + 4, 43))
     ]
     solids += wire(path, random.uniform(0.2, 0.3))
-    for along in (places[0] - 9, places[-1] + 9):
+    for along in (spots[0] - 9, spots[-1] + 9):
         spot, turn = arch.at(float(along))
         solids.append(_band(random).moved(spot - (0, 0, 4.0), turn))
     return (Implant("braces", metal, tuple(solids)),)

@@ -133,7 +133,7 @@ def stent(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
 
 
 def sternal_wires(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
-    """Four to seven loops of wire about the breast bone, twisted in front. Origin: the middle, z along the bone.
+    """Four to seven loops of wire about the sternum, twisted in front. Origin: the middle, z along the bone.
 
     Loops 14 to 24 x 10 to 14 mm, 15 to 25 mm apart, wire 0.8 to 1.2 mm; steel.
     Unseen: figures of eight, some of titanium.

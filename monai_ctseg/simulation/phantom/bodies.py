@@ -1,4 +1,4 @@
-"""Bodies: anatomically plausible parts of a patient on a couch, on any grid, without metal, noise or blur."""
+"""Bodies: anatomically plausible parts of a patient on a table, on any grid, without metal, noise or blur."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.simulation.phantom.canvas import Canvas, Space, mix
 from monai_ctseg.simulation.phantom.fields import Profile
-from monai_ctseg.simulation.phantom.lying import Lying, lay_down
 from monai_ctseg.simulation.phantom.outline import SKIN_MM
-from monai_ctseg.simulation.phantom.scene import CAVITY, Landmark, Part, Scene
+from monai_ctseg.simulation.phantom.positioning import PatientOnTable, position_on_table
+from monai_ctseg.simulation.phantom.scene import CAVITY, BodyPart, Landmark, Scene
 from monai_ctseg.simulation.sdf import FAR_MM, Floats, Points, Solid, smooth_max
 
 SWELL = [(-850, 3), (-500, 7), (-350, 9), (-130, 14), (-70, 13), (-30, 8), (20, 2), (560, 2), (600, 0)]
@@ -26,64 +26,64 @@ class BodyPhantom:
 
     hu: Floats
     grid: Grid
-    part: Part
+    part: BodyPart
     landmarks: tuple[Landmark, ...]
 
 
-def draw_body(
-    grid: Grid, *, seed: int, part: Part = "pelvis", extras: bool = True, whole: Grid | None = None
+def sample_body(
+    grid: Grid, *, seed: int, part: BodyPart = "pelvis", extras: bool = True, whole: Grid | None = None
 ) -> BodyPhantom:
-    """Draw a patient at random on a couch; the same arguments give the same voxels.
+    """Draw a patient at random on a table; the same arguments give the same voxels.
 
     part: what lies in the middle of the grid; the grid may cut the body. extras: also draw, at random, what is bright
     without being metal: contrast in vessels, bladder or bowel, calcification, bone cement, markers.
     whole: the grid in whose middle the part lies, where `grid` shows a piece of that patient only.
     """
     random = np.random.default_rng(seed)
-    lying = lay_down(whole or grid, random, part, extras=extras)
-    inside = [mark for mark in lying.scene.landmarks if _on(grid, mark.point_lps)]
-    return BodyPhantom(paint_body(grid, lying), grid, part, tuple(inside))
+    patient = position_on_table(whole or grid, random, part, extras=extras)
+    inside = [mark for mark in patient.scene.landmarks if _on(grid, mark.point_lps)]
+    return BodyPhantom(paint_body(grid, patient), grid, part, tuple(inside))
 
 
-def find_landmarks(grid: Grid, *, seed: int, part: Part = "pelvis", extras: bool = True) -> tuple[Landmark, ...]:
-    """The landmarks of the patient that `draw_body` draws with these arguments; nothing is drawn."""
-    lying = lay_down(grid, np.random.default_rng(seed), part, extras=extras)
-    return tuple(mark for mark in lying.scene.landmarks if _on(grid, mark.point_lps))
+def find_landmarks(grid: Grid, *, seed: int, part: BodyPart = "pelvis", extras: bool = True) -> tuple[Landmark, ...]:
+    """The landmarks of the patient that `sample_body` draws with these arguments; nothing is drawn."""
+    patient = position_on_table(grid, np.random.default_rng(seed), part, extras=extras)
+    return tuple(mark for mark in patient.scene.landmarks if _on(grid, mark.point_lps))
 
 
-def paint_body(grid: Grid, lying: Lying) -> Floats:
-    """HU [i, j, k] of a body on its couch, painted slab by slab."""
+def paint_body(grid: Grid, patient: PatientOnTable) -> Floats:
+    """HU [i, j, k] of a body on its table, painted slab by slab."""
     hu = np.empty(grid.shape, dtype=np.float32, order="F")
     step = max(1, SLAB_VOXELS // (grid.shape[0] * grid.shape[1]))
     for start in range(0, grid.shape[2], step):
         stop = min(start + step, grid.shape[2])
-        hu[:, :, start:stop] = _slab(grid, start, stop, lying)
+        hu[:, :, start:stop] = _slab(grid, start, stop, patient)
     return hu
 
 
-def _slab(grid: Grid, start: int, stop: int, lying: Lying) -> Floats:
+def _slab(grid: Grid, start: int, stop: int, patient: PatientOnTable) -> Floats:
     """HU of some slices [i, j, k]."""
     shape = (grid.shape[0], grid.shape[1], stop - start)
     to_lps = np.array(grid.index_to_lps)
     to_lps[:3, 3] += start * to_lps[:3, 2]
     hu = np.full(shape, np.float32(AIR_HU))
-    edge, pose = grid.voxel_mm3 ** (1 / 3), lying.scene.pose
+    edge, pose = grid.voxel_mm3 ** (1 / 3), patient.scene.pose
     room = Canvas(hu, Space(shape, to_lps), edge)
-    for layer in lying.below:
+    for layer in patient.below:
         layer.paint(room)
     body = Canvas(hu, Space(shape, pose.from_lps @ to_lps), edge / pose.scale)
-    _soft_tissue(body, lying, room.space.points(room.whole))
-    for layer in lying.scene.layers:
+    _soft_tissue(body, patient, room.space.points(room.whole))
+    for layer in patient.scene.layers:
         layer.paint(body)
     return hu
 
 
-def _soft_tissue(canvas: Canvas, lying: Lying, at_lps: Points) -> None:
+def _soft_tissue(canvas: Canvas, patient: PatientOnTable, at_lps: Points) -> None:
     """Skin, fat, organs, and muscles with the fat between them."""
-    scene, at = lying.scene, canvas.space.points(canvas.whole)
+    scene, at = patient.scene, canvas.space.points(canvas.whole)
     person = scene.person
     lean, skin = scene.outline.distances(canvas.space, canvas.whole)
-    skin = lying.couch.press(skin, at_lps)
+    skin = patient.table.press(skin, at_lps)
     coarse, fine = person.coarse(at), person.fine(at)
     mix(canvas.hu, canvas.cover(skin), at, 5.0)
     mix(canvas.hu, canvas.cover(skin + np.float32(SKIN_MM)), at, person.fat(coarse, fine))

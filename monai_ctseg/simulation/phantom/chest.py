@@ -1,4 +1,4 @@
-"""Chest and upper belly: lungs, heart, solid organs, ribs, breast bone and shoulder girdle."""
+"""Chest and upper belly: lungs, heart, solid organs, ribs, sternum and shoulder girdle."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _lung(person: Person, side: int, dome: Solid, hu: float) -> list[Layer]:
 
 
 def airway() -> list[Layer]:
-    """Windpipe and main bronchi."""
+    """Trachea and main bronchi."""
     shapes = tube([(0, -14, 620), (0, -10, 590), (0, 6, 520), (0, 14, 470)], [8.5, 8.5, 8.5, 9])
     for side in (-1, 1):
         shapes += tube([(0, 14, 472), (side * 26, 14, 440), (side * 42, 12, 424)], [7.5, 6, 4.5])
@@ -86,7 +86,7 @@ def airway() -> list[Layer]:
 
 
 def rib_cage(person: Person, outline: Outline, row: list[Vertebra]) -> list[Layer]:
-    """Twelve pairs of ribs inside the wall of the trunk, their cartilage, and the breast bone."""
+    """Twelve pairs of ribs inside the wall of the trunk, their cartilage, and the sternum."""
     layers, stiff = [], person.random.uniform(80, 160)
     chest = [vertebra for vertebra in reversed(row) if vertebra.name.startswith("T")]
     for number, vertebra in enumerate(chest):
@@ -102,7 +102,7 @@ def rib_cage(person: Person, outline: Outline, row: list[Vertebra]) -> list[Laye
                 Bone(pieces, 1.1 * person.cortex, 0.7 * person.shell_hu, 0.7 * person.spongy_hu, round_mm=1.0).layer()
             )
             layers += [fill(shape, stiff) for shape in tube(way[bony - 1 :], flat[bony - 1 :])]
-    y = [_front(outline, z) + 13 for z in (520, 490, 400, 365)]
+    y = [front_y(outline, z) + 13 for z in (520, 490, 400, 365)]
     plate = [
         ellipsoid((0, y[0], 508), (28, 7, 24)),
         ellipsoid((0, y[1] * 0.5 + y[2] * 0.5, 435), (19, 6.5, 62)),
@@ -112,7 +112,8 @@ def rib_cage(person: Person, outline: Outline, row: list[Vertebra]) -> list[Laye
     return layers
 
 
-def _front(outline: Outline, z: float) -> float:
+def front_y(outline: Outline, z: float) -> float:
+    """The y of the front of the trunk, in its fat, at a height, mm."""
     assert outline.torso is not None
     _, depth, y = (profile.at(z) for profile in outline.torso)
     return y - depth - 2 * outline.belly.at(z)
@@ -131,7 +132,7 @@ def _on_wall(outline: Outline, vertebra: Vertebra, side: int, angle: float, drop
 
 
 def shoulders(person: Person, side: int) -> list[Layer]:
-    """Collar bone and shoulder blade of one side."""
+    """Clavicle and scapula of one side."""
     blade = ellipsoid((side * 104, 62, 478), (44, 4.5, 64), rotation_about(2, -side * 28))
     spine = tube([(side * 74, 72, 505), (side * 128, 46, 526), (side * 148, 16, 534)], [4, 5, 6])
     socket = ellipsoid((side * 142, 30, 522), (9, 16, 18))

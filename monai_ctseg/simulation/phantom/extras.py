@@ -24,7 +24,7 @@ class Contrast:
     arm: float
 
 
-def draw_contrast(random: np.random.Generator, extras: bool) -> Contrast:
+def sample_contrast(random: np.random.Generator, extras: bool) -> Contrast:
     """None, or some of it at random."""
     urine: Value = float(random.uniform(0, 14))
     bowel = float(random.uniform(5, 35))
@@ -57,9 +57,9 @@ def plaques(random: np.random.Generator, shapes: list[Solid], count: int) -> lis
     layers = []
     for _ in range(count):
         shape = shapes[int(random.integers(len(shapes)))]
-        place = (shape.low + shape.high) / 2 + random.uniform(-0.5, 0.5, 3) * (0, 0, 1) * (shape.high - shape.low)
+        center = (shape.low + shape.high) / 2 + random.uniform(-0.5, 0.5, 3) * (0, 0, 1) * (shape.high - shape.low)
         reach = float(np.min(shape.high - shape.low)) / 2
-        blob = ellipsoid(place + random.normal(0, 0.7 * reach, 3), random.uniform(2, 6, 3))
+        blob = ellipsoid(center + random.normal(0, 0.7 * reach, 3), random.uniform(2, 6, 3))
         layers.append(fill(_in_wall(shape, blob, random.uniform(0.8, 2.2)), float(random.uniform(500, 1800))))
     return layers
 
@@ -78,20 +78,20 @@ def lumps(person: Person, low: FloatArray, high: FloatArray) -> list[Layer]:
     ]
 
 
-def cement(random: np.random.Generator, place: FloatArray, reach_mm: float) -> list[Layer]:
+def cement(random: np.random.Generator, center: FloatArray, reach_mm: float) -> list[Layer]:
     """Bone cement with barium or zirconia: a lump with fingers, mottled."""
-    ends = place + random.normal(0, 0.5 * reach_mm, (5, 3))
+    ends = center + random.normal(0, 0.5 * reach_mm, (5, 3))
     hu, spots = random.uniform(1000, 2500), waves(random, shortest_mm=3, longest_mm=9)
     value: Value = lambda at: np.minimum(np.float32(hu) * (1 + np.float32(0.12) * spots(at)), np.float32(2900))  # noqa: E731
-    shapes = [ellipsoid(place, random.uniform(0.35, 0.75, 3) * reach_mm)]
+    shapes = [ellipsoid(center, random.uniform(0.35, 0.75, 3) * reach_mm)]
     for end in ends:
-        shapes += tube([place, end], [0.35 * reach_mm, 0.1 * reach_mm])
+        shapes += tube([center, end], [0.35 * reach_mm, 0.1 * reach_mm])
     return [fill(shape, value) for shape in shapes]
 
 
-def dense_spot(random: np.random.Generator, place: FloatArray) -> list[Layer]:
+def dense_spot(random: np.random.Generator, center: FloatArray) -> list[Layer]:
     """A bone island or a dense metastasis."""
-    return [fill(ellipsoid(place, random.uniform(2, 9, 3)), float(random.uniform(500, 1300)))]
+    return [fill(ellipsoid(center, random.uniform(2, 9, 3)), float(random.uniform(500, 1300)))]
 
 
 def arm_vein(side: int, hu: float) -> list[Layer]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_ctseg.grid import FloatArray
+from monai_ctseg.grid import FloatArray, unit
 from monai_ctseg.simulation.phantom.canvas import Bone, Layer, fill
 from monai_ctseg.simulation.phantom.fields import waves
 from monai_ctseg.simulation.phantom.person import Person
@@ -20,7 +20,6 @@ from monai_ctseg.simulation.sdf import (
     round_cone,
     tube,
     union,
-    unit,
 )
 
 AIR_HU = -1000.0
@@ -120,7 +119,7 @@ def _skull(person: Person) -> list[Layer]:
 
 
 def _face(person: Person) -> list[Layer]:
-    """Upper jaw and cheek bones round orbits, nose and sinuses; lower jaw."""
+    """Upper jaw and zygomatic bones round orbits, nose and sinuses; lower jaw."""
     random, shell = person.random, 0.85 * person.shell_hu
     cells = waves(random, shortest_mm=6, longest_mm=12)
     sides = (-1, 1)
@@ -191,17 +190,17 @@ def _teeth(person: Person) -> tuple[list[Tooth], list[Layer]]:
 
 
 def _arch(wide: float, deep: float) -> list[tuple[FloatArray, FloatArray]]:
-    """Of each tooth of the left half the place on the arch (x, y) and the way outwards, by length along an ellipse."""
+    """Position on the arch (x, y) and way outwards of each tooth of the left half, by length along an ellipse."""
     angle = np.linspace(0, np.pi / 2 * 1.08, 400)
     line = np.stack([wide * np.sin(angle), deep * (1 - np.cos(angle))], axis=1)
     along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     middles = np.cumsum(np.multiply(WIDTHS_MM, 2)) - WIDTHS_MM
-    places = []
+    positions = []
     for middle in middles * min(1.0, along[-1] / (middles[-1] + WIDTHS_MM[-1])):
         t = float(np.interp(middle, along, angle))
-        place = np.array([wide * np.sin(t), deep * (1 - np.cos(t))])
-        places.append((place, unit((np.sin(t) / wide, -np.cos(t) / deep))))
-    return places
+        position = np.array([wide * np.sin(t), deep * (1 - np.cos(t))])
+        positions.append((position, unit((np.sin(t) / wide, -np.cos(t) / deep))))
+    return positions
 
 
 def _tooth(tooth: Tooth, depth_mm: float, enamel_hu: float, dentine_hu: float) -> list[Layer]:

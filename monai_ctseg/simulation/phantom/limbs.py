@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_ctseg.grid import FloatArray
+from monai_ctseg.grid import FloatArray, unit
 from monai_ctseg.simulation.phantom.canvas import Bone, Value
 from monai_ctseg.simulation.phantom.person import Person
-from monai_ctseg.simulation.sdf import Floats, Points, Solid, ellipsoid, round_cone, tube, union, unit, xyz
+from monai_ctseg.simulation.sdf import Floats, Points, Solid, ellipsoid, round_cone, tube, union, xyz
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def _long_bone(person: Person, way: list[FloatArray], radii: list[float], wall_m
 
 
 def lower_leg(person: Person, side: int) -> tuple[list[Bone], list[Shaft]]:
-    """Knee cap, tibia, fibula and the foot's large bones."""
+    """Patella, tibia, fibula and the foot's large bones."""
     x = person.knee_x[(side + 1) // 2]
 
     def at(dx: float, y: float, z: float) -> FloatArray:

@@ -62,14 +62,14 @@ def veins(person: Person, sides: tuple[int, ...] = (-1, 1)) -> list[Solid]:
 
 
 def bladder(person: Person, urine: Value) -> list[Layer]:
-    """Bladder with its wall, prostate or womb behind and below it."""
+    """Bladder with its wall, prostate or uterus behind and below it."""
     random = person.random
     axes = random.uniform((22, 20, 16), (46, 36, 40))
     center = np.array([random.normal(0, 3), -22 - random.uniform(0, 6), 8 + axes[2]])
     gland = ellipsoid((0, 2, 2), random.uniform((16, 13, 13), (26, 20, 22)))
-    womb = ellipsoid((random.normal(0, 6), 20, 38), random.uniform((22, 17, 20), (32, 24, 34)))
+    uterus = ellipsoid((random.normal(0, 6), 20, 38), random.uniform((22, 17, 20), (32, 24, 34)))
     layers = [fill(gland, person.muscle_hu - 8)]
-    layers += [fill(womb, person.muscle_hu)] if random.random() < 0.4 else []
+    layers += [fill(uterus, person.muscle_hu)] if random.random() < 0.4 else []
     return [*layers, fill(ellipsoid(center, axes + random.uniform(2, 5)), 35.0), fill(ellipsoid(center, axes), urine)]
 
 

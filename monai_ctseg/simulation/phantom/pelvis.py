@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_ctseg.grid import FloatArray
+from monai_ctseg.grid import FloatArray, unit
 from monai_ctseg.simulation.phantom.canvas import Bone, Layer, fill
 from monai_ctseg.simulation.phantom.fields import Profile
 from monai_ctseg.simulation.phantom.person import Field, HipJoint, Person
@@ -22,7 +22,6 @@ from monai_ctseg.simulation.sdf import (
     shifted,
     smooth_max,
     tube,
-    unit,
     xyz,
 )
 
@@ -210,7 +209,7 @@ def _wing(side: int, head: FloatArray) -> Solid:
 
 
 def sacrum(person: Person) -> Bone:
-    """Sacrum and tail bone, with its canal and foramina."""
+    """Sacrum and coccyx, with its canal and foramina."""
     row = [((0, 30, 96), (27, 20, 17)), ((0, 52, 69), (24, 15, 18)), ((0, 68, 43), (20, 12, 17)),
            ((0, 75, 19), (16, 9, 16)),
            ((0, 71, -4), (11, 7, 13)), ((0, 57, -23), (6, 5, 13))]  # fmt: skip

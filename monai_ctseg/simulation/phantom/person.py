@@ -94,7 +94,7 @@ class Person:
         return result
 
 
-def draw_person(random: np.random.Generator) -> Person:
+def sample_person(random: np.random.Generator) -> Person:
     """A patient at random; about one in five is obese."""
     obese = random.random() < 0.2
     fat = random.uniform(30, 58) if obese else random.uniform(5, 28)
@@ -149,8 +149,8 @@ class Pose:
         return matrix
 
 
-def draw_pose(random: np.random.Generator, person: Person, anchor: FloatArray, at_lps: FloatArray) -> Pose:
-    """The anchor comes to lie at a place, the body turned by a few degrees about each axis."""
+def sample_pose(random: np.random.Generator, person: Person, anchor: FloatArray, at_lps: FloatArray) -> Pose:
+    """The anchor comes to lie at `at_lps`, the body turned by a few degrees about each axis."""
     tilts = random.normal(0, (1.2, 1.2, 2.5)) + person.turned_degrees
     rotation = np.linalg.multi_dot([rotation_about(axis, float(degrees)) for axis, degrees in enumerate(tilts)])
     return Pose(rotation, person.scale, anchor, at_lps)

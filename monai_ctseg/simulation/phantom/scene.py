@@ -7,10 +7,18 @@ from typing import Literal
 
 import numpy as np
 
-from monai_ctseg.grid import FloatArray
+from monai_ctseg.grid import FloatArray, unit
 from monai_ctseg.simulation.phantom.canvas import Layer
-from monai_ctseg.simulation.phantom.chest import HEART, _front, airway, chest_organs, rib_cage, shoulders
-from monai_ctseg.simulation.phantom.extras import Contrast, arm_vein, cement, dense_spot, draw_contrast, lumps, plaques
+from monai_ctseg.simulation.phantom.chest import HEART, airway, chest_organs, front_y, rib_cage, shoulders
+from monai_ctseg.simulation.phantom.extras import (
+    Contrast,
+    arm_vein,
+    cement,
+    dense_spot,
+    lumps,
+    plaques,
+    sample_contrast,
+)
 from monai_ctseg.simulation.phantom.fields import Profile
 from monai_ctseg.simulation.phantom.head import NOSE, head_layers, head_muscles, lips_gap
 from monai_ctseg.simulation.phantom.limbs import Arm, Shaft, arm, lower_leg
@@ -18,27 +26,33 @@ from monai_ctseg.simulation.phantom.muscles import muscles
 from monai_ctseg.simulation.phantom.organs import AORTA, ARTERY, arteries, bladder, bowel, veins, vessels
 from monai_ctseg.simulation.phantom.outline import Outline
 from monai_ctseg.simulation.phantom.pelvis import femur, hip, hip_bone, joint_space, sacrum
-from monai_ctseg.simulation.phantom.person import Person, Pose, draw_pose
+from monai_ctseg.simulation.phantom.person import Person, Pose, sample_pose
 from monai_ctseg.simulation.phantom.spine import Vertebra, spine, spine_layers
-from monai_ctseg.simulation.sdf import Solid, unit, xyz
+from monai_ctseg.simulation.sdf import Solid, xyz
 
-Part = Literal["pelvis", "head", "spine", "limb", "trunk"]
-PARTS: tuple[Part, ...] = ("pelvis", "head", "spine", "limb", "trunk")
-Place = Literal["hip", "socket", "femur", "spine", "jaw", "trunk", "sternum", "chest", "skin", "table"]
+BodyPart = Literal["pelvis", "head", "spine", "limb", "trunk"]
+BODY_PARTS: tuple[BodyPart, ...] = ("pelvis", "head", "spine", "limb", "trunk")
+Site = Literal["hip", "socket", "femur", "spine", "jaw", "trunk", "sternum", "chest", "skin", "table"]
 UP = np.array([0.0, 0.0, 1.0])
 # muscle in the wall of the trunk, mm, and how far inside the lean outline its cavity begins
 WALL = [(30, -8), (60, 9), (130, 15), (280, 13), (400, 20), (540, 16), (590, -8)]
 CAVITY = [(-95, 70), (-60, 34), (20, 14), (60, 11), (130, 16), (280, 14), (400, 21), (540, 22), (575, 60), (600, 90)]
-ANCHORS: dict[Part, tuple[float, float, float]] = {
+ANCHORS: dict[BodyPart, tuple[float, float, float]] = {
     "pelvis": (0, 0, 0), "spine": (0, 10, 200), "trunk": (0, 0, 340), "head": (0, -8, 685), "limb": (0, 0, -330),
 }  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Landmark:
-    """A place for an implant.
+    """A point of the body, or of the table, where implants may sit.
 
-    point_lps, axis_lps, second_lps: (3,) mm and unit vectors in LPS; size_mm: a radius, unless said otherwise.
+    Attributes:
+        site: what kind of point it is, see below.
+        point_lps: (3,) mm.
+        axis_lps: (3,) unit vector.
+        second_lps: (3,) unit vector.
+        side: of the patient.
+        size_mm: a radius, unless said otherwise.
 
     hip: centre of the femoral head, axis from the shaft up the neck, second axis up the shaft; size: of the head
     socket: the same centre, axis out of the socket, second axis up the body; size: of the socket
@@ -47,14 +61,14 @@ class Landmark:
     spine: the middle of a pedicle, axis forward along it, second axis up the vertebra; size: of the pedicle
     jaw: the middle of a tooth's crown, axis from its root, second axis to lip or cheek; size: half the tooth's width
     trunk: the middle of a vessel, axis along it; of the heart, axis to its tip; of the gall bladder; size: of the organ
-    sternum: the middle of the breast bone, axis up, second axis forward; size: half the bone's thickness
-    chest: in the muscle beside the breast bone, axis down and inwards, second axis out of the chest; size 0
-    skin: a point on the skin, away from the couch, axis outwards, second axis up the body; size 0
-    table: a point on the couch's surface on which nothing lies, axis up the body, second axis away from it;
-    size: half the couch's width
+    sternum: the middle of the sternum, axis up, second axis forward; size: half the bone's thickness
+    chest: in the muscle beside the sternum, axis down and inwards, second axis out of the chest; size 0
+    skin: a point on the skin that does not rest on the table, axis outwards, second axis up the body; size 0
+    table: a point on the table's surface on which nothing lies, axis up the body, second axis away from it;
+    size: half the table's width
     """
 
-    place: Place
+    site: Site
     point_lps: FloatArray
     axis_lps: FloatArray
     second_lps: FloatArray
@@ -75,13 +89,13 @@ class Scene:
     landmarks: list[Landmark] = field(default_factory=list)
 
     def mark(
-        self, place: Place, point: FloatArray, axis: FloatArray, second: FloatArray, side: int, size_mm: float
+        self, site: Site, point: FloatArray, axis: FloatArray, second: FloatArray, side: int, size_mm: float
     ) -> None:
         """Note a landmark given in the body frame."""
         turned = [unit(self.pose.rotation @ np.asarray(a)) for a in (axis, second)]
         name: Literal["left", "right", "middle"] = "left" if side > 0 else "right" if side < 0 else "middle"
         size = size_mm * self.pose.scale
-        self.landmarks.append(Landmark(place, self.pose.to_lps(point), turned[0], turned[1], name, size))
+        self.landmarks.append(Landmark(site, self.pose.to_lps(point), turned[0], turned[1], name, size))
 
     @property
     def wall(self) -> Profile:
@@ -89,13 +103,13 @@ class Scene:
         return Profile(WALL)
 
 
-def compose(random: np.random.Generator, person: Person, part: Part, at_lps: FloatArray, *, extras: bool) -> Scene:
-    """The body of a person, of which `part` comes to lie at a place."""
+def compose(random: np.random.Generator, person: Person, part: BodyPart, at_lps: FloatArray, *, extras: bool) -> Scene:
+    """The body of a person, of which `part` comes to lie at `at_lps`, (3,) mm."""
     anchor = np.add(ANCHORS[part], random.normal(0, (8, 6, 25)))
-    contrast = draw_contrast(random, extras)
+    contrast = sample_contrast(random, extras)
     if part == "limb":
         return _limb(random, person, anchor, at_lps, contrast)
-    pose = draw_pose(random, person, anchor, at_lps)
+    pose = sample_pose(random, person, anchor, at_lps)
     beside = [arm(person, side) for side in (-1, 1)] if part != "head" and random.random() < 0.35 else []
     more = [shape for one in beside for shape in one.lean]
     outline = Outline(person, more=[*NOSE, *more])
@@ -119,13 +133,13 @@ def _limb(
     if choice == "arm":
         one = arm(person, side)
         middle = one.shafts[int(random.integers(len(one.shafts)))].point
-        pose = draw_pose(random, person, middle + random.normal(0, (8, 6, 25)), at_lps)
+        pose = sample_pose(random, person, middle + random.normal(0, (8, 6, 25)), at_lps)
         scene = Scene(person, pose, Outline(person, more=one.lean, torso=False, sides=()), one.muscles)
         _arm(scene, one, contrast)
         return scene
     sides = (-1, 1) if choice == "both" else (side,)
     shift = np.array([0.0 if len(sides) > 1 else side * 88, 0, random.uniform(-330, 180)])
-    pose = draw_pose(random, person, anchor + shift, at_lps)
+    pose = sample_pose(random, person, anchor + shift, at_lps)
     scene = Scene(person, pose, Outline(person, torso=False, sides=sides), muscles(person, sides))
     red, blue = ([shape for shape in shapes(person, sides) if shape.high[2] < 10] for shapes in (arteries, veins))
     scene.layers += vessels(blue, person.blood_hu + contrast.vein) + vessels(red, person.blood_hu + contrast.artery)
@@ -188,13 +202,13 @@ def _vessel_mark(
 
 
 def _chest_marks(scene: Scene) -> None:
-    """On the breast bone, and where generators lie; at two heights each, as the image may end between them."""
-    bone_y = (_front(scene.outline, 490) + _front(scene.outline, 400)) / 2 + 13
+    """On the sternum, and where generators lie; at two heights each, as the image may end between them."""
+    bone_y = (front_y(scene.outline, 490) + front_y(scene.outline, 400)) / 2 + 13
     for z in (435, 395):
         scene.mark("sternum", xyz(0, bone_y, z), UP, xyz(0, -1, 0), 0, 6.5)
     for z in (445, 395):
         for side in (-1, 1):
-            point = xyz(side * 60, _front(scene.outline, z) + 16, z)
+            point = xyz(side * 60, front_y(scene.outline, z) + 16, z)
             scene.mark("chest", point, xyz(-0.37 * side, 0.17, -0.91), xyz(0.28 * side, -0.96, 0), side, 0)
 
 

@@ -62,8 +62,8 @@ def _vertebra(person: Person, name: str, center: FloatArray, turn: FloatArray, s
     neck, chest = name.startswith("C"), name.startswith("T")
 
     def at(x: float, y: float, z: float) -> FloatArray:
-        placed: FloatArray = center + turn @ np.array([x, y, z])
-        return placed
+        point: FloatArray = center + turn @ np.array([x, y, z])
+        return point
 
     canal = 8.5 if not neck else 8.0
     thick = 0.21 * w + (1.2 if not chest else 0.3)

@@ -1,6 +1,6 @@
 """Shapes by signed distance: one type, `Solid`, for the phantom's bodies, for implants and for test pieces.
 
-vectors      points, unit vectors, rotations
+vectors      points, rotations
 solid        Solid: distance, box, pose; the distance to the nearest of many
 combine      union, difference with a half space, rounded seams
 primitives   rods, bars, ellipsoids, shells, lofts
@@ -28,7 +28,7 @@ from monai_ctseg.simulation.sdf.primitives import (
     tube,
 )
 from monai_ctseg.simulation.sdf.solid import REACH_MM, DistanceFunction, Solid, distance_to_nearest
-from monai_ctseg.simulation.sdf.vectors import Floats, Points, Vector, dot, rotation_about, shifted, toward, unit, xyz
+from monai_ctseg.simulation.sdf.vectors import Floats, Points, Vector, dot, rotation_about, shifted, toward, xyz
 from monai_ctseg.simulation.sdf.wires import chain, helix, mesh, thread, wire, zigzag
 
 __all__ = [
@@ -67,7 +67,6 @@ __all__ = [
     "toward",
     "tube",
     "union",
-    "unit",
     "wire",
     "xyz",
     "zigzag",

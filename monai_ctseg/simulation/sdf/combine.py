@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from monai_ctseg.grid import FloatArray
+from monai_ctseg.grid import FloatArray, unit
 from monai_ctseg.simulation.sdf.solid import Solid
-from monai_ctseg.simulation.sdf.vectors import Floats, Points, Vector, dot, unit
+from monai_ctseg.simulation.sdf.vectors import Floats, Points, Vector, dot
 
 FAR_MM = 1e4
 """What a distance reads where nothing is near."""

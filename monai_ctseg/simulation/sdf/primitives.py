@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from monai_ctseg.grid import FloatArray
+from monai_ctseg.grid import FloatArray, unit
 from monai_ctseg.simulation.sdf.combine import smooth_max
 from monai_ctseg.simulation.sdf.solid import DistanceFunction, Solid
-from monai_ctseg.simulation.sdf.vectors import Floats, Points, Vector, dot, shifted, unit
+from monai_ctseg.simulation.sdf.vectors import Floats, Points, Vector, dot, shifted
 
 Profile: TypeAlias = float | Sequence[float] | FloatArray
 """One value, or one for each of the heights of a loft."""

@@ -1,4 +1,4 @@
-"""Vectors: points as three arrays, unit vectors, rotations."""
+"""Vectors: points as three arrays, and rotations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from monai_ctseg.grid import FloatArray
+from monai_ctseg.grid import FloatArray, unit
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Points: TypeAlias = tuple[Floats, Floats, Floats]
@@ -20,11 +20,6 @@ Vector: TypeAlias = npt.ArrayLike
 def xyz(x: float, y: float, z: float) -> FloatArray:
     """The vector (x, y, z), (3,) float64, mm."""
     return np.array([x, y, z], dtype=float)
-
-
-def unit(vector: Vector) -> FloatArray:
-    """The vector at length 1, (3,) float64."""
-    return np.asarray(vector, dtype=np.float64) / np.linalg.norm(vector)
 
 
 def dot(a: Sequence[Floats], b: Sequence[Floats] | FloatArray) -> Floats:

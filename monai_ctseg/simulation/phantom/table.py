@@ -1,4 +1,4 @@
-"""Couch: a thin shell round foam, flat or curved, with a mattress or rails or without; not turned with the body."""
+"""Table: a thin shell round foam, flat or curved, with a mattress or rails or without; not turned with the body."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ NARROW_MM = 300.0
 
 
 @dataclass(frozen=True)
-class Couch:
-    """A couch, in LPS about a point of its top: x along its width, y down.
+class Table:
+    """A table, in LPS about a point of its top: x along its width, y down.
 
     top: where its surface (of a mattress, if there is one) touches the patient.
     bend_mm: radius of its hollow, inf if it is flat.
@@ -45,7 +45,7 @@ class Couch:
         return self.width_mm < NARROW_MM
 
     def press(self, skin: Floats, at: Points) -> Floats:
-        """Distance to the skin, flattened where it lies on the couch; a head rest flattens nothing."""
+        """Distance to the skin, flattened where it lies on the table; a head rest flattens nothing."""
         return skin if self.narrow else np.maximum(skin, self.depth(at))
 
     def layers(self) -> list[Layer]:
@@ -74,12 +74,12 @@ class Couch:
         return Solid(distance, low, self.top + xyz(half, start_mm + thick_mm, LONG_MM))
 
 
-def draw_couch(random: np.random.Generator, *, head: bool = False) -> Couch:
-    """A couch at random, or a head rest, its top in the origin."""
+def sample_table(random: np.random.Generator, *, head: bool = False) -> Table:
+    """A table at random, or a head rest, its top in the origin."""
     if head and random.random() < 0.6:
         width, bend, thick = random.uniform(180, 280), random.uniform(90, 160), random.uniform(6, 25)
         shell, foam = random.uniform(-250, 300), random.uniform(-960, -850)
-        return Couch(np.zeros(3), width, bend, random.uniform(3, 25), thick, 2.0, shell, foam, -950.0, ())
+        return Table(np.zeros(3), width, bend, random.uniform(3, 25), thick, 2.0, shell, foam, -950.0, ())
     curved = random.random() < 0.5
     thick = float(random.choice([random.uniform(3, 8), random.uniform(20, 60)]))
     mattress = float(random.choice([0, random.uniform(8, 45)]))
@@ -87,7 +87,7 @@ def draw_couch(random: np.random.Generator, *, head: bool = False) -> Couch:
     if random.random() < 0.4:
         x, hu = random.uniform(150, 230), random.uniform(-100, 700)
         rails = tuple((side * x, thick + random.uniform(5, 25), random.uniform(4, 10), hu) for side in (-1, 1))
-    return Couch(
+    return Table(
         top=np.zeros(3),
         width_mm=random.uniform(400, 530),
         bend_mm=random.uniform(280, 700) if curved else np.inf,
