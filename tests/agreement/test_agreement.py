@@ -68,7 +68,7 @@ def test_two_targets_of_a_subject_count_as_one_subject():
     assert nested.components[1].variance == pytest.approx(0.5**2 + 0.3**2, rel=0.6)
 
 
-def test_components_and_limits_of_nested_replicates():
+def test_components_and_limits_of_nested_replicates_are_the_simulated_ones():
     rows = study(subjects=400, raters=("A", "B"), sessions=("1", "2"))
     reference, test = ([row for row in rows if row.method == method] for method in ("ruler", "ct"))
     pairs = pair_up(reference, test, true_value="constant")
@@ -197,7 +197,7 @@ def test_lines_are_refused_where_methods_do_not_rise_together():
     assert curved.passing_bablok.linearity.p_value < 0.01
 
 
-def test_refusals_of_the_choice():
+def test_a_choice_that_the_table_leaves_open_is_refused():
     two = [Reading(**(asdict(row) | {"quantity": q})) for row in study(subjects=3) for q in ("head", "socket")]
     with pytest.raises(MeasurementsError, match="2 quantities, head, socket; choose one"):
         analyse(make_table(two), PROTOCOL)
@@ -212,7 +212,7 @@ def test_refusals_of_the_choice():
     [{"test": "ruler"}, {"scale": "log"}, {"icc_form": "2,1"}, {"level": 95}, {"acceptable_difference": 0.0},
      {"acceptable_difference": float("nan")}, {"acceptable_ratio": 0.9}, {"error_variance_ratio": -1.0}],
 )  # fmt: skip
-def test_a_protocol_that_cannot_be_is_refused(fields):
+def test_an_impossible_protocol_is_refused(fields):
     with pytest.raises(ProtocolError):
         Protocol(**({"reference": "ruler", "test": "ct"} | fields))
 
@@ -238,6 +238,6 @@ def test_the_interval_of_one_variance_is_exact():
     assert sum_interval([Part("", 1.0, 2.0, 10)], level=0.95) == pytest.approx((20 / 20.483, 20 / 3.247), rel=1e-3)
 
 
-def test_same_table_same_result():
+def test_the_same_table_gives_the_same_result():
     table = make_table(study(raters=("A", "B")))
     assert analyse(table, PROTOCOL) == analyse(table, PROTOCOL)

@@ -175,7 +175,7 @@ def test_a_fixed_scale_needs_its_own_figure(scale, other):
         Protocol(**NAMES, scale=scale, **{f"acceptable_{other}": 1.5})
 
 
-def test_ratios_of_values_around_nought_are_not_judged():
+def test_ratios_of_values_around_zero_are_not_judged():
     table = make_table(rows([-1.0, 2.0, 5.0, 3.0], [-1.2, 2.1, 5.0, 3.3]))
     judged = analyse(table, Protocol(**NAMES, scale="ratio", acceptable_ratio=1.5)).equivalence.limits
     assert (judged.verdict, "ratios have no meaning" in judged.statement) == ("not judged", True)
@@ -205,7 +205,7 @@ def test_subjects_that_differ_by_the_same_have_no_interval():
     assert found.equivalence.mean.verdict == "not judged"
 
 
-def test_slips_of_hand_are_noted_or_refused():
+def test_typing_errors_are_noted_or_refused():
     readings = rows([46.0, 48.0, 50.0, 53.0], [46.1, 480.3, 50.0, 52.8], location="m.csv line 7")
     twin = [Reading(**(asdict(row) | {"subject": "P0"})) for row in readings if row.subject == "p0"]
     notes = " ".join(analyse(make_table([*readings, *twin]), Protocol(**NAMES)).notes)

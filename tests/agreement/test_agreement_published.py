@@ -46,7 +46,7 @@ def peak_flow(sessions: int):
     return analyse(make_table(readings), Protocol(reference="mini", test="wright", scale="difference"))
 
 
-def test_peak_flow_of_bland_and_altman_1986():
+def test_peak_flow_is_that_of_bland_and_altman_1986():
     found = peak_flow(1).bland_altman
     assert (found.design, found.subjects) == ("single pairs", 17)
     assert found.bias.value == pytest.approx(-2.1, abs=0.05)
@@ -66,7 +66,7 @@ def test_exact_interval_of_a_limit_is_near_the_approximate_one_but_further_out()
     assert (inner + outer) / 2 == pytest.approx(half, rel=0.05)
 
 
-def test_replicated_peak_flow_of_bland_and_altman_1986():
+def test_replicated_peak_flow_is_that_of_bland_and_altman_1986():
     agreement = peak_flow(2)
     # Page 309 f.: SD of differences between repeats 21.6 and 28.2 l/min; corrected SD of differences 37.7 l/min.
     repeats = {item.method: item.within_sd.value for item in agreement.reliability if item.between == "sessions"}
@@ -75,7 +75,7 @@ def test_replicated_peak_flow_of_bland_and_altman_1986():
     assert agreement.bland_altman.sd.value == pytest.approx(37.7, abs=0.05)
 
 
-def test_replicated_blood_pressure_of_bland_and_altman_1999():
+def test_replicated_blood_pressure_is_that_of_bland_and_altman_1999():
     # Section 5.1: 85 subjects, three readings each; variance of the differences of means 358.493, within subjects
     # 37.408 (J) and 83.141 (S), bias -15.62, hence SD 20.95 and limits -56.68 and 25.44; their intervals -63.5 to
     # -49.9 and 18.70 to 32.2 are approximate.
@@ -106,7 +106,7 @@ def cardiac(*, varying: bool, without: tuple[tuple[int, int], ...] = ()) -> list
         ("constant", ((0, 4), (1, 3)), (0.7152, -2.23, 3.66, -9.76, -0.48, 1.91, 11.20)),
     ],
 )
-def test_replicated_cardiac_output_of_zou_2013(true_value, without, expected):
+def test_replicated_cardiac_output_is_that_of_zou_2013(true_value, without, expected):
     pairs = cardiac(varying=true_value == "varying", without=without)
     differences = take_differences(pairs, "difference", Protocol(reference="ic", test="rv", true_value=true_value))
     bias, _, lower, upper = bias_and_limits(differences, 0.95)
@@ -117,13 +117,13 @@ def test_replicated_cardiac_output_of_zou_2013(true_value, without, expected):
     assert (lower.low, lower.high, upper.low, upper.high) == pytest.approx(expected[3:], rel=0.01)
 
 
-def test_shrout_and_fleiss_1979():
+def test_iccs_are_those_of_shrout_and_fleiss_1979():
     found = {item.form: item.estimate for item in all_iccs(np.array(SHROUT_FLEISS, float), list("abcdef"))}
     values = [found[form].value for form in ("1", "A,1", "C,1", "k", "A,k", "C,k")]
     assert values == pytest.approx([0.17, 0.29, 0.71, 0.44, 0.62, 0.91], abs=0.005)
 
 
-def test_deming_of_ncss():
+def test_deming_is_that_of_ncss():
     # NCSS, chapter 303 (Deming regression): error variance of X 4 times that of Y; coefficients and jackknife errors
     # as SimplyAgree's test-dem_reg.R repeats them.
     x = [7, 8.3, 10.5, 9, 5.1, 8.2, 10.2, 10.3, 7.1, 5.9]
@@ -134,7 +134,7 @@ def test_deming_of_ncss():
         assert (estimate.high - estimate.low) / 2 / stats.t.ppf(0.975, 8) == pytest.approx(error, abs=5e-5)
 
 
-def test_passing_bablok_of_r():
+def test_passing_bablok_is_that_of_r():
     # R's deming::pbreg, tests/pbtest.Rout.save: Sen's data at 93 %, and six noisy points.
     sen = np.array([[1, 9], [2, 15], [3, 19], [4, 20], [10, 45], [12, 55], [18, 78]], float)
     found = passing_bablok(sen, list("abcdefg"), level=0.93)
@@ -144,7 +144,7 @@ def test_passing_bablok_of_r():
     assert passing_bablok_line(noisy) == pytest.approx((1 / 8, 1.05))
 
 
-def test_passing_bablok_of_ncss():
+def test_passing_bablok_is_that_of_ncss():
     # NCSS, Passing-Bablok regression, data set PassBablok1; -0.15 and 1.00 by R's MethComp and deming, as SimplyAgree's
     # test-pb_reg.R has it.
     x = [69.3, 27.1, 61.3, 50.8, 34.4, 92.3, 57.5, 45.5, 33.3, 60.9, 56.3, 49.9, 89.7, 28.9, 96.3, 76.6, 83.2, 79.4,
@@ -156,7 +156,7 @@ def test_passing_bablok_of_ncss():
     assert found.linearity.p_value > 0.05
 
 
-def test_concordance_of_r():
+def test_concordance_is_that_of_r():
     # R's SimplyAgree, vignette "Agreement Tests": 18 pairs of Zou's data, CCC 0.4791, interval 0.1276 to 0.7237.
     table = np.delete(np.column_stack([np.concatenate(RV), np.concatenate(IC)]), (4, 8), axis=0)
     value = concordance_value(table)

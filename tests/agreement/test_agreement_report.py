@@ -131,7 +131,7 @@ def test_the_page_needs_nothing_from_elsewhere(pages):
     assert html.count("<svg") == 3
 
 
-def test_figures_that_cannot_be_had_are_words(tmp_path):
+def test_what_cannot_be_estimated_is_said_in_words(tmp_path):
     same = [reading(n, method, 50.0) for n in range(4) for method in ("clinician", "monai-ctseg")]
     write_report(*compare(same), tmp_path)
     for name in ("report.html", "report.md"):
@@ -165,7 +165,7 @@ def test_an_unknown_statement_is_refused_before_anything_is_written(study, tmp_p
     assert not list(tmp_path.iterdir())
 
 
-def test_data_files_hold_every_hip_and_figure(study, pages):
+def test_data_files_contain_every_target_and_figure(study, pages):
     agreement, _ = study
     with (pages / "targets.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -30,7 +30,7 @@ def test_reads_what_the_measure_command_writes(tmp_path):
     assert (right.value, right.reason) == (None, "half a head")
 
 
-def test_byte_order_mark_semicolons_and_decimal_commas(tmp_path):
+def test_reads_byte_order_mark_semicolons_and_decimal_commas(tmp_path):
     text = "\ufeffSubject;Side;Method;Rater;Session;Value\r\np1;Left;ruler;A;1;48,25\r\np1;left;ruler;A;2;48.5\r\n\r\n"
     table = read_table(write(tmp_path, text))
     assert [reading.value for reading in table.readings] == [48.25, 48.5]

@@ -1,20 +1,23 @@
-"""A planned study gives what its plan promises, when the room of statistics analyses it."""
+"""A planned study gives what its plan promises, when the statistics analyse it."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from monai_ctseg.agreement.statistics import Agreement, Reading, analyse, make_table
-from monai_ctseg.agreement.study.plan import make_plan
+from monai_ctseg.agreement.statistics import Reading, analyse, make_table
+from monai_ctseg.agreement.statistics.bland_altman import bland_altman
+from monai_ctseg.agreement.statistics.differences import take_differences
+from monai_ctseg.agreement.statistics.equivalence import judge
+from monai_ctseg.agreement.statistics.pairs import Pair
+from monai_ctseg.agreement.statistics.records import BlandAltman, Equivalence
+from monai_ctseg.agreement.study.plan import Plan, make_plan
 from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize, StudyProtocol
 from monai_ctseg.cli.study_draft import first_draft, requirements
 
 RUNS = 40
-METHODS = (("clinician", "R1"), ("monai-ctseg", ""))
 
 
 @pytest.fixture(scope="module")
@@ -23,33 +26,65 @@ def protocol() -> StudyProtocol:
     return draft.replaced(analysis=draft.analysis.replaced(scale="difference"))
 
 
-def simulate(protocol: StudyProtocol, pairs: int, random: np.random.Generator) -> Agreement:
-    """A study of so many independent pairs, with two targets per subject and differences as the protocol expects."""
-    size, quantity = protocol.sample_size, protocol.requirements.quantity
+@pytest.fixture(scope="module")
+def plan(protocol: StudyProtocol) -> Plan:
+    return make_plan(protocol)
+
+
+def pairs_for(plan: Plan, source: str) -> int:
+    """The pairs that the question answered by this source needs."""
+    return next(need.pairs or 0 for need in plan.needs if source in need.method)
+
+
+def draw(protocol: StudyProtocol, subjects: int, random: np.random.Generator) -> list[Pair]:
+    """Pairs of two sides of each subject, whose differences are as the protocol expects."""
+    size = protocol.sample_size
     shared, own = math.sqrt(size.side_correlation), math.sqrt(1 - size.side_correlation)
-    readings = []
-    for subject in range(math.ceil(pairs * make_plan(protocol).design_effect / 2)):
+    pairs = []
+    for subject in range(subjects):
         of_both = random.normal()
         for side in ("left", "right"):
             truth, difference = random.normal(48, 3), size.expected_sd * (shared * of_both + own * random.normal())
-            for (method, rater), value in zip(METHODS, (truth, truth + difference), strict=True):
-                reading = Reading(
-                    subject=f"S{subject}", side=side, method=method, rater=rater, session="1", value=float(value)
-                )
-                readings.append(replace(reading, quantity=quantity, unit="mm"))
-    return analyse(make_table(readings), protocol.as_agreement())
+            pairs.append(Pair(f"S{subject}", side, "", np.array([truth]), np.array([truth + difference])))
+    return pairs
 
 
-def test_limits_are_as_narrow_as_wanted(protocol: StudyProtocol) -> None:
-    pairs = next(need.pairs for need in make_plan(protocol).needs if "Shieh 2018" in need.method)
-    random = np.random.default_rng(2)
-    limits = [simulate(protocol, pairs or 0, random).bland_altman.upper_limit for _ in range(RUNS)]
+def judged(pairs: list[Pair], protocol: StudyProtocol) -> tuple[BlandAltman, Equivalence]:
+    fixed = protocol.as_agreement()
+    found = bland_altman(pairs, "difference", fixed, scale_reason="the protocol fixed differences")
+    return found, judge(found, take_differences(pairs, "difference", fixed), fixed, "mm")
+
+
+def simulated(protocol: StudyProtocol, plan: Plan, pairs: int, seed: int) -> list[tuple[BlandAltman, Equivalence]]:
+    """Studies with as many targets as so many independent pairs ask for."""
+    random, subjects = np.random.default_rng(seed), math.ceil(pairs * plan.design_effect / 2)
+    return [judged(draw(protocol, subjects, random), protocol) for _ in range(RUNS)]
+
+
+def test_limits_are_as_narrow_as_wanted(protocol: StudyProtocol, plan: Plan) -> None:
+    studies = simulated(protocol, plan, pairs_for(plan, "Shieh 2018"), seed=2)
+    limits = [found.upper_limit for found, _ in studies]
     width = np.mean([(limit.high or 0) - (limit.low or 0) for limit in limits])
     assert 0.85 * protocol.sample_size.limit_width < width < protocol.sample_size.limit_width
 
 
-def test_agreement_is_shown_as_often_as_wanted(protocol: StudyProtocol) -> None:
-    pairs = next(need.pairs for need in make_plan(protocol).needs if "Shieh 2019" in need.method)
-    random = np.random.default_rng(3)
-    verdicts = [simulate(protocol, pairs or 0, random).equivalence.limits.verdict for _ in range(RUNS)]
+def test_agreement_is_shown_as_often_as_wanted(protocol: StudyProtocol, plan: Plan) -> None:
+    studies = simulated(protocol, plan, pairs_for(plan, "Shieh 2019"), seed=3)
+    verdicts = [equivalence.limits.verdict for _, equivalence in studies]
     assert 0.7 < verdicts.count("shown") / RUNS < 0.98
+
+
+def test_the_analysis_of_a_whole_study_is_that_of_the_simulations(protocol: StudyProtocol) -> None:
+    pairs, quantity = draw(protocol, 12, np.random.default_rng(4)), protocol.requirements.quantity
+    table = make_table(
+        [
+            Reading(
+                subject=pair.subject, side=pair.side, method=method, rater=rater, session="1", value=float(value[0]),
+                quantity=quantity, unit="mm",
+            )
+            for pair in pairs
+            for method, rater, value in (("clinician", "R1", pair.reference), ("monai-ctseg", "", pair.test))
+        ]
+    )  # fmt: skip
+    found = analyse(table, protocol.as_agreement())
+    assert (found.bland_altman, found.equivalence) == judged(pairs, protocol)

@@ -68,7 +68,9 @@ def test_a_file_gives_back_what_was_written(protocol: StudyProtocol, tmp_path: P
         ("validity:\n", "validity: none\nx:\n", "unknown name 'x'"),
     ],
 )
-def test_files_that_cannot_be_used(protocol: StudyProtocol, tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_a_file_that_cannot_be_used_is_refused_by_its_fault(
+    protocol: StudyProtocol, tmp_path: Path, old: str, new: str, message: str
+) -> None:
     path = tmp_path / "protocol.yaml"
     write_protocol(protocol, path)
     text = path.read_text()
@@ -82,7 +84,7 @@ def test_files_that_cannot_be_used(protocol: StudyProtocol, tmp_path: Path, old:
 
 
 @pytest.mark.parametrize("content", [b"", b"- a\n", b"text", b"\xff\xfe\x00"])
-def test_files_that_are_no_protocol(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_a_protocol_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.yaml").write_bytes(content)
     with pytest.raises(ProtocolError, match=r"^p.yaml: "):
         read_protocol(tmp_path / "p.yaml")
@@ -149,7 +151,7 @@ def test_a_single_case_can_be_read_twice(protocol: StudyProtocol) -> None:
         ("", ""),
     ],
 )
-def test_subjects_that_a_text_names(text: str, subject: str) -> None:
+def test_a_subject_is_found_where_a_text_names_it(text: str, subject: str) -> None:
     assert subject_finder(["HIP-01", "12", "B"])(text) == subject
 
 

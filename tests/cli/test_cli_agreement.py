@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -32,6 +34,12 @@ def table(tmp_path):
     return write
 
 
+@pytest.fixture
+def without_plots(monkeypatch):
+    """Reports without plots: drawing takes most of the time, and other tests look at the plots."""
+    monkeypatch.setattr("monai_ctseg.agreement.report.report.draw_plots", lambda agreement, table, folder: ())
+
+
 def refused(result, out, *words):
     assert (result.code, result.out) == (1, ""), result
     (line,) = result.err.strip().splitlines()
@@ -58,6 +66,7 @@ def test_a_report_is_written_whole_and_its_summary_printed(run_cli, table, tmp_p
     assert str(tmp_path) not in (out / "run.json").read_text("utf-8")
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_what_was_attempted_is_told_from_what_was_used(run_cli, table, tmp_path):
     lost = [row.rpartition(",")[0] + "," if row.startswith(("S1,left", "S2,left,mon")) else row for row in GOOD]
     result = run_cli("agreement", table(lost), "-o", tmp_path / "out")
@@ -65,13 +74,15 @@ def test_what_was_attempted_is_told_from_what_was_used(run_cli, table, tmp_path)
     assert "20 readings (attempted: 24, with a value: 21), 1 target without a value by either method" in result.out
 
 
-def test_json_holds_every_figure_and_what_is_missing(run_cli, table, tmp_path):
+@pytest.mark.usefixtures("without_plots")
+def test_json_contains_every_figure_and_what_is_missing(run_cli, table, tmp_path):
     found = run_cli("agreement", table(), "-o", tmp_path / "out", "--json").json
     assert found["bland_altman"]["targets"] == 12
     assert "population" in found["missing_items"]
     assert found["equivalence"]["limits"]["verdict"] == "not judged"
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_an_earlier_report_is_replaced_on_request_only(run_cli, table, tmp_path):
     out = tmp_path / "out"
     assert run_cli("agreement", table(), "-o", out).code == 0
@@ -137,6 +148,7 @@ def test_a_file_that_is_not_there_is_refused(run_cli, tmp_path):
     refused(run_cli("agreement", tmp_path / "no.csv", "-o", tmp_path / "out"), tmp_path / "out", "no.csv")
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_methods_are_taken_as_named_and_else_never_guessed(run_cli, table, tmp_path):
     third = [row.replace("monai-ctseg", "other") for row in GOOD if "monai-ctseg" in row]
     run = run_cli("agreement", table([*GOOD, *third]), "-o", tmp_path / "a", "--reference", "clinician", "--json")
@@ -151,7 +163,7 @@ def test_methods_are_taken_as_named_and_else_never_guessed(run_cli, table, tmp_p
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan"])
-def test_an_acceptable_difference_is_above_nought(run_cli, table, tmp_path, value):
+def test_an_acceptable_difference_is_above_zero(run_cli, table, tmp_path, value):
     result = run_cli("agreement", table(), "-o", tmp_path / "out", "--acceptable-difference", value)
     refused(result, tmp_path / "out", "acceptable_difference")
 
@@ -161,6 +173,7 @@ def test_ratios_need_an_acceptable_ratio(run_cli, table, tmp_path):
     refused(run_cli(*words), tmp_path / "out", "fix acceptable_ratio")
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_a_studys_protocol_fixes_and_fills_what_the_table_cannot(run_cli, table, tmp_path):
     from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize
     from monai_ctseg.agreement.study.protocol_file import write_protocol
@@ -195,3 +208,21 @@ def test_one_subject_with_two_raters_is_refused(run_cli, tmp_path):
     assert result.code == 1
     assert "one subject" in result.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("package", ["statsmodels", "jinja2"])
+def test_a_missing_package_is_named_with_its_extra(run_cli, table, tmp_path, monkeypatch, package):
+    for name in [package, *(name for name in sys.modules if name.startswith(f"{package}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    result = run_cli("agreement", table(), "-o", tmp_path / "out")
+    refused(result, tmp_path / "out", package, 'pip install "monai_ctseg[agreement]"')
+
+
+def test_help_and_rooms_load_no_statistics_and_no_plots():
+    code = (
+        "import sys, monai_ctseg.agreement.statistics, monai_ctseg.agreement.report.report\n"
+        "import monai_ctseg.agreement.study.analyse, monai_ctseg.cli.agreement, monai_ctseg.cli.study\n"
+        "found = {'scipy.stats', 'statsmodels', 'jinja2', 'matplotlib', 'pandas', 'torch'} & set(sys.modules)\n"
+        "assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

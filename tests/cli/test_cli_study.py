@@ -118,6 +118,12 @@ def study(made: Path, tmp_path: Path) -> tuple[Path, list[Path], Path]:
     return tmp_path / "copy" / "study", sorted((tmp_path / "copy" / "filled").iterdir()), tmp_path / "copy" / "m.csv"
 
 
+@pytest.fixture
+def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without plots: drawing takes most of the time, and other tests look at the plots."""
+    monkeypatch.setattr("monai_ctseg.agreement.report.report.draw_plots", lambda agreement, table, folder: ())
+
+
 def test_a_worked_example_from_plan_to_report(tmp_path: Path, run_cli: Run) -> None:
     planned = run_cli("study", "plan", "-o", tmp_path / "protocol.yaml", "--limit-width", 0.9, "--json")
     assert planned.code == 0, planned.err
@@ -184,7 +190,7 @@ def test_the_same_seed_makes_the_same_study(tmp_path: Path, run_cli: Run) -> Non
     assert drawn == [tmp_path / "d" / "key" / "fixed.json"]
 
 
-def test_images_by_code(tmp_path: Path, run_cli: Run) -> None:
+def test_images_are_named_by_code(tmp_path: Path, run_cli: Run) -> None:
     cases = write_cases(tmp_path, 2)
     protocol = draft(tmp_path, sessions=1)
     for how in ("link", "copy"):
@@ -203,7 +209,7 @@ def test_no_part_of_a_name_stays_at_an_image(tmp_path: Path, run_cli: Run) -> No
     assert not list((tmp_path / "s" / "for_readers").rglob("*HIP*"))
 
 
-def test_an_image_pointer_that_names_its_subject(tmp_path: Path, run_cli: Run) -> None:
+def test_an_image_pointer_that_names_its_subject_is_refused(tmp_path: Path, run_cli: Run) -> None:
     cases = write_rows(tmp_path / "c.csv", [{"subject": "7", "side": "left", "image": "scans/7.nii.gz"}])
     result = run_cli("study", "sheet", draft(tmp_path), cases, "-o", tmp_path / "s")
     assert (result.code, "names subject 7" in result.err) == (1, True)
@@ -244,7 +250,7 @@ def add_column(name: str, value: str) -> Callable[[list[dict[str, str]]], object
         (add_column("value ", ""), "has the column value twice"),
     ],
 )
-def test_a_sheet_that_cannot_be_trusted(
+def test_a_sheet_with_a_fault_is_refused(
     study: tuple[Path, list[Path], Path], run_cli: Run, change: Callable[[list[dict[str, str]]], object], message: str
 ) -> None:
     folder, filled, measured = study
@@ -256,6 +262,7 @@ def test_a_sheet_that_cannot_be_trusted(
     assert not (folder.parent / "out").exists()
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_what_is_missing_counts_as_failure_on_request(study: tuple[Path, list[Path], Path], run_cli: Run) -> None:
     folder, filled, measured = study
     edit(filled[0], lambda rows: rows.pop(3))
@@ -277,6 +284,7 @@ def test_what_is_missing_counts_as_failure_on_request(study: tuple[Path, list[Pa
     assert lost in " ".join(shown.out.split())
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_a_failure_with_a_reason_is_no_gap(study: tuple[Path, list[Path], Path], run_cli: Run) -> None:
     folder, filled, measured = study
     edit(filled[0], lambda rows: rows[2].update(value="", reason="metal artefacts"))
@@ -286,7 +294,8 @@ def test_a_failure_with_a_reason_is_no_gap(study: tuple[Path, list[Path], Path],
     assert "metal artefacts" in (folder.parent / "out" / "measurements.csv").read_text()
 
 
-def test_a_protocol_that_was_changed_afterwards(study: tuple[Path, list[Path], Path], run_cli: Run) -> None:
+@pytest.mark.usefixtures("without_plots")
+def test_a_protocol_that_was_changed_afterwards_is_refused(study: tuple[Path, list[Path], Path], run_cli: Run) -> None:
     folder, filled, measured = study
     protocol = folder / "protocol.yaml"
     arguments = ("study", "analyse", folder, *filled, measured, "-o", folder.parent / "out")
@@ -300,7 +309,7 @@ def test_a_protocol_that_was_changed_afterwards(study: tuple[Path, list[Path], P
     assert run_cli(*arguments).code == 0
 
 
-def test_a_key_that_was_changed_or_lost(study: tuple[Path, list[Path], Path], run_cli: Run) -> None:
+def test_a_key_that_was_changed_or_lost_is_refused(study: tuple[Path, list[Path], Path], run_cli: Run) -> None:
     folder, filled, measured = study
     arguments = ("study", "analyse", folder, *filled, measured, "-o", folder.parent / "out")
     key = folder / "key" / "key.csv"
@@ -312,7 +321,7 @@ def test_a_key_that_was_changed_or_lost(study: tuple[Path, list[Path], Path], ru
     assert "key.csv: cannot be read" in run_cli(*arguments).err
 
 
-def test_tables_that_do_not_fit(study: tuple[Path, list[Path], Path], run_cli: Run) -> None:
+def test_tables_that_do_not_fit_the_study_are_refused(study: tuple[Path, list[Path], Path], run_cli: Run) -> None:
     folder, filled, measured = study
 
     def refusal(*files: Path) -> str:
@@ -343,7 +352,8 @@ def test_tables_that_do_not_fit(study: tuple[Path, list[Path], Path], run_cli: R
         (set_cell("value", "-48", 0), 1, "m.csv line 2: value -48 is not a diameter"),
     ],
 )
-def test_rows_of_the_program(
+@pytest.mark.usefixtures("without_plots")
+def test_rows_of_the_program_need_the_unit_and_a_size(
     study: tuple[Path, list[Path], Path],
     run_cli: Run,
     change: Callable[[list[dict[str, str]]], object],
@@ -358,6 +368,7 @@ def test_rows_of_the_program(
     assert (result.code, message in result.err) == (code, True), result.err
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_the_verdict_comes_first_and_failures_of_a_named_program_count(
     study: tuple[Path, list[Path], Path], run_cli: Run
 ) -> None:
@@ -374,7 +385,10 @@ def test_the_verdict_comes_first_and_failures_of_a_named_program_count(
     assert run_cli(*arguments, "--overwrite", "--json").json["failed"] == 1
 
 
-def test_a_sheet_saved_by_a_spreadsheet_elsewhere(study: tuple[Path, list[Path], Path], run_cli: Run) -> None:
+@pytest.mark.usefixtures("without_plots")
+def test_a_sheet_saved_with_semicolons_and_decimal_commas_is_read(
+    study: tuple[Path, list[Path], Path], run_cli: Run
+) -> None:
     folder, filled, measured = study
     rows = read_rows(filled[0])
     lines = [";".join(row.values()).replace(".", ",") for row in rows]
@@ -385,7 +399,7 @@ def test_a_sheet_saved_by_a_spreadsheet_elsewhere(study: tuple[Path, list[Path],
     assert f",{float(rows[0]['value'])!r},mm," in (folder.parent / "out" / "measurements.csv").read_text()
 
 
-def test_a_key_in_the_readers_hands(study: tuple[Path, list[Path], Path], run_cli: Run) -> None:
+def test_a_key_in_a_readers_folder_is_refused(study: tuple[Path, list[Path], Path], run_cli: Run) -> None:
     folder, filled, measured = study
     shutil.copy(folder / "key" / "key.csv", folder / "for_readers" / "R2" / "session_1")
     result = run_cli("study", "analyse", folder, *filled, measured, "-o", folder.parent / "out")
@@ -400,7 +414,7 @@ def test_a_study_is_never_replaced(study: tuple[Path, list[Path], Path], run_cli
     assert (study[0] / "key" / "key.csv").read_text() == key
 
 
-def test_subjects_with_one_hip_need_no_side(study: tuple[Path, list[Path], Path], tmp_path: Path) -> None:
+def test_subjects_with_one_target_need_no_side(study: tuple[Path, list[Path], Path], tmp_path: Path) -> None:
     cases = tuple(Case(f"HIP-{n:03}", "", "x") for n in range(1, 7))
     protocol = read_protocol(study[0] / "protocol.yaml")
     (tmp_path / "one").mkdir()
@@ -427,7 +441,9 @@ def test_subjects_with_one_hip_need_no_side(study: tuple[Path, list[Path], Path]
         (("--expected-bias", "nan"), "expected_bias is nan; give a number"),
     ],
 )
-def test_figures_that_cannot_be(tmp_path: Path, run_cli: Run, options: tuple[object, ...], message: str) -> None:
+def test_a_plan_with_impossible_figures_is_refused(
+    tmp_path: Path, run_cli: Run, options: tuple[object, ...], message: str
+) -> None:
     result = run_cli("study", "plan", "-o", tmp_path / "p.yaml", *options)
     assert (result.code, len(result.err.splitlines())) == (1, 1)
     assert message in result.err
@@ -456,7 +472,7 @@ def test_a_plan_that_cannot_succeed_says_so(tmp_path: Path, run_cli: Run) -> Non
         ("subject,side,image\nA,left,there.nii\n", "image of A left is not there"),
     ],
 )
-def test_lists_of_cases_that_cannot_be_used(tmp_path: Path, run_cli: Run, rows: str, message: str) -> None:
+def test_a_list_of_cases_with_a_fault_is_refused(tmp_path: Path, run_cli: Run, rows: str, message: str) -> None:
     (tmp_path / "c.csv").write_text(rows)
     result = run_cli("study", "sheet", draft(tmp_path), tmp_path / "c.csv", "-o", tmp_path / "s", "--images", "link")
     assert result.code == 1
