@@ -60,7 +60,7 @@ class Tool:
 
 app = typer.Typer()
 PANELS = {
-    "What is written": ("body_mask", "image", "probability"),
+    "What is written": ("no_body_mask", "image", "probability"),
     "Network": ("bundle", "weights", "set_", "tta", "device", "batch", "overlap"),
 }
 
