@@ -85,9 +85,9 @@ def _table(head: str, rows: list[str]) -> str:
 
 
 def _example(command: Any) -> list[str]:
-    """The commands of an epilog that says "Example:"."""
-    text = " ".join((command.epilog or "").split())
-    return [text.removeprefix("Example:").removeprefix("Examples:").strip()] if text else []
+    """The commands of an epilog, a line each; "Example:" or "or" stands before them."""
+    lines = (command.epilog or "").splitlines()
+    return [line.strip().removeprefix("Example:").removeprefix("or ").strip() for line in lines]
 
 
 def main() -> int:

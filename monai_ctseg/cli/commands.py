@@ -39,7 +39,7 @@ COMMANDS = (
     Entry(
         "simulate",
         SIMULATION,
-        "Simulate a CT of a body with metal in it, and write it as a DICOM series with its true mask.",
+        "Simulate a CT of a body with metal, and its true mask.",
     ),
     Entry("demo", SIMULATION, "Run each step on a simulated CT, or on a scan of your own."),
     Entry("measure", HIPS, "Measure hips, native or replaced, with intervals."),

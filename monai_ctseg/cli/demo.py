@@ -26,7 +26,7 @@ TRAINS = "a network of your own: a 2D U-Net learns the threshold's labels on som
 app = typer.Typer()
 
 
-@app.command(epilog="Example:  monai-ctseg demo -o demo     or     monai-ctseg demo ~/scans/hip -o demo")
+@app.command(epilog="Example:  monai-ctseg demo -o demo\nor        monai-ctseg demo ~/scans/hip -o demo")
 def demo(
     context: typer.Context,
     output: OutputOption,

@@ -39,12 +39,18 @@ FEW_VOXELS = 10
 
 
 app = typer.Typer()
+PANELS = {
+    "Body": ("part", "body", "slices", "series"),
+    "Implant": ("kind", "metal", "without_metal"),
+    "Scanner": ("saturated", "kv", "photons", "kernel", "reduce_artefacts", "pixel", "slice_mm", "size", "count"),
+    "Cases": ("cases", "seed", "jobs"),
+}
 
 
 @app.command(
-    epilog="Example:  monai-ctseg simulate -o hip --kind total_hip --seed 3     "
-    "monai-ctseg simulate -o screw --body ~/scans/native_hip --kind plate     "
-    "monai-ctseg simulate -o cohort --cases 100"
+    epilog="Example:  monai-ctseg simulate -o hip --kind total_hip --seed 3\n"
+    "or        monai-ctseg simulate -o screw --body ~/scans/native_hip --kind plate\n"
+    "or        monai-ctseg simulate -o cohort --cases 100"
 )
 def simulate(
     output: OutputOption,
@@ -116,13 +122,14 @@ def simulate(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate a CT of a body with metal in it, and write it as a DICOM series with its true mask.
+    """Simulate a CT of a body with metal, and its true mask.
 
     X-rays of many energies pass a body of water and bone and the metal; noise, photon starvation, corrections and
     reconstruction follow as on a scanner, so metal blooms, streaks and starves as in real scans. What is not given is
     chosen at random by the seed: patient, implant, scanner, field of view.
-    Writes dicom/, truth.nii.gz, preview.png and run.json; with --cases images/, labels/, facts/ and dataset.json,
-    which `train` takes. After an interruption, --cases resumes.
+
+    Writes dicom/ (a DICOM series), truth.nii.gz, preview.png and run.json; with --cases images/, labels/, facts/ and
+    dataset.json, which `train` takes. After an interruption, --cases resumes.
     """
     from monai_ctseg.simulation import CaseOptions
     from monai_ctseg.simulation.cases import PART_WEIGHTS
