@@ -1,27 +1,36 @@
 # make demo               try the whole path on a simulated scan (SCAN=folder: on your own series, SERIES=UID, THRESHOLD=HU)
 #                         into OUT=folder; SCAN, SERIES and THRESHOLD are those of the commands
 # make test               the whole gate: lint, types, import layers, tests
+# make quick              for the inner loop: lint, types, import layers, the tests that take under a second
 # make docs               the documentation's site, strict and offline, into site/
+# WORKERS="-n 4"          how many tests run at a time (WORKERS= for one, in this process)
 # PYTHON=python3.12       another interpreter for .venv
 # PIP_FLAGS="..."         more options for pip, such as an index with another torch
 
 PYTHON ?= python3
 PIP_FLAGS ?=
+WORKERS ?= -n auto --dist worksteal
 OUT ?= $(if $(SCAN),demo_scan,demo)
 BIN := .venv/bin
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) --constraint constraints.txt
 
-.PHONY: demo test docs clean
+.PHONY: demo test quick check docs clean
 
 demo: .venv/installed
 	$(BIN)/monai-ctseg demo --output "$(OUT)" --overwrite $(if $(SERIES),--series $(SERIES)) $(if $(THRESHOLD),--threshold $(THRESHOLD)) $(if $(SCAN),"$(SCAN)")
 
-test: .venv/installed-dev
+test: check
+	$(PYTEST) --durations 10
+
+quick: check
+	$(PYTEST) --quiet -m "not slow and not realdata"
+
+check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest
 
 docs: .venv/installed-dev
 	$(BIN)/python docs/generate_commands.py
