@@ -1,10 +1,10 @@
-"""How well hips are measured: on drawn cases whose truth is known, and how far figures of real scans change.
+"""How well hips are measured: on sampled cases whose truth is known, and how much figures of real scans change.
 
     python -m benchmarks.hip OUT [--cases 100] [--seed 0] [--jobs 2] [--full N] [--data DATA]
 
 OUT/hips.csv: every figure of every case. OUT/hips.md: errors by quantity. OUT/worst_N.png: the worst diameters.
 --full: also N cases with all artefacts of a simulated scanner. --data: a folder with hip-prosthesis-ct/dicom and
-hip-screw-ct/dicom; OUT/repeats.csv and OUT/repeats.md tell how far figures change with the image.
+hip-screw-ct/dicom; OUT/NAME.csv and OUT/NAME.md tell how much the figures change with the image.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WORST = 5
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of one case. truth: None where there is no such thing in the body."""
+    """One figure of one case. truth: None where the body has no such part."""
 
     seed: int
     kind: str
@@ -66,13 +66,13 @@ class Row:
 
     @property
     def error(self) -> float | None:
-        """Signed; None where there is no figure or no truth."""
+        """Value minus truth; None where either is missing."""
         return None if self.value is None or self.truth is None else self.value - self.truth
 
 
 @dataclass(frozen=True)
 class Task:
-    """A case to draw and measure."""
+    """A case to sample and measure."""
 
     seed: int
     kind: Kind
@@ -137,7 +137,7 @@ def _row(task: Task, case: HipCase, one: Measurement, truth: float | None, secon
 
 
 def true_values(case: HipCase) -> dict[tuple[str, str], float]:
-    """By side and quantity, what is true of a case."""
+    """By side and quantity, the true values of a case."""
     values: dict[tuple[str, str], float] = {}
     for side, one in case.truth.items():
         own = _native(one) if one.metal is None else _metal(one.metal) | _stem(one.metal, one.side, case.scan)
@@ -197,8 +197,8 @@ def _write_csv(path: Path, rows: Sequence[Row]) -> None:
 
 
 def report(rows: Sequence[Row]) -> Iterator[str]:
-    """Markdown: errors by quantity, reasons for no figure, figures of what is not there."""
-    for full, title in ((False, "Drawn quickly"), (True, "Simulated with all artefacts")):
+    """Markdown: errors by quantity, reasons for missing figures, figures of parts that the body does not have."""
+    for full, title in ((False, "Sampled quickly"), (True, "Simulated with all artefacts")):
         some = [row for row in rows if row.full == full]
         if some:
             yield from _table(title, some)
@@ -218,20 +218,20 @@ def _table(title: str, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _cells(group: Sequence[Row]) -> str:
-    """How many figures there are not, and how far off the others are."""
+    """How many figures are missing, and the errors of the others."""
     errors = np.array([row.error for row in group if row.error is not None])
     none = f" {len(group) - len(errors)} |"
     if not len(errors):
         return none + " | | | | |"
-    far = np.abs(errors)
-    held = [held for row in group if row.error is not None and (held := _holds(row)) is not None]
-    share = f"{100 * np.mean(held):.0f} %" if held else ""
-    return (
-        f"{none} {errors.mean():+.2f} | {far.mean():.2f} | {np.percentile(far, 95):.2f} | {far.max():.2f} | {share} |"
-    )
+    size = np.abs(errors)
+    covered = [covered for row in group if row.error is not None and (covered := _covers(row)) is not None]
+    share = f"{100 * np.mean(covered):.0f} %" if covered else ""
+    largest = f"{np.percentile(size, 95):.2f} | {size.max():.2f}"
+    return f"{none} {errors.mean():+.2f} | {size.mean():.2f} | {largest} | {share} |"
 
 
-def _holds(row: Row) -> bool | None:
+def _covers(row: Row) -> bool | None:
+    """Whether the interval holds the truth."""
     if row.truth is None or row.low is None or row.high is None:
         return None
     return row.low <= row.truth <= row.high
@@ -245,7 +245,7 @@ def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> Iterator[tuple[s
 
 
 def _worst(rows: Sequence[Row]) -> list[Row]:
-    """The figures of diameters that are furthest off, one a hip."""
+    """The diameters with the largest errors, one per hip."""
     wrong = [row for row in rows if row.quantity.endswith("_diameter") and row.error is not None]
     wrong.sort(key=lambda row: -abs(row.error or 0))
     seen: dict[tuple[int, str, bool, str], Row] = {}

@@ -1,4 +1,4 @@
-"""Hip cases: pelves drawn at random, native or with hip prostheses, whose measures are known.
+"""Hip cases: pelves sampled at random, native or with hip prostheses, whose measures are known.
 
 A case is a body of the phantom with sockets whose rims lie in a plane, on the grid of a CT: painted on finer slices,
 which are averaged to the thickness wanted, blurred by a kernel, with noise of its texture. Metal is mixed in at its HU

@@ -1,4 +1,4 @@
-"""Pictures of hip cases: three planes through a joint, with what is true and what was measured."""
+"""Pictures of hip cases: three planes through a joint, with the true and the measured circle."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scipy.ndimage import map_coordinates
 
 from benchmarks.hip_cases import HipCase
 from monai_ctseg.grid import FloatArray
+from monai_ctseg.output.figures import new_figure, save_figure
 
 HALF_MM, STEP_MM = 50.0, 0.4
 AXES = {"axial": (0, 1, 1.0), "coronal": (0, 2, -1.0), "sagittal": (1, 2, -1.0)}
@@ -19,16 +20,11 @@ PARTS = {"femoral_head": "head", "acetabulum": "socket", "ball_head": "ball", "c
 
 def draw_hip(path: Path, case: HipCase, side: str, quantity: str, values: Mapping[str, float]) -> None:
     """Planes through the true centre; the true circle in yellow, the measured one dashed in red."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     part = quantity.removesuffix("_diameter")
     center, radius = _true_ball(case, side, PARTS[part])
     found = np.array([values.get(f"{part}_center_{axis}", c) for axis, c in zip("xyz", center, strict=True)])
-    figure, plots = pyplot.subplots(1, 3, figsize=(15, 5.4))
-    for plot, (name, (u, v, sign)) in zip(plots, AXES.items(), strict=True):
+    figure = new_figure(15, 5.4)
+    for plot, (name, (u, v, sign)) in zip(figure.subplots(1, 3), AXES.items(), strict=True):
         high = 3000 if case.truth[side].metal else 1200
         reach = (-HALF_MM, HALF_MM, HALF_MM, -HALF_MM)
         plot.imshow(_plane(case, center, u, v, sign), cmap="gray", vmin=-200, vmax=high, extent=reach)
@@ -42,9 +38,7 @@ def draw_hip(path: Path, case: HipCase, side: str, quantity: str, values: Mappin
         f"{case.kind}, seed {case.seed}, {side}: {quantity} {values[quantity]:.2f} mm, true {2 * radius:.2f} "
         f"({error:+.2f}); {case.spacing_mm[0]:.2f} x {case.spacing_mm[1]:.2f} mm, noise {case.noise_hu:.0f} HU"
     )
-    figure.tight_layout()
-    figure.savefig(path, dpi=80)
-    pyplot.close(figure)
+    save_figure(figure, path, dpi=80)
 
 
 def _true_ball(case: HipCase, side: str, part: str) -> tuple[FloatArray, float]:
@@ -62,6 +56,6 @@ def _plane(case: HipCase, center: FloatArray, u: int, v: int, sign: float) -> Fl
 
 
 def _circle(plot, x: float, y: float, radius: float, beyond: float, color: str, style: str) -> None:  # type: ignore[no-untyped-def]
-    """Where a ball cuts a plane that passes its centre at `beyond` mm."""
+    """Where a ball meets a plane `beyond` mm from its centre."""
     turn, cut = np.linspace(0, 2 * np.pi, 200), np.sqrt(max(0.0, radius**2 - beyond**2))
     plot.plot(x + cut * np.cos(turn), y + cut * np.sin(turn), style, color=color, linewidth=0.7)

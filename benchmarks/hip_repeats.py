@@ -1,4 +1,4 @@
-"""How far the figures of one scan change when the image does and the patient does not."""
+"""How much the figures of one scan change when the image changes and the patient does not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def repeat_on(source: Path, out: Path) -> str:
 
 
 def _table(found: dict[str, tuple[Measurement, ...]]) -> Iterator[str]:
-    """The scan's own figures, and how far those of its variants are from them."""
+    """The figures of the scan, and how much those of its variants differ."""
     by_key = {name: {(m.side, m.quantity): m for m in ones} for name, ones in found.items()}
     yield "| side | quantity | 95 % interval | " + " | ".join(found) + " |"
     yield "| --- " * (len(found) + 3) + "|"

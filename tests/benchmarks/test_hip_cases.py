@@ -1,4 +1,4 @@
-"""Drawn hip cases are as their truth says: edges of heads, sockets, balls and cups lie where they should."""
+"""Sampled hip cases match their truth: edges of heads, sockets, balls and cups lie where they should."""
 
 from __future__ import annotations
 
@@ -84,14 +84,14 @@ def test_a_case_is_the_same_again():
     assert np.array_equal(case("native").scan.hu, sample_hip_case(7, "native", spacing_mm=(1.0, 3.0)).scan.hu)
 
 
-def test_angles_are_those_of_murray():
+def test_angles_follow_murrays_definition():
     i, a = np.radians((42.0, 17.0))
     opening = np.array([-np.sin(i) * np.cos(a), -np.sin(a), -np.cos(i) * np.cos(a)])
     assert inclination_degrees(opening) == pytest.approx(42)
     assert anteversion_degrees(opening) == pytest.approx(17)
 
 
-def test_truth_by_kind():
+def test_the_truth_matches_the_kind():
     assert [one.metal is None for one in case("native").truth.values()] == [True, True]
     assert sum(one.metal is not None for one in case("replaced").truth.values()) == 1
     for side in SIDES:
