@@ -1,4 +1,4 @@
-"""Reading: one door for whatever a scan comes as."""
+"""One function that reads a scan of any format."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ from monai_ctseg.scan import Scan
 
 
 def read_scan(source: str | Path, *, series: str | None = None, progress: Progress | None = None) -> Scan:
-    """Read a CT scan: a folder of DICOM files, one DICOM file, or a NIfTI volume.
+    """Read a CT scan.
 
-    series: SeriesInstanceUID, or what `monai-ctseg series` calls the stack, where a folder holds several.
-    progress: called with (slices done, slices in all).
-    Raises ScanError (see monai_ctseg.errors) where the scan cannot be read without guessing.
+    Args:
+        source: A folder of DICOM files, searched with the folders in it, one DICOM file, or a NIfTI volume.
+        series: SeriesInstanceUID, or the name of the stack in `monai-ctseg series`, where a folder holds several.
+        progress: Called with the number of slices done and of all slices.
+
+    Returns:
+        Voxels in HU [i, j, k] on their grid in LPS, with the headers and with notes of what was repaired.
+
+    Raises:
+        ScanError: The scan cannot be read without guessing; see its subclasses in `monai_ctseg.errors`.
     """
-    place = Path(source).expanduser()
-    if not exists(place):
-        raise NoScanFound(f"{place}: there is no such file or folder")
-    if place.is_dir():
-        return read_series(place, series=series, progress=progress)
+    path = Path(source).expanduser()
+    if not exists(path):
+        raise NoScanFound(f"{path}: there is no such file or folder")
+    if path.is_dir():
+        return read_series(path, series=series, progress=progress)
     from monai_ctseg.io.nifti import is_nifti, read_nifti
 
-    if is_nifti(place):
+    if is_nifti(path):
         if series is not None:
-            raise NoScanFound(f"{place.name}: a NIfTI volume has no series to choose from; leave --series out")
-        return read_nifti(place)
-    return read_series(place, series=series, progress=progress)
+            raise NoScanFound(f"{path.name}: a NIfTI volume has no series to choose from; leave --series out")
+        return read_nifti(path)
+    return read_series(path, series=series, progress=progress)

@@ -101,7 +101,7 @@ def test_a_missing_slice_is_named_by_its_neighbours(make_series):
 
 def test_two_missing_slices_are_counted(make_series):
     long = Scan(np.zeros((4, 4, 10), np.int16), Grid((4, 4, 10), np.eye(4)))
-    with pytest.raises(GeometryError, match=r"slice_0000.dcm and slice_0002.dcm and at 1 other places"):
+    with pytest.raises(GeometryError, match=r"slice_0000.dcm and slice_0002.dcm and at 1 other positions"):
         read_series(remove(remove(make_series(scan=long), 1), 4))
 
 
@@ -128,14 +128,14 @@ def test_two_different_slices_at_one_position_are_refused(make_series):
         read_series(make_series(move(2, -2.0)))
 
 
-def test_identical_doubles_are_dropped_with_a_note(make_series, tiny_scan):
+def test_identical_duplicates_are_dropped_with_a_note(make_series, tiny_scan):
     folder = make_series()
     (folder / "again").mkdir()
     for path in sorted(folder.glob("*.dcm"))[:2]:
         (folder / "again" / path.name).write_bytes(path.read_bytes())
     read = read_series(folder)
     assert np.array_equal(read.hu, tiny_scan.hu)
-    assert any("dropped identical doubles: 2" in note for note in read.notes)
+    assert any("dropped identical duplicates: 2" in note for note in read.notes)
 
 
 @pytest.mark.parametrize("element", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"])
@@ -207,7 +207,7 @@ def test_one_slice_takes_its_thickness_and_says_so(make_series):
     folder = make_series(lambda dataset, k: setattr(dataset, "SliceThickness", "1.25"))
     read = read_series(folder / "slice_0003.dcm")
     assert read.grid.spacing_mm == pytest.approx((0.5, 0.75, 1.25))
-    assert any("stands for the spacing" in note for note in read.notes)
+    assert any("is taken as the spacing" in note for note in read.notes)
 
 
 def test_one_slice_without_thickness_has_no_extent(make_series):

@@ -177,7 +177,10 @@ def test_a_truncated_slice_is_refused_by_name(make_series, keep):
     path = folder / "slice_0003.dcm"
     size = path.stat().st_size
     path.write_bytes(path.read_bytes()[: size - keep if keep != 20 else 600])
-    with pytest.raises(PixelDataError, match=r"slice_0003.dcm: (truncated|a DICOM file that breaks off)"):
+    with pytest.raises(
+        PixelDataError,
+        match=r"slice_0003.dcm: .*truncated",
+    ):
         read_series(folder)
 
 
@@ -239,7 +242,7 @@ def test_numbers_that_make_no_picture_are_refused(make_series, element, value):
         if element in ("Rows", "Columns"):
             setattr(dataset, element, value)
         dataset.save_as(path)
-    with pytest.raises(PixelDataError, match=r"no way to HU|no picture"):
+    with pytest.raises(PixelDataError, match=r"not a rescale to HU|not an image"):
         read_series(folder)
 
 

@@ -1,30 +1,20 @@
-"""Frame: what one slice of a file says of itself, checked and with the listed repairs.
+"""What one slice of a file says of itself, checked and with the listed repairs.
 
 A single-frame file is one frame; an enhanced multi-frame file is as many as it holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import RawDataElement
-from pydicom.uid import UID
 
 from monai_ctseg.errors import PixelDataError, ScanError
-
-CT_SOP_CLASSES = {
-    "1.2.840.10008.5.1.4.1.1.2": "CT Image Storage",
-    "1.2.840.10008.5.1.4.1.1.2.1": "Enhanced CT Image Storage",
-    "1.2.840.10008.5.1.4.1.1.2.2": "Legacy Converted Enhanced CT Image Storage",
-}
-
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-"""Where the UIDs of secondary captures begin (DICOM PS3.6): dose reports and the like."""
+from monai_ctseg.io.dicom.header import first_item, number_of, numbers_of, transfer_syntax
 
 REPAIRS: dict[str, str] = {
     "Modality": "taken as CT",
@@ -36,7 +26,7 @@ REPAIRS: dict[str, str] = {
     "RescaleSlope": "taken as 1",
     "RescaleIntercept": "taken as 0, the pixels being signed",
 }
-"""Elements that a stripped header may lack, and the rule that stands in for each. Nothing else is repaired."""
+"""Elements that an anonymized header may lack, and the rule that replaces each. Nothing else is repaired."""
 
 _PER_FRAME = 0x52009230
 _REPAIRED_TAGS = {name: tag_for_keyword(name) or 0 for name in REPAIRS}
@@ -86,10 +76,16 @@ class Frame:
 def frames_of(path: Path, header: Dataset, offset: int) -> Iterator[Frame]:
     """The frames of one CT file, from its header without pixels.
 
-    Raises ScanError where an element that nothing can stand in for is missing or not readable.
+    Args:
+        path: Of the file.
+        header: Without the pixel data.
+        offset: Byte in the file at which the pixel data element begins.
+
+    Raises:
+        ScanError: An element without a repair is missing or not readable.
     """
-    count = _number(header, "NumberOfFrames", int, path, default=1)
-    shared = _first(header, "SharedFunctionalGroupsSequence")
+    count = number_of(header, "NumberOfFrames", int, path, default=1)
+    shared = first_item(header, "SharedFunctionalGroupsSequence")
     own = header.get("PerFrameFunctionalGroupsSequence") or [] if _PER_FRAME in header else []
     if count < 1 or (count > 1 and len(own) != count):
         raise ScanError(f"{path.name}: {count} frames, but {len(own)} frame descriptions; export the series again")
@@ -101,13 +97,13 @@ def frames_of(path: Path, header: Dataset, offset: int) -> Iterator[Frame]:
 
 def _common(path: Path, header: Dataset, offset: int) -> dict[str, Any]:
     """What all frames of a file share."""
-    signed = _number(header, "PixelRepresentation", int, path)
-    allocated = _number(header, "BitsAllocated", int, path)
-    stored = _number(header, "BitsStored", int, path, default=allocated)
-    high_bit = _number(header, "HighBit", int, path, default=stored - 1)
-    rows, columns = _number(header, "Rows", int, path), _number(header, "Columns", int, path)
+    signed = number_of(header, "PixelRepresentation", int, path)
+    allocated = number_of(header, "BitsAllocated", int, path)
+    stored = number_of(header, "BitsStored", int, path, default=allocated)
+    high_bit = number_of(header, "HighBit", int, path, default=stored - 1)
+    rows, columns = number_of(header, "Rows", int, path), number_of(header, "Columns", int, path)
     if min(rows, columns) < 1:
-        raise PixelDataError(f"{path.name}: {rows} rows and {columns} columns: no picture; export the series again")
+        raise PixelDataError(f"{path.name}: {rows} rows and {columns} columns: not an image; export the series again")
     if (
         signed not in (0, 1)
         or allocated not in (8, 16, 32)
@@ -126,7 +122,7 @@ def _common(path: Path, header: Dataset, offset: int) -> dict[str, Any]:
 
 
 def _of_frame(path: Path, header: Dataset, groups: list[Dataset]) -> dict[str, Any]:
-    """What a frame has for itself: in the header, or in the functional groups of an enhanced file."""
+    """What differs between frames: from the header, or from the functional groups of an enhanced file."""
     if not groups:
         return {
             **_geometry(path, header, header, header),
@@ -143,9 +139,9 @@ def _of_frame(path: Path, header: Dataset, groups: list[Dataset]) -> dict[str, A
 
 def _geometry(path: Path, position: Dataset, orientation: Dataset, measures: Dataset) -> dict[str, Any]:
     return {
-        "position": _numbers(position, "ImagePositionPatient", 3, path),
-        "orientation": _numbers(orientation, "ImageOrientationPatient", 6, path),
-        "spacing": _numbers(measures, "PixelSpacing", 2, path),
+        "position": numbers_of(position, "ImagePositionPatient", 3, path),
+        "orientation": numbers_of(orientation, "ImageOrientationPatient", 6, path),
+        "spacing": numbers_of(measures, "PixelSpacing", 2, path),
     }
 
 
@@ -160,93 +156,21 @@ def _rescale(path: Path, scale: Dataset, header: Dataset) -> dict[str, float]:
         raise PixelDataError(
             f"{path.name}: unsigned pixels without RescaleIntercept, so their HU are unknown; export the series again"
         )
-    slope = _number(scale, "RescaleSlope", float, path, default=1.0)
-    intercept = _number(scale, "RescaleIntercept", float, path, default=0.0)
+    slope = number_of(scale, "RescaleSlope", float, path, default=1.0)
+    intercept = number_of(scale, "RescaleIntercept", float, path, default=0.0)
     if slope == 0.0 or not max(abs(slope), abs(intercept)) < HIGHEST_RESCALE:
         raise PixelDataError(
-            f"{path.name}: RescaleSlope is {slope:g} and RescaleIntercept {intercept:g}, no way to HU; export it again"
+            f"{path.name}: RescaleSlope is {slope:g} and RescaleIntercept {intercept:g}: "
+            "not a rescale to HU; export it again"
         )
     return {"slope": slope, "intercept": intercept}
 
 
-def modality_of(header: Dataset) -> str:
-    """Modality in capitals; where it is stripped, CT unless the SOP class names something else."""
-    modality = str(header.get("Modality") or "").strip().upper()
-    uid = header.get("SOPClassUID") or sop_class_of_meta(header)
-    return modality or ("CT" if not uid or uid in CT_SOP_CLASSES else str(UID(uid).name))
-
-
-def why_no_ct_slice(header: Dataset) -> str:
-    """Why an image is no CT slice: "localizer", "colour image", "screen capture", its modality; "" if it is one."""
-    modality = modality_of(header)
-    if (raw_value(header, "SamplesPerPixel") or 1) != 1:
-        return "colour image"
-    if "LOCALIZER" in (header.get("ImageType") or []):
-        return "localizer"
-    if str(header.get("SOPClassUID") or "").startswith(SECONDARY_CAPTURE) and "ImagePositionPatient" not in header:
-        return "screen capture"
-    return "" if modality == "CT" else modality
-
-
-def _missing(*places: Dataset) -> tuple[str, ...]:
+def _missing(*datasets: Dataset) -> tuple[str, ...]:
     """The elements of REPAIRS that none of these datasets has."""
-    return tuple(name for name, tag in _REPAIRED_TAGS.items() if not any(tag in place for place in places))
-
-
-def transfer_syntax(header: Dataset) -> str:
-    """Transfer syntax UID; "" in old files without meta information, which are little endian."""
-    return str(header.file_meta.get("TransferSyntaxUID", "")) if hasattr(header, "file_meta") else ""
-
-
-def sop_class_of_meta(header: Dataset) -> str:
-    """SOP class as the file meta information has it, which survives most strippers; "" where it has none."""
-    return str(header.file_meta.get("MediaStorageSOPClassUID", "")) if hasattr(header, "file_meta") else ""
-
-
-def _first(header: Dataset, name: str) -> Dataset | None:
-    sequence = header.get(name) if (tag_for_keyword(name) or 0) in header else None
-    return sequence[0] if sequence else None
+    return tuple(name for name, tag in _REPAIRED_TAGS.items() if not any(tag in dataset for dataset in datasets))
 
 
 def _group(groups: list[Dataset], name: str) -> Dataset:
     """The first item of a functional group, the frame's own before the shared one; the header where there is none."""
-    return next((item for item in (_first(group, name) for group in groups) if item is not None), groups[-1])
-
-
-def _number(header: Dataset, name: str, kind: Callable[[Any], Any], path: Path, *, default: Any = None) -> Any:
-    value = raw_value(header, name)
-    if value is None or value == "":
-        if default is None:
-            raise PixelDataError(f"{path.name}: the header lacks {name}, without which its pixels cannot be read")
-        return default
-    try:
-        return kind(value)
-    except (TypeError, ValueError):
-        raise ScanError(f"{path.name}: {name} is {str(value)[:40]!r}, not a number; export the series again") from None
-
-
-def raw_value(header: Dataset, name: str) -> Any:
-    """A value without pydicom's conversion, where it is a plain number or decimal string: half the reading time."""
-    element = header.get_item(tag_for_keyword(name) or 0)
-    if element is None:
-        return None
-    if not isinstance(element, RawDataElement) or not element.value or element.VR not in ("US", "DS", "IS"):
-        return header.get(name)
-    if element.VR == "US":
-        return int.from_bytes(element.value[:2], "little" if element.is_little_endian else "big")
-    return element.value.decode("ascii", "replace").strip(" \0")
-
-
-def _numbers(header: Dataset, name: str, count: int, path: Path) -> tuple[float, ...] | None:
-    """A decimal string of several values."""
-    value = raw_value(header, name)
-    if value is None or value == "":
-        return None
-    parts = value.split("\\") if isinstance(value, str) else value
-    try:
-        numbers = tuple(map(float, parts))
-    except (TypeError, ValueError):
-        numbers = ()
-    if len(numbers) != count:
-        raise ScanError(f"{path.name}: {name} is {str(parts)[:60]}, not {count} numbers; export the series again")
-    return numbers
+    return next((item for item in (first_item(group, name) for group in groups) if item is not None), groups[-1])

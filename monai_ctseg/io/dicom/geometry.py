@@ -1,4 +1,4 @@
-"""Geometry: frames that share a plane -> their order along the normal, and the Grid.
+"""Frames that share a plane -> their order along the normal, and the Grid.
 
 Positions alone count; SliceThickness, SpacingBetweenSlices, SliceLocation and InstanceNumber are not used
 (DICOM PS3.3 C.7.6.2.1.1: the position is that of the first voxel's centre).
@@ -21,20 +21,20 @@ SAME_SPACING = 1e-3
 """Pixel spacings that differ by less, in proportion, are one spacing."""
 SAME_POSITION_MM = 0.01
 """Slices closer than this lie at one position."""
-OFF_GRID_MM = 0.1
-"""A slice may lie this far from the regular stack: twice the rounding of positions with one decimal ..."""
-OFF_GRID_FRACTION = 0.02
-"""... or this part of the slice spacing, whichever is more."""
+MAX_DEVIATION_MM = 0.1
+"""A slice may deviate this far from the regular stack: twice the rounding of positions with one decimal ..."""
+MAX_DEVIATION_FRACTION = 0.02
+"""... or this fraction of the slice spacing, whichever is larger."""
 GAP = 1.6
-"""A step so many times the usual one is a missing slice: positions with one decimal step by 0.3 and 0.4 mm."""
+"""A step this many times the usual one is a missing slice: positions with one decimal step by 0.3 and 0.4 mm."""
 
 
 def require_geometry(frame: Frame) -> None:
-    """Raise GeometryError unless position, orientation and spacing are there and make sense."""
+    """Raise GeometryError unless position, orientation and spacing exist and make sense."""
     for name, value in _elements(frame).items():
         if value is None:
             raise GeometryError(
-                f"{frame.label}: no {name}, so its place in the patient is unknown; export it with geometry"
+                f"{frame.label}: no {name}, so its position in the patient is unknown; export it with geometry"
             )
         if not all(map(math.isfinite, value)):
             raise GeometryError(f"{frame.label}: {name} is {list(value)}; export it with geometry")
@@ -51,7 +51,7 @@ def require_geometry(frame: Frame) -> None:
 
 
 def has_geometry(frame: Frame) -> bool:
-    """Whether position, orientation and spacing are all there."""
+    """Whether position, orientation and spacing all exist."""
     return None not in (frame.position, frame.orientation, frame.spacing)
 
 
@@ -94,10 +94,12 @@ def positions_of(frames: Sequence[Frame]) -> FloatArray:
 
 
 def grid_of(frames: Sequence[Frame]) -> Grid:
-    """The Grid of frames that are in order and free of doubles.
+    """The Grid of frames in order, without duplicates.
 
     The slice step is the vector from the first to the last position, divided: a tilted stack keeps its shear.
-    Raises GeometryError where a slice is missing or lies off the regular stack.
+
+    Raises:
+        GeometryError: A slice is missing or deviates from the regular stack.
     """
     first = frames[0]
     row, column = np.reshape(first.orientation or (), (2, 3))
@@ -116,17 +118,17 @@ def _slice_step(frames: Sequence[Frame]) -> FloatArray:
         return _step_of_one(frames[0])
     positions = positions_of(frames)
     step = (positions[-1] - positions[0]) / (len(frames) - 1)
-    off = np.linalg.norm(positions - positions[0] - np.arange(len(frames))[:, None] * step, axis=1)
+    deviation = np.linalg.norm(positions - positions[0] - np.arange(len(frames))[:, None] * step, axis=1)
     spacing = float(np.linalg.norm(step))
     steps = np.diff(positions @ normal_of(frames[0]))
     usual = np.sort(steps)[[(len(steps) - 1) // 2, len(steps) // 2]].mean()  # np.median imports numpy.ma: 15 ms
-    if off.max() > max(OFF_GRID_MM, OFF_GRID_FRACTION * spacing) or steps.max() >= GAP * usual:
-        raise GeometryError(_irregular(frames, positions, off))
+    if deviation.max() > max(MAX_DEVIATION_MM, MAX_DEVIATION_FRACTION * spacing) or steps.max() >= GAP * usual:
+        raise GeometryError(_irregular(frames, positions, deviation))
     return np.asarray(step, dtype=np.float64)
 
 
 def _step_of_one(frame: Frame) -> FloatArray:
-    """One slice has no spacing; its thickness stands for it, and the reader says so."""
+    """One slice has no spacing; its thickness replaces it, and the reader says so."""
     try:
         thickness = float(frame.header.get("SliceThickness") or "nan")
     except (TypeError, ValueError):
@@ -138,26 +140,26 @@ def _step_of_one(frame: Frame) -> FloatArray:
     return normal_of(frame) * thickness
 
 
-def _irregular(frames: Sequence[Frame], positions: FloatArray, off: FloatArray) -> str:
-    """One line that names the gap, or else the slice that lies farthest from where it should."""
+def _irregular(frames: Sequence[Frame], positions: FloatArray, deviation: FloatArray) -> str:
+    """One line that names the gap, or else the slice with the largest deviation."""
     steps = np.diff(positions @ normal_of(frames[0]))
     usual = float(np.median(steps))
     widest = int(steps.argmax())
     if steps[widest] >= GAP * usual:
         gaps = int((steps >= GAP * usual).sum())
-        more = f" and at {gaps - 1} other places" if gaps > 1 else ""
+        more = f" and at {gaps - 1} other positions" if gaps > 1 else ""
         return (
             f"a slice is missing between {frames[widest].label} and {frames[widest + 1].label}{more}: "
             f"{steps[widest]:.3f} mm apart where the others are {usual:.3f} mm; add the missing files"
         )
     odd = int(np.abs(steps - usual).argmax())
-    if abs(steps[odd] - usual) > OFF_GRID_FRACTION * usual:
+    if abs(steps[odd] - usual) > MAX_DEVIATION_FRACTION * usual:
         return (
             f"the slice spacing is not uniform: {steps[odd]:.3f} mm between {frames[odd].label} and "
             f"{frames[odd + 1].label}, {usual:.3f} mm elsewhere; resample or export the series again"
         )
-    worst = int(off.argmax())
+    worst = int(deviation.argmax())
     return (
-        f"{frames[worst].label} lies {off[worst]:.2f} mm off the regular stack, at "
+        f"{frames[worst].label} deviates by {deviation[worst]:.2f} mm from the regular stack, at "
         f"LPS {positions[worst].round(2).tolist()}; export the series again"
     )

@@ -1,57 +1,29 @@
-"""Pixels: frames in order -> one volume of Hounsfield units.
+"""Frames in order -> one volume of Hounsfield units.
 
 Uncompressed pixels are read straight from the file; the others go through pydicom's decoders.
-MONOCHROME1 turns the display, not the HU: the rescale comes before it (DICOM PS3.3 C.7.6.3.1.2 and C.11.1),
-so nothing is inverted here.
+MONOCHROME1 inverts the display, not the HU: the rescale comes before it (DICOM PS3.3 C.7.6.3.1.2 and C.11.1).
 """
 
 from __future__ import annotations
 
 import struct
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from pathlib import Path
-from threading import Lock
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pydicom
-from pydicom import Dataset
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000TransferSyntaxes,
-    JPEGLSTransferSyntaxes,
-    JPEGTransferSyntaxes,
-    RLETransferSyntaxes,
-)
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from monai_ctseg.errors import PixelDataError
+from monai_ctseg.io.dicom.decode import Stored, decode, forget_file, truncated
 from monai_ctseg.io.dicom.frame import Frame
 from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import HUArray
 
-Stored = npt.NDArray[Any]
-
 _INT16 = np.iinfo(np.int16)
 _PLAIN = {ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, ""}
-_STRICT_DECODERS = {
-    **dict.fromkeys(JPEGTransferSyntaxes, "gdcm"),
-    **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),
-    **dict.fromkeys([*JPEG2000TransferSyntaxes, *RLETransferSyntaxes], "pylibjpeg"),
-}
-"""Decoders that refuse a truncated stream; others (pylibjpeg-libjpeg) fill it up and say nothing."""
 SURPLUS_BYTES = 128
-"""Some writers pad the pixel data; more than this is no padding."""
+"""Some writers pad the pixel data; more than this is not padding."""
 _OPEN_LENGTH = 0xFFFFFFFF
-_one_at_a_time = Lock()
 
 
 class _DoesNotFitError(Exception):
@@ -59,9 +31,17 @@ class _DoesNotFitError(Exception):
 
 
 def hu_volume(frames: Sequence[Frame], *, progress: Progress | None = None) -> HUArray:
-    """HU of frames in order, [i, j, k]: int16 where every rescale is integral and the values fit, else float32.
+    """Read the HU of frames.
 
-    Raises PixelDataError naming the file where pixels are missing, truncated or cannot be decoded.
+    Args:
+        frames: In order along the normal, all of one size.
+        progress: Called with the number of slices done and of all slices.
+
+    Returns:
+        [i, j, k], Fortran-ordered: int16 where every rescale is integral and the values fit, else float32.
+
+    Raises:
+        PixelDataError: Pixels are missing, truncated or cannot be decoded; the message names the file.
     """
     if all(float(frame.slope).is_integer() and float(frame.intercept).is_integer() for frame in frames):
         try:
@@ -86,7 +66,7 @@ def _fill(
         for k, _ in enumerate(pool.map(fill, range(len(frames)))):
             if progress:
                 progress(k + 1, len(frames))
-    _whole.cache_clear()
+    forget_file()
     return volume.transpose(2, 1, 0)
 
 
@@ -108,13 +88,21 @@ def _rescaled_float32(stored: Stored, frame: Frame) -> Stored:
 
 
 def stored_values(frame: Frame, *, into: Stored | None = None) -> Stored:
-    """Stored values of one frame, [row, column], unused bits cleared and sign right.
+    """Stored values of one frame, with unused bits cleared and the right sign.
 
-    into: int16 [row, column] to read 16-bit values into, which spares a copy; what is returned may be a view of it.
+    Args:
+        frame: One slice.
+        into: int16 [row, column] to read 16-bit values into, which saves a copy.
+
+    Returns:
+        Integers [row, column]; may be a view of `into`.
+
+    Raises:
+        PixelDataError: Pixels are missing, truncated or cannot be decoded.
     """
     raw = _read_plain(frame, into) if frame.layout.transfer_syntax in _PLAIN else None
     if raw is None:
-        raw = _decode(frame)
+        raw = decode(frame)
     return _significant_bits(raw, frame)
 
 
@@ -136,12 +124,12 @@ def _read_plain(frame: Frame, into: Stored | None) -> Stored | None:
         file.seek(layout.offset + start + before)
         there = min(file.readinto(into.data.cast("B")), max(length - before, 0))
     if there < into.nbytes:
-        raise _truncated(frame, there, into.nbytes)
+        raise truncated(frame, there, into.nbytes)
     return into.view(dtype)
 
 
 def _require_no_more(frame: Frame, length: int, size: int) -> None:
-    """Refuse pixel data that would hold more than the header says: a picture of another size."""
+    """Refuse pixel data that holds more than the header says: an image of another size."""
     expected = int(frame.header.get("NumberOfFrames") or 1) * size
     if length > expected + SURPLUS_BYTES:
         raise PixelDataError(
@@ -150,7 +138,7 @@ def _require_no_more(frame: Frame, length: int, size: int) -> None:
 
 
 def _value_of(head: bytes, big: bool) -> tuple[int, int] | None:
-    """Bytes from a PixelData element's start to its value, and the value's; None where it is none of a given length."""
+    """Bytes from the start of a PixelData element to its value, and in the value; None without a given length."""
     order = ">" if big else "<"
     if len(head) < 12 or struct.unpack(f"{order}HH", head[:4]) != (0x7FE0, 0x0010):
         return None
@@ -159,66 +147,8 @@ def _value_of(head: bytes, big: bool) -> tuple[int, int] | None:
     return None if length == _OPEN_LENGTH else (12 if explicit else 8, length)
 
 
-def _decode(frame: Frame) -> Stored:
-    """Values of a compressed, deflated or unusual frame, by pydicom."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with _one_at_a_time:
-                dataset = _whole(frame.path)
-            if frame.layout.transfer_syntax == DeflatedExplicitVRLittleEndian or "PixelData" not in dataset:
-                return _from_bytes(frame, dataset)
-            if frame.layout.high_bit != frame.layout.stored - 1:
-                raise PixelDataError(
-                    f"{frame.label}: compressed, with a high bit of {frame.layout.high_bit}; export it uncompressed"
-                )
-            syntax = UID(frame.layout.transfer_syntax)
-            plugin = _STRICT_DECODERS.get(syntax, "")
-            values, _ = get_decoder(syntax).as_array(dataset, index=frame.number, raw=True, decoding_plugin=plugin)
-    except (PixelDataError, KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # decoders of five libraries raise what they like, one of them a panic in Rust
-        reason = " ".join(str(error).split())[:120]
-        raise PixelDataError(
-            f"{frame.label}: its pixels cannot be decoded ({reason}); copy or export it again"
-        ) from None
-    if values.shape != (frame.rows, frame.columns):
-        raise PixelDataError(
-            f"{frame.label}: decodes to {values.shape} pixels, the header says {(frame.rows, frame.columns)}"
-        )
-    return np.asarray(values)
-
-
-@lru_cache(maxsize=1)
-def _whole(path: Path) -> Dataset:
-    """A file with its pixels; kept for the next frame of the same file."""
-    dataset = pydicom.dcmread(path, force=True)
-    standard = {"PhotometricInterpretation": "MONOCHROME2", "SamplesPerPixel": 1, "BitsStored": dataset.BitsAllocated}
-    for name, value in standard.items():
-        if name not in dataset:
-            setattr(dataset, name, value)
-    if "HighBit" not in dataset:
-        dataset.HighBit = dataset.BitsStored - 1
-    return dataset
-
-
-def _from_bytes(frame: Frame, dataset: Dataset) -> Stored:
-    if "PixelData" not in dataset:
-        raise PixelDataError(f"{frame.label}: no pixel data that can be read as CT; copy or export it again")
-    dtype = np.dtype(f"<u{frame.layout.allocated // 8}")
-    count = frame.rows * frame.columns
-    values = np.frombuffer(dataset.PixelData, dtype=dtype)[frame.number * count : (frame.number + 1) * count]
-    if values.size < count:
-        raise _truncated(frame, values.nbytes, count * dtype.itemsize)
-    return values.reshape(frame.rows, frame.columns)
-
-
-def _truncated(frame: Frame, there: int, needed: int) -> PixelDataError:
-    return PixelDataError(f"{frame.label}: truncated, {there:,} of {needed:,} bytes of pixels; copy or export it again")
-
-
 def _significant_bits(raw: Stored, frame: Frame) -> Stored:
-    """The stored bits alone (old scanners kept overlays in the rest), with their sign."""
+    """The stored bits only (old scanners kept overlays in the others), with their sign."""
     layout = frame.layout
     size = raw.dtype.itemsize * 8
     kind = f"{'i' if layout.signed else 'u'}{raw.dtype.itemsize}"

@@ -1,4 +1,4 @@
-"""Write: a Scan -> a folder of CT Image Storage files (DICOM PS3.3 A.3)."""
+"""A Scan -> a folder of CT Image Storage files (DICOM PS3.3 A.3)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,21 @@ from monai_ctseg.scan import Scan, voxels_sha256
 def write_series(
     scan: Scan, folder: Path, *, description: str = "phantom", seed: int = 0, kv: float = 120
 ) -> tuple[Path, ...]:
-    """Write one uncompressed int16 file a slice, named after `scan.names`, into an existing folder.
+    """Write one uncompressed int16 file for each slice. The same arguments give the same bytes: there are no dates.
 
-    The same arguments give the same bytes: UIDs are hashes, also of the voxels, and there are no dates. kv: the tube's
-    voltage. Raises ValueError where the voxels are not int16.
+    Args:
+        scan: int16 voxels, [i, j, k]; the files are named after `scan.names`.
+        folder: An existing folder.
+        description: SeriesDescription.
+        seed: A part of PatientID and, with the voxels, of the UIDs.
+        kv: Tube voltage.
+
+    Returns:
+        The files, [k].
+
+    Raises:
+        ValueError: The voxels are not int16.
+        OSError: A file cannot be written.
     """
     if scan.hu.dtype != np.int16:
         raise ValueError(f"a series is written from int16 voxels, not {scan.hu.dtype}")
