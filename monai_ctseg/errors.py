@@ -78,7 +78,7 @@ class MaskError(CtsegError):
 
 
 class SaturatedScan(CtsegError):
-    """The scan's ceiling lies at or under the threshold, so nothing can exceed it."""
+    """The highest value of the scan is at or below the threshold, so nothing can exceed it."""
 
 
 class DatasetError(CtsegError):

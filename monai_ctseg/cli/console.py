@@ -35,9 +35,9 @@ SeriesOption = Annotated[
 
 
 def finite(value: float) -> float:
-    """A number that can be compared with, or wrong usage."""
+    """The value, where voxels can be compared with it; else wrong usage."""
     if not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is no number of HU")
+        raise typer.BadParameter(f"{value} is not a finite number of HU")
     return value
 
 
@@ -122,12 +122,12 @@ def training_progress() -> Iterator[Callable[[int, int, float], None]]:
         yield lambda step, of, loss: bar(step, of)
 
 
-def load(place: Path, series: str | None, *, say_notes: bool = True) -> Scan:
+def load(path: Path, series: str | None, *, say_notes: bool = True) -> Scan:
     """Read a scan under a progress bar, and say what was repaired or left out."""
     from monai_ctseg.io.read import read_scan
 
     with progress("reading") as callback:
-        scan = read_scan(place, series=series, progress=callback)
+        scan = read_scan(path, series=series, progress=callback)
     for note in scan.notes if say_notes else ():
         warn(note)
     return scan

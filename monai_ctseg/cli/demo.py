@@ -53,16 +53,16 @@ def demo(
     chosen = ["--series", series] if series else []
     again = ["--overwrite"] if overwrite else []
     at = ["--threshold", f"{threshold:g}"] if threshold != METAL_HU else []
-    place = scan or output / "simulated" / "dicom"
+    source = scan or output / "simulated" / "dicom"
     if scan is None:
         _run(context, SIMULATES, "simulate", "-o", output / "simulated", *SIMULATED, *again)
-    _run(context, MEASURES, "stats", place, "--plot", output / "stats.png", *chosen, *again)
-    _run(context, THRESHOLD, "labels", place, "-o", output / "threshold", *at, *chosen, *again)
+    _run(context, MEASURES, "stats", source, "--plot", output / "stats.png", *chosen, *again)
+    _run(context, THRESHOLD, "labels", source, "-o", output / "threshold", *at, *chosen, *again)
     half = ("--method", "half-maximum", *at, *chosen, *again)
-    _run(context, HALF_MAXIMUM, "labels", place, "-o", output / "half_maximum", *half)
-    _run(context, NETWORK, "infer", place, "-o", output / "network", *chosen, *again)
+    _run(context, HALF_MAXIMUM, "labels", source, "-o", output / "half_maximum", *half)
+    _run(context, NETWORK, "infer", source, "-o", output / "network", *chosen, *again)
     short = ["--epochs", EPOCHS, "--set", f"steps_per_epoch={STEPS}"]
-    _run(context, TRAINS, "train", place, "-o", output / "training", *short, *at, *chosen, *again)
+    _run(context, TRAINS, "train", source, "-o", output / "training", *short, *at, *chosen, *again)
     masks = {name: output / name / "mask.nii.gz" for name in ("threshold", "half_maximum", "network")}
     truth = output / "simulated" / "truth.nii.gz" if scan is None else None
     for name, mask in masks.items():
@@ -72,7 +72,7 @@ def demo(
             )
         elif name != "half_maximum":
             _run(context, f"{_spoken(name)} compared with half-maximum", "evaluate", mask, masks["half_maximum"])
-    _draw(place, series, masks, truth, output / "overview.png")
+    _draw(source, series, masks, truth, output / "overview.png")
     typer.echo(f"\nDone in {perf_counter() - start:.0f} s. Look at")
     for path, shows in {
         "overview.png": "one slice: the scan, the metal by each method" + (", the truth" if truth else ""),
@@ -96,10 +96,10 @@ def _spoken(name: str) -> str:
     return name.replace("_", "-")
 
 
-def _draw(place: Path, series: str | None, masks: Mapping[str, Path], truth: Path | None, picture: Path) -> None:
+def _draw(source: Path, series: str | None, masks: Mapping[str, Path], truth: Path | None, picture: Path) -> None:
     """One slice with the metal that each method found."""
     from monai_ctseg.io.nifti import read_mask
     from monai_ctseg.plots import plot_methods
 
     found = {_spoken(name): read_mask(path) for name, path in masks.items()}
-    plot_methods(load(place, series, say_notes=False), found, read_mask(truth) if truth else None, picture)
+    plot_methods(load(source, series, say_notes=False), found, read_mask(truth) if truth else None, picture)

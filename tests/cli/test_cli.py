@@ -205,7 +205,7 @@ def test_bad_scans_are_one_line_and_leave_nothing(run_cli, make_series, tmp_path
         dataset.save_as(path)
     nib.Nifti1Image(np.full((4, 4, 4), np.nan, np.float32), np.eye(4)).to_filename(tmp_path / "nan.nii.gz")
     nib.Nifti1Image(np.zeros((4, 4, 4), np.int16), None).to_filename(tmp_path / "affine.nii.gz")
-    for place, word in {
+    for name, word in {
         "none": "no such file",
         "empty": "empty folder",
         "text": "no DICOM image among",
@@ -216,7 +216,7 @@ def test_bad_scans_are_one_line_and_leave_nothing(run_cli, make_series, tmp_path
         "nan.nii.gz": "nan",
         "affine.nii.gz": "no affine",
     }.items():
-        refused(run_cli(command, tmp_path / place, *more), word)
+        refused(run_cli(command, tmp_path / name, *more), word)
         assert not out.exists()
         assert not list(tmp_path.glob(".*"))
 
