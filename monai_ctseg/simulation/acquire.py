@@ -30,7 +30,16 @@ SMOOTHING = (1.0, 3.0)
 
 @dataclass(frozen=True, eq=False)
 class MetalPixels:
-    """Metal in one thin layer of the slice: pixels of `pixel_mm` centred at u, v (n,) in mm, and how full they are."""
+    """Metal in one thin layer of the slice.
+
+    Attributes:
+        metal: which one.
+        layer: its number.
+        u: centres of pixels along i, (n,) mm about the isocentre.
+        v: the same along j.
+        share: how full each pixel is, (n,), 0 to 1.
+        pixel_mm: size of the pixels.
+    """
 
     metal: str
     layer: int
@@ -44,8 +53,18 @@ class MetalPixels:
 class SliceTask:
     """All that one slice needs; small enough to be sent to another process.
 
-    hu: [i, j] body without metal, with pixels of `body_mm` about `body_origin_mm`. layers: thin layers of the slice.
-    shape, pixel_mm, origin_mm: the image to reconstruct. All in mm in the slice's plane, about the isocentre.
+    Attributes:
+        k: index of the slice.
+        seed: of the noise.
+        scanner: its settings.
+        hu: the body without metal, [i, j] float32.
+        body_mm: its pixels.
+        body_origin_mm: where its pixel (0, 0) lies in the slice's plane, about the isocentre.
+        metal: what implants fill.
+        layers: number of thin layers of the slice.
+        shape: of the image to reconstruct.
+        pixel_mm: its pixels.
+        origin_mm: where its pixel (0, 0) lies.
     """
 
     k: int
@@ -62,7 +81,14 @@ class SliceTask:
 
 
 def acquire(task: SliceTask) -> tuple[int, Floats]:
-    """The slice's index and its HU [i, j] float32, with the artefacts that metal makes."""
+    """Scan one slice.
+
+    Returns:
+        The slice's index, and its HU, [i, j] float32, with the artefacts that metal makes.
+
+    Raises:
+        MissingExtra: the extra `simulation` is not installed.
+    """
     scanner, random = task.scanner, np.random.default_rng(task.seed)
     beam = make_beam(scanner.kv, scanner.aluminium_mm)
     rays = _rays(task)
@@ -166,7 +192,7 @@ def _to_water_mm(signal: Floats, beam: Beam, scanner: Scanner) -> Floats:
     """Readings -> millimetres of water that would read the same (the usual correction of beam hardening).
 
     Without the correction, millimetres of water by its attenuation in an unhardened beam. Noise about air reads less
-    than no water, metal more than the table holds: there the table's ends go on as straight lines.
+    than no water, metal more than the table holds: there the table is extended by straight lines.
     """
     depth = -np.log(signal)
     if not scanner.hardening_correction:
@@ -187,18 +213,18 @@ def _reconstruct(lines: Floats, task: SliceTask, rays: Rays) -> Floats:
 
 
 def _reduce(hu: Floats, lines: Floats, task: SliceTask, rays: Rays) -> Floats:
-    """Lines through what reads as metal are bridged from their neighbours, and the metal is put back."""
+    """Lines through what reads as metal are interpolated from their neighbours; the metal's own voxels are kept."""
     metal = hu > TRACE_HU
     if not metal.any():
         return hu
     u, v = np.broadcast_arrays(*_pixels(task.shape, task.pixel_mm, task.origin_mm))
     trace = project(np.ones((1, int(metal.sum())), np.float32), u[metal], v[metal], task.pixel_mm, rays)[0] > 0.2
-    bridged = lines.copy()
+    interpolated = lines.copy()
     at = np.arange(rays.detectors)
-    for line, hidden in zip(bridged, trace, strict=True):
+    for line, hidden in zip(interpolated, trace, strict=True):
         if hidden.any() and not hidden.all():
             line[hidden] = np.interp(at[hidden], at[~hidden], line[~hidden])
-    return np.where(metal, hu, _reconstruct(bridged, task, rays))
+    return np.where(metal, hu, _reconstruct(interpolated, task, rays))
 
 
 def _store(hu: Floats, task: SliceTask) -> Floats:
@@ -213,7 +239,7 @@ def _store(hu: Floats, task: SliceTask) -> Floats:
 
 
 def circle(shape: tuple[int, int], pixel_mm: tuple[float, float]) -> BoolArray:
-    """The largest circle in an image [i, j]: what is reconstructed where the rest is padded."""
+    """The largest circle in an image, [i, j] bool: what is reconstructed where the rest is padded."""
     u, v = _pixels(shape, pixel_mm, (0.0, 0.0))
     half = [(n - 1) * mm / 2 for n, mm in zip(shape, pixel_mm, strict=True)]
     return np.asarray(np.hypot(u - half[0], v - half[1]) <= min(half) + min(pixel_mm) / 2)

@@ -25,7 +25,13 @@ FINE_ROWS = 8
 
 @dataclass(frozen=True)
 class Rays:
-    """Parallel rays through a plane: `views` angles over half a turn, detectors of `width_mm` about the centre."""
+    """Parallel rays through a plane.
+
+    Attributes:
+        views: angles over half a turn.
+        detectors: number of detectors, about the centre.
+        width_mm: width of a detector.
+    """
 
     views: int
     detectors: int
@@ -43,10 +49,17 @@ class Rays:
 
 
 def project(values: Floats, u: Floats, v: Floats, pixel_mm: tuple[float, float], rays: Rays) -> Floats:
-    """Line integrals (m, views, detectors) of m images with `values` (m, n) per mm in pixels at u, v (n,) in mm.
+    """Line integrals of images. A ray at angle a meets the points u cos a + v sin a = constant.
 
-    Several images of the same pixels go at once. A ray at angle a meets the points u cos a + v sin a = constant.
-    Pixels that lie beyond the detectors are left out.
+    Args:
+        values: of m images in the same n pixels, (m, n) float32 per mm.
+        u: centres of the pixels, (n,) float32 mm. Pixels beyond the detectors count for the last one.
+        v: the other coordinate.
+        pixel_mm: size of a pixel along u and v.
+        rays: the rays.
+
+    Returns:
+        (m, views, detectors) float32.
     """
     bins = rays.detectors * FINE
     step = rays.width_mm / FINE
@@ -87,7 +100,14 @@ def _spread(pixel_mm: tuple[float, float], rays: Rays) -> tuple[int, npt.NDArray
 def filter_views(lines: Floats, rays: Rays, *, cutoff_per_mm: float, boost: float = 0.0) -> Floats:
     """Ramp filter with a Hann window that ends at `cutoff_per_mm`, for back-projection (Kak and Slaney, chapter 3).
 
-    boost: raises middle frequencies, as sharp kernels do; 0 for none. Returns [view, detector].
+    Args:
+        lines: line integrals, [view, detector].
+        rays: the rays.
+        cutoff_per_mm: where the window ends.
+        boost: by how much middle frequencies are raised, as sharp kernels do; 0 for not at all.
+
+    Returns:
+        [view, detector] float32.
     """
     size = fft.next_fast_len(2 * rays.detectors, real=True)
     n = np.fft.fftfreq(size, 1 / size)
@@ -104,7 +124,17 @@ def filter_views(lines: Floats, rays: Rays, *, cutoff_per_mm: float, boost: floa
 
 
 def backproject(filtered: Floats, u: Floats, v: Floats, rays: Rays) -> Floats:
-    """Filtered views [view, detector] -> the image at the points u, v (broadcast together), per mm."""
+    """Back-projection.
+
+    Args:
+        filtered: filtered views, [view, detector].
+        u: where the image is wanted, mm; broadcasts with v.
+        v: the other coordinate.
+        rays: the rays.
+
+    Returns:
+        The image at the points, per mm, float32.
+    """
     image = np.zeros(np.broadcast_shapes(u.shape, v.shape), dtype=np.float32)
     centers = np.arange(rays.detectors)
     fine = np.arange((rays.detectors - 1) * FINE_ROWS + 1) / FINE_ROWS

@@ -1,4 +1,4 @@
-"""Scanner: what varies from one CT to another, and the choice of one at random."""
+"""Scanner: what varies from one CT to another, and a scanner at random."""
 
 from __future__ import annotations
 
@@ -14,23 +14,28 @@ HIGHEST_HU = 31743.0
 class Scanner:
     """Settings of one acquisition, named as in a protocol.
 
-    kv, aluminium_mm: the tube's voltage and filter (with the bow tie's part in it).
-    photons: that reach a detector through air, in one view. electronic_noise: sigma, in photons.
-    lowest_signal: readings are raised to this many photons before the logarithm, as scanners correct photon
-        starvation; the higher, the lower metal reads.
-    smoothed_signal: readings of about so many photons or fewer are smoothed with their neighbours, against streaks
-        (adaptive filtering; Hsieh, Med. Phys. 25 (1998) 2139).
-    scatter: what the scatter correction leaves, as a share of the mean reading in a view.
-    views, detector_mm: over half a turn, and at the isocentre.
-    blur_mm: sigma of focal spot and detector crosstalk.
-    cutoff_per_mm, boost: the reconstruction kernel, see `projection.filter_views`.
-    slice_mm: thickness of the slice profile; None for the spacing of the slices.
-    hardening_correction: water beam hardening is corrected, as on all scanners.
-    artefact_reduction: linear interpolation over the metal's trace, with the metal put back (Kalender and others,
-        Radiology 164 (1987) 576).
-    saturation_level_hu: where the stored bits end: 3071 on 12-bit scanners, None for the extended scale.
-    hu_scale: error of the scanner's calibration, a factor on HU + 1000.
-    padding_hu: outside the reconstruction circle; None for none.
+    Attributes:
+        kv: the tube's voltage.
+        aluminium_mm: the tube's filter, with the bow tie's part in it.
+        photons: that reach a detector through air, in one view.
+        electronic_noise: sigma, in photons.
+        lowest_signal: readings are raised to this many photons before the logarithm, as scanners correct photon
+            starvation; the higher, the lower metal reads.
+        smoothed_signal: readings of about so many photons or fewer are smoothed with their neighbours, against streaks
+            (adaptive filtering; Hsieh, Med. Phys. 25 (1998) 2139).
+        scatter: what the scatter correction leaves, as a share of the mean reading in a view.
+        views: over half a turn.
+        detector_mm: width of a detector at the isocentre.
+        blur_mm: sigma of focal spot and detector crosstalk.
+        cutoff_per_mm: where the reconstruction kernel ends, see `projection.filter_views`.
+        boost: by how much the kernel raises middle frequencies, see there.
+        slice_mm: thickness of the slice profile; None for the spacing of the slices.
+        hardening_correction: whether beam hardening is corrected for water, as on all scanners.
+        artefact_reduction: linear interpolation over the metal's trace; the metal's own voxels are kept (Kalender and
+            others, Radiology 164 (1987) 576).
+        saturation_level_hu: the highest value that is stored: 3071 on 12-bit scanners, None for the extended scale.
+        hu_scale: error of the scanner's calibration, a factor on HU + 1000.
+        padding_hu: value outside the reconstruction circle; None for none.
     """
 
     kv: float = 120.0
@@ -54,7 +59,12 @@ class Scanner:
 
 
 def sample_scanner(random: np.random.Generator, *, saturated: bool | None = None) -> Scanner:
-    """A scanner at random; `saturated` says whether its scale ends at 12 bits (half of them, where not said)."""
+    """A scanner at random.
+
+    Args:
+        random: chooses the settings.
+        saturated: whether the scale is saturated at 12 bits; None for half of the scanners.
+    """
     twelve_bits = bool(random.random() < 0.5) if saturated is None else saturated
     return Scanner(
         kv=float(random.choice((80, 100, 110, 120, 120, 120, 130, 140))),

@@ -13,6 +13,7 @@ from monai_ctseg.parallel import Progress, run_in_order
 from monai_ctseg.scan import Mask, Scan
 from monai_ctseg.simulation.acquire import AIR_HU, SliceTask, acquire, circle
 from monai_ctseg.simulation.implants import Implant
+from monai_ctseg.simulation.materials import make_beam
 from monai_ctseg.simulation.metal import FULL, MetalSlice, mark_metal
 from monai_ctseg.simulation.plane import SlicePlane
 from monai_ctseg.simulation.scanner import Scanner
@@ -82,6 +83,7 @@ def simulate(
     scanner, grid = scanner or Scanner(), grid or body.grid
     plane = SlicePlane.of(body.grid, grid)
     plane.require_slices(body.grid, grid)
+    make_beam(scanner.kv, scanner.aluminium_mm)  # a missing extra is said here, before any process starts
     hu = np.empty(grid.shape, dtype=np.int16, order="F")
     filled = np.zeros(grid.shape, dtype=np.uint8, order="F")
     tasks = _tasks(_Setup(body, implants, scanner, grid, plane, seed), filled)

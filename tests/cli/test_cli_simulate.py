@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from monai_ctseg.io.read import read_scan
 from monai_ctseg.scan import Scan
 from monai_ctseg.simulation import CaseOptions, sample_case
 from monai_ctseg.simulation.cases import PART_WEIGHTS
+from monai_ctseg.simulation.materials import make_beam
 
 SMALL = ("--size", 64, "--count", 2, "--pixel", 1.2, "--slice", 2, "--jobs", 1)
 Run = Callable[..., Any]
@@ -169,3 +171,12 @@ def test_metal_of_a_few_voxels_is_said(run_cli, tmp_path):
     result = run_cli("simulate", "-o", tmp_path / "out", *given)
     assert result.code == 0
     assert "the metal is hardly larger than a voxel" in result.err or "the truth is empty" in result.err
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_beam.cache_clear()
+    monkeypatch.setitem(sys.modules, "spekpy", None)
+    result = run_cli("simulate", "-o", tmp_path / "out", "--kind", "plate", *SMALL)
+    assert result.code == 1
+    assert "monai_ctseg[simulation]" in result.err
+    assert not (tmp_path / "out").exists()

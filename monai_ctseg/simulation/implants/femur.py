@@ -116,17 +116,17 @@ def plate(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     thick = wide * random.uniform(0.24, 0.4)
     screw_mm = float(np.clip(wide * random.uniform(0.26, 0.34), 2.7, 5))
     length = wide * random.uniform(6, 11)
-    drawn = sample_plate(random, length=length, thick=max(2.0, thick), wide=wide, screw_mm=screw_mm, family=family)
+    sizes = sample_plate(random, length=length, thick=max(2.0, thick), wide=wide, screw_mm=screw_mm, family=family)
     filled, lengths = random.uniform(0.4, 0.9), (wide * 1.4, wide * 2.6)
-    solids = [plate_solid(drawn)]
-    solids += plate_screws(random, drawn, screw_mm=screw_mm, lengths=lengths, filled=filled, family=family)
+    solids = [plate_solid(sizes)]
+    solids += plate_screws(random, sizes, screw_mm=screw_mm, lengths=lengths, filled=filled, family=family)
     if family == "unseen" and random.random() < 0.3:
-        solids += hooks(drawn, size=wide * 0.7)
+        solids += hooks(sizes, size=wide * 0.7)
     return (Implant("plate", choose_metal(random, titanium=0.5, steel=0.5), tuple(solids)),)
 
 
 def screws(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
-    """One to four parallel or single screws. Origin: the seat of the first head; they run along +z.
+    """One to four parallel or single screws. Origin: under the first head; they run along +z.
 
     1.5 to 7.5 mm thick, length 6 to 16 times that and at most 110 mm. Unseen: cannulated (hollow), headless or
     locking.

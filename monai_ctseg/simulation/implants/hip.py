@@ -111,7 +111,7 @@ def _tilt(inclination: float, anteversion: float) -> FloatArray:
 def total_hip(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     """Stem, head and cup about one centre: inclination 35 to 55 degrees, anteversion 5 to 25.
 
-    Metals are drawn for each piece; between the head and the cup lies 4 to 10 mm of plastic, which is no implant.
+    Each component has a metal of its own; between the head and the cup lies 4 to 10 mm of plastic, which is no implant.
     """
     stem = hip_stem(random, family, bipolar=False)
     reach = max(solid.high[0] for solid in stem[0].solids)

@@ -1,6 +1,6 @@
 """Screws and plates.
 
-A screw runs along +z from the seat of its head at z = 0 to its tip; the head lies at z < 0. A plate lies along z with
+A screw runs along +z from under its head, at z = 0, to its tip; the head lies at z < 0. A plate lies along z with
 its bone side in the plane x = 0, its outer side at x = thickness and its width along y; its screws run along -x.
 """
 
@@ -162,11 +162,11 @@ def plate_screws(
     if screw.style == "headless":
         screw = replace(screw, style="locking")
     solids: list[Solid] = []
-    for seat in hole_centers(plate):
+    for center in hole_centers(plate):
         if random.random() < filled:
             along = toward((-1.0, *random.uniform(-0.14, 0.14, 2)))
             own = replace(screw, length=float(random.uniform(*lengths)))
-            sunk = seat - (min(plate.thick * 0.6, own.head / 2 * 0.7), 0, 0)
+            sunk = center - (min(plate.thick * 0.6, own.head / 2 * 0.7), 0, 0)
             solids += [solid.moved(sunk, along) for solid in screw_solids(own)]
     return tuple(solids)
 

@@ -22,7 +22,14 @@ AIR_HU = -1000.0
 
 @dataclass(frozen=True, eq=False)
 class BodyPhantom:
-    """hu: float32 [i, j, k], air -1000; no metal, noise or blur. landmarks: those that lie on the grid."""
+    """A body on a grid, without metal, noise or blur.
+
+    Attributes:
+        hu: [i, j, k] float32, air is -1000.
+        grid: of the voxels.
+        part: of the body.
+        landmarks: those that lie on the grid.
+    """
 
     hu: Floats
     grid: Grid
@@ -33,11 +40,15 @@ class BodyPhantom:
 def sample_body(
     grid: Grid, *, seed: int, part: BodyPart = "pelvis", extras: bool = True, whole: Grid | None = None
 ) -> BodyPhantom:
-    """Draw a patient at random on a table; the same arguments give the same voxels.
+    """A patient at random on a table; the same arguments give the same voxels.
 
-    part: what lies in the middle of the grid; the grid may cut the body. extras: also draw, at random, what is bright
-    without being metal: contrast in vessels, bladder or bowel, calcification, bone cement, markers.
-    whole: the grid in whose middle the part lies, where `grid` shows a piece of that patient only.
+    Args:
+        grid: of the result; it may cut the body.
+        seed: of the patient.
+        part: what lies in the middle of the grid.
+        extras: also, at random, what is bright without being metal: contrast medium in vessels, bladder or bowel,
+            calcification, bone cement, markers.
+        whole: the grid in whose middle the part lies, where `grid` shows only some of that patient.
     """
     random = np.random.default_rng(seed)
     patient = position_on_table(whole or grid, random, part, extras=extras)
@@ -46,13 +57,13 @@ def sample_body(
 
 
 def find_landmarks(grid: Grid, *, seed: int, part: BodyPart = "pelvis", extras: bool = True) -> tuple[Landmark, ...]:
-    """The landmarks of the patient that `sample_body` draws with these arguments; nothing is drawn."""
+    """The landmarks of the patient that `sample_body` paints with these arguments, without painting."""
     patient = position_on_table(grid, np.random.default_rng(seed), part, extras=extras)
     return tuple(mark for mark in patient.scene.landmarks if _on(grid, mark.point_lps))
 
 
 def paint_body(grid: Grid, patient: PatientOnTable) -> Floats:
-    """HU [i, j, k] of a body on its table, painted slab by slab."""
+    """HU of a patient on the table, [i, j, k] float32, painted slab by slab."""
     hu = np.empty(grid.shape, dtype=np.float32, order="F")
     step = max(1, SLAB_VOXELS // (grid.shape[0] * grid.shape[1]))
     for start in range(0, grid.shape[2], step):
@@ -94,7 +105,7 @@ def _soft_tissue(canvas: Canvas, patient: PatientOnTable, at_lps: Points) -> Non
 
 
 def _muscle_share(canvas: Canvas, scene: Scene, lean: Floats, coarse: Floats) -> Floats:
-    """Share of each voxel that is muscle: in the lean body, off the septa between muscles."""
+    """Share of each voxel that is muscle: in the lean body, outside the septa between muscles."""
     person, (_, _, z) = scene.person, canvas.space.points(canvas.whole)
     first, second = nearest_two(canvas.space, scene.muscles)
     swell = np.float32(1.5) * coarse + np.float32(0.4 + person.bulk_mm / 12) * Profile(SWELL)(z)

@@ -19,7 +19,12 @@ Value: TypeAlias = float | Floats | Callable[[Points], Floats]
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """Where a slab's voxels lie in a frame: index (i, j, k) -> mm, 4 x 4."""
+    """Where a slab's voxels lie in a frame.
+
+    Attributes:
+        shape: voxels along i, j and k.
+        matrix: index (i, j, k) -> mm, 4 x 4.
+    """
 
     shape: tuple[int, int, int]
     matrix: FloatArray
@@ -58,7 +63,13 @@ class Space:
 
 @dataclass(eq=False)
 class Canvas:
-    """A slab: HU [i, j, k], where its voxels lie in the body, and how wide an edge is, mm."""
+    """A slab on which layers are painted.
+
+    Attributes:
+        hu: [i, j, k] float32.
+        space: where its voxels lie in the body.
+        edge_mm: width of an edge.
+    """
 
     hu: Floats
     space: Space
@@ -78,21 +89,27 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Layer:
-    """One thing to paint: the box it touches, and how it changes the voxels of a block of a canvas."""
+    """One thing to paint.
+
+    Attributes:
+        low: lowest corner of its box, (3,) mm.
+        high: highest corner.
+        draw: changes the voxels of a block of a canvas.
+    """
 
     low: FloatArray
     high: FloatArray
     draw: Callable[[Canvas, Block], None]
 
     def paint(self, canvas: Canvas) -> None:
-        """Draw what of it lies on the canvas."""
+        """Paint what of it lies on the canvas."""
         block = canvas.space.block(self.low - canvas.edge_mm, self.high + canvas.edge_mm)
         if block is not None:
             self.draw(canvas, block)
 
 
 def fill(shape: Solid, value: Value) -> Layer:
-    """One shape in one stuff."""
+    """A layer of one solid in one tissue or material, of HU `value`."""
 
     def draw(canvas: Canvas, block: Block) -> None:
         at = canvas.space.points(block)
@@ -136,13 +153,20 @@ def overlap(a: Block, b: Block) -> Block | None:
 
 @dataclass(frozen=True)
 class Bone:
-    """A bone: pieces that grow into each other, hollows, and a shell around spongy bone.
+    """A bone: solids that grow into each other, hollows, and a shell around spongy bone.
 
-    cortex_mm: how thick the shell is; shell_hu, inside: what it and the inside are made of.
-    gap_mm: cartilage around it, of cartilage_hu, where another bone may touch; 0 for none.
+    Attributes:
+        solids: their rounded union is the bone.
+        cortex_mm: thickness of the shell.
+        shell_hu: of the shell.
+        inside: HU inside the shell.
+        hollows: what the bone lacks.
+        round_mm: over which seams are rounded.
+        gap_mm: thickness of the cartilage around it, where another bone may touch; 0 for none.
+        cartilage_hu: of the cartilage.
     """
 
-    pieces: Sequence[Solid]
+    solids: Sequence[Solid]
     cortex_mm: Value
     shell_hu: Value
     inside: Value
@@ -153,12 +177,12 @@ class Bone:
 
     def layer(self) -> Layer:
         """To paint."""
-        low, high = box_of(self.pieces)
+        low, high = box_of(self.solids)
         return Layer(low - self.gap_mm, high + self.gap_mm, self._draw)
 
     def distance(self, space: Space, block: Block) -> Floats:
         """Distance to its surface."""
-        near = distance_in(space, block, self.pieces, self.round_mm, 3 + self.gap_mm)
+        near = distance_in(space, block, self.solids, self.round_mm, 3 + self.gap_mm)
         for hollow in self.hollows:
             box = space.block(hollow.low - 4, hollow.high + 4)
             part = None if box is None else overlap(box, block)

@@ -97,9 +97,9 @@ def rib_cage(person: Person, outline: Outline, row: list[Vertebra]) -> list[Laye
             way = [_on_wall(outline, vertebra, side, float(a), drop) for a in angles]
             bony = 16 if number > 9 else 13
             flat = [4.6 + 0.5 * np.sin(a) for a in angles]
-            pieces = tube(way[:bony], flat[:bony])
+            solids = tube(way[:bony], flat[:bony])
             layers.append(
-                Bone(pieces, 1.1 * person.cortex, 0.7 * person.shell_hu, 0.7 * person.spongy_hu, round_mm=1.0).layer()
+                Bone(solids, 1.1 * person.cortex, 0.7 * person.shell_hu, 0.7 * person.spongy_hu, round_mm=1.0).layer()
             )
             layers += [fill(shape, stiff) for shape in tube(way[bony - 1 :], flat[bony - 1 :])]
     y = [front_y(outline, z) + 13 for z in (520, 490, 400, 365)]

@@ -91,8 +91,8 @@ def head_layers(person: Person) -> tuple[list[Layer], list[Tooth]]:
     layers += _skull(person)
     throat = tube([(0, -22, 712), (0, -14, 672), (0, -15, 645), (0, -18, 620)], [9, 7, 7, 8])
     layers += [fill(shape, AIR_HU) for shape in throat]
-    teeth, drawn = _teeth(person)
-    return layers + drawn, teeth
+    teeth, tooth_layers = _teeth(person)
+    return layers + tooth_layers, teeth
 
 
 def _skull(person: Person) -> list[Layer]:
@@ -129,14 +129,14 @@ def _face(person: Person) -> list[Layer]:
     wedge = ellipsoid((0, -28, 722), (14, 12, 9))
     front = ellipsoid((0, -92, 758), random.uniform((8, 2, 5), (22, 3.5, 12)))
     sieve = ellipsoid((0, -60, 730), (10, 22, 11))
-    pieces = [
+    solids = [
         ellipsoid((0, -60, 705), (40, 34, 19)),
         ellipsoid((0, -58, 730), (50, 36, 18)),
         ellipsoid((0, -24, 714), (22, 20, 9)),
     ]
     gums = [np.array([s * x, y - 83, 684]) for s in sides for (x, y), _ in _arch(*UPPER)[::s]]
-    pieces += [ellipsoid((0, -60, 690), (26, 32, 3.5)), *tube(gums, [6.0] * len(gums))]
-    bone = Bone(pieces, 1.2, shell, person.spongy, hollows=[*sinus, *orbit, *nose, wedge, sieve], round_mm=4.0)
+    solids += [ellipsoid((0, -60, 690), (26, 32, 3.5)), *tube(gums, [6.0] * len(gums))]
+    bone = Bone(solids, 1.2, shell, person.spongy, hollows=[*sinus, *orbit, *nose, wedge, sieve], round_mm=4.0)
     cheeks = [
         Bone(
             tube([(s * 42, -72, 712), (s * 60, -50, 712), (s * 68, -8, 716)], [8, 4.5, 4]), 1.3, shell, person.spongy

@@ -11,7 +11,7 @@ from monai_ctseg.simulation.phantom.fields import Profile, waves
 from monai_ctseg.simulation.phantom.person import Person
 from monai_ctseg.simulation.sdf import FAR_MM, Floats, Points, Solid, smooth_min
 
-# z: half width, half depth and y of the centre, without fat; that of the torso goes on as neck and head
+# z: half width, half depth and y of the centre, without fat; the torso's includes neck and head
 TORSO = {
     -104: (6, 6, 5), -92: (34, 34, 8), -75: (92, 72, 10), -60: (136, 86, 10), -30: (164, 96, 8),
     0: (167, 100, 7), 60: (158, 101, 4), 110: (149, 100, 0), 170: (137, 98, -2), 250: (139, 100, -4),

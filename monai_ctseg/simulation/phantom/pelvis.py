@@ -78,7 +78,7 @@ def femur(person: Person, hip: Hip) -> Bone:
     side, head = hip.side, hip.head
     heights = (hip.trochanter[2] + 2, -75, -120, -220, -310, -360, -400)
     radii = np.array((17, 16, 14.5, 13.8, 15, 19, 24))
-    pieces = [
+    solids = [
         ellipsoid(head, 3 * [person.head_mm]),
         round_cone(hip.trochanter, head - 8 * hip.neck, 16.5, 0.68 * person.head_mm),
         ellipsoid(hip.trochanter + xyz(side * 13, 9, 14), (12, 17, 23)),
@@ -106,12 +106,12 @@ def femur(person: Person, hip: Hip) -> Bone:
         return share * person.spongy(at) + (1 - share) * np.float32(person.marrow_hu)
 
     if hip.joint is None:
-        return Bone(pieces, lambda at: cortex(at[2]), person.shell_hu, inside, round_mm=9.0, gap_mm=1.6)
-    return _with_head(pieces, lambda at: cortex(at[2]), inside, person, hip, hip.joint)
+        return Bone(solids, lambda at: cortex(at[2]), person.shell_hu, inside, round_mm=9.0, gap_mm=1.6)
+    return _with_head(solids, lambda at: cortex(at[2]), inside, person, hip, hip.joint)
 
 
 def _with_head(
-    pieces: Sequence[Solid], cortex: Field, inside: Field, person: Person, hip: Hip, joint: HipJoint
+    solids: Sequence[Solid], cortex: Field, inside: Field, person: Person, hip: Hip, joint: HipJoint
 ) -> Bone:
     """The femur whose head has a shell of known thickness, a dense middle and a dimple."""
     ball = ellipsoid(hip.head, 3 * [person.head_mm])
@@ -125,7 +125,7 @@ def _with_head(
         return result
 
     hollows = [_fovea(hip, joint, person.head_mm)]
-    return Bone(pieces, plate, person.shell_hu, spongy, hollows, round_mm=9.0, gap_mm=1.6)
+    return Bone(solids, plate, person.shell_hu, spongy, hollows, round_mm=9.0, gap_mm=1.6)
 
 
 def _fovea(hip: Hip, joint: HipJoint, head_mm: float) -> Solid:
@@ -167,7 +167,7 @@ def hip_bone(person: Person, hip: Hip) -> Bone:
         rim = head + hip.joint.offset_mm + hip.joint.rim_mm * hip.opening
         wall = max(hip.joint.gap_mm - SOCKET_GAP_MM, 0) + 1
     block = ellipsoid(head + xyz(-side * 3, 5, 11), (r + wall + 9, r + wall + 13, r + wall + 15))
-    pieces = [
+    solids = [
         cut_by_plane(block, rim, hip.opening),
         _wing(side, head),
         *tube([head + xyz(-side * 6, 27, -2), head + xyz(-side * 15, 33, -28), low], (15, 14, 14)),
@@ -177,7 +177,7 @@ def hip_bone(person: Person, hip: Hip) -> Bone:
     ]
     shell = Profile([(-80, 1.8), (0, 1.6), (140, 2.0)])
     return Bone(
-        pieces,
+        solids,
         lambda at: shell(at[2]) * np.float32(person.cortex),
         0.85 * person.shell_hu,
         person.spongy,
@@ -213,10 +213,10 @@ def sacrum(person: Person) -> Bone:
     row = [((0, 30, 96), (27, 20, 17)), ((0, 52, 69), (24, 15, 18)), ((0, 68, 43), (20, 12, 17)),
            ((0, 75, 19), (16, 9, 16)),
            ((0, 71, -4), (11, 7, 13)), ((0, 57, -23), (6, 5, 13))]  # fmt: skip
-    pieces = [ellipsoid(*piece) for piece in row] + [ellipsoid((0, 87, 66), (6, 8, 32))]
+    solids = [ellipsoid(*sizes) for sizes in row] + [ellipsoid((0, 87, 66), (6, 8, 32))]
     for side in (-1, 1):
         wide = [((38, 46, 92), (20, 21, 19)), ((35, 62, 66), (15, 15, 20)), ((26, 73, 40), (12, 10, 16))]
-        pieces += [ellipsoid((side * x, y, z), axes) for (x, y, z), axes in wide]
+        solids += [ellipsoid((side * x, y, z), axes) for (x, y, z), axes in wide]
     holes = tube([(0, 50, 118), (0, 68, 85), (0, 82, 50), (0, 86, 20)], (9, 8, 5, 2))
     holes += [
         round_cone((side * x, y - 22, z + 6), (side * x, y + 22, z - 10), 5, 4)
@@ -224,5 +224,5 @@ def sacrum(person: Person) -> Bone:
         for x, y, z in ((25, 55, 80), (22, 68, 54), (18, 75, 30))
     ]
     return Bone(
-        pieces, 1.2 * person.cortex, 0.8 * person.shell_hu, person.spongy, hollows=holes, round_mm=7.0, gap_mm=2.0
+        solids, 1.2 * person.cortex, 0.8 * person.shell_hu, person.spongy, hollows=holes, round_mm=7.0, gap_mm=2.0
     )

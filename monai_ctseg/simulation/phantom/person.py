@@ -1,4 +1,4 @@
-"""Person: what varies from patient to patient, drawn once, and how the body lies.
+"""Person: what varies from patient to patient, and the pose of the body.
 
 Lengths are those of a body of usual height; in truth all of it is `scale` times larger.
 
@@ -24,12 +24,16 @@ Field = Callable[[Points], Floats]
 class HipJoint:
     """A hip joint whose measures are known: the socket is a ball, cut by the plane in which its rim lies.
 
-    opening: (x, y, z) of a left hip's socket, x to the left; a right one is its mirror image.
-    gap_mm: how much larger than the femoral head's the ball's radius is. offset_mm: its centre, from the head's.
-    rim_mm: how far before the ball's centre the rim's plane lies. fossa_mm: depth of the hollow in the floor, which
-    leaves the socket by the notch below. fovea_mm: depth of the dimple in the head.
-    plate_mm: thickness of the head's shell. core_hu: how much denser the head's middle is than other spongy bone.
-    fluid_hu: cartilage and fluid.
+    Attributes:
+        opening: (x, y, z) of a left hip's socket, x to the left; a right one is its mirror image.
+        gap_mm: how much larger than the femoral head's the ball's radius is.
+        offset_mm: the ball's centre, from the head's.
+        rim_mm: how far before the ball's centre the rim's plane lies.
+        fossa_mm: depth of the hollow in the floor, which leaves the socket by the notch below.
+        fovea_mm: depth of the dimple in the head.
+        plate_mm: thickness of the head's shell.
+        core_hu: how much denser the head's middle is than other spongy bone.
+        fluid_hu: of cartilage and fluid.
     """
 
     opening: tuple[float, float, float]
@@ -47,8 +51,9 @@ class HipJoint:
 class Person:
     """A patient: size, fat, bone, HU of tissues, and the textures.
 
-    joints: right and left hip, where their measures are to be known; without them they are as wide as usual.
-    turned_degrees: how much further than by chance the body is turned about x, y and z.
+    Attributes:
+        joints: right and left hip, where their measures are to be known; None for hips as wide as usual.
+        turned_degrees: by how much more than by chance the body is turned about x, y and z.
     """
 
     random: np.random.Generator
@@ -129,7 +134,14 @@ def sample_person(random: np.random.Generator) -> Person:
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """Where the body lies: body mm -> LPS mm, a rotation, a scale and a shift."""
+    """Where the body lies: body mm -> LPS mm.
+
+    Attributes:
+        rotation: 3 x 3.
+        scale: LPS mm for a body mm.
+        anchor: a point of the body, (3,) mm,
+        at_lps: and where it lies, (3,) mm.
+    """
 
     rotation: FloatArray
     scale: float

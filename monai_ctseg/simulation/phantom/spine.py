@@ -70,28 +70,28 @@ def _vertebra(person: Person, name: str, center: FloatArray, turn: FloatArray, s
     far = d + 2 * canal + 2
     spinous = far + (12 if neck else 15 if chest else 24)
     drop = -24.0 if chest else -8.0
-    pieces: list[Solid] = [drum(center, (w, d, h), turn, waist=0.1)]
+    solids: list[Solid] = [drum(center, (w, d, h), turn, waist=0.1)]
     pedicles = []
     for side in (-1, 1):
         root, back = at(side * 0.56 * w, 0.72 * d, 0.3 * h), at(side * 0.72 * w, d + canal, 0.25 * h)
         pedicles.append((side, (root + back) / 2, (root - back) / np.linalg.norm(root - back)))
         wide = 0.8 * w + (6 if neck else 20)
-        pieces += [
+        solids += [
             round_cone(root, back, thick, thick),
             round_cone(at(side * 0.7 * w, d + canal + 1, 0), at(side * 2, far, -0.25 * h), 0.14 * w + 1.2, 3.2),
             round_cone(back, at(side * wide, d + canal * (0.2 if neck else 1.3), 0.2 * h), 0.14 * w + 1, 3.4),
             ellipsoid(at(side * 0.78 * w, d + canal, 0.95 * h), (0.24 * w, 0.2 * w, 0.62 * h), turn),
             ellipsoid(at(side * 0.72 * w, d + canal + 2, -0.9 * h), (0.22 * w, 0.2 * w, 0.62 * h), turn),
         ]
-    pieces += [
+    solids += [
         round_cone(at(0, far, -0.2 * h), at(0, spinous, drop), 3.2, 3.6),
         round_cone(at(0, far, -0.5 * h), at(0, spinous - 3, drop - 4), 2.8, 3),
     ]
     hole = round_cone(at(0, d + canal, 1.4 * h), at(0, d + canal, -1.4 * h), canal, canal)
     if name == "C2":
-        pieces.append(round_cone(at(0, -1, 4), at(0, 2, 30), 6, 4.6))
+        solids.append(round_cone(at(0, -1, 4), at(0, 2, 30), 6, 4.6))
     bone = Bone(
-        pieces,
+        solids,
         1.0 * person.cortex + 0.3,
         0.72 * person.shell_hu,
         person.spongy,

@@ -1,4 +1,4 @@
-"""Table: a thin shell round foam, flat or curved, with a mattress or rails or without; not turned with the body."""
+"""Table: a thin shell around foam, flat or curved, with or without mattress and rails; not turned with the body."""
 
 from __future__ import annotations
 
@@ -16,10 +16,19 @@ NARROW_MM = 300.0
 
 @dataclass(frozen=True)
 class Table:
-    """A table, in LPS about a point of its top: x along its width, y down.
+    """A table, in LPS: x along its width, y down.
 
-    top: where its surface (of a mattress, if there is one) touches the patient.
-    bend_mm: radius of its hollow, inf if it is flat.
+    Attributes:
+        top: a point of its surface (of the mattress, if there is one) in its middle, (3,) mm.
+        width_mm: of the table.
+        bend_mm: radius of its hollow, inf if it is flat.
+        mattress_mm: thickness of the mattress; 0 for none.
+        thick_mm: thickness of the table without the mattress.
+        shell_mm: thickness of its shell.
+        shell_hu: of the shell.
+        foam_hu: of the foam in it.
+        mattress_hu: of the mattress.
+        rails: of each: x and y from the top, radius, all in mm, and HU.
     """
 
     top: FloatArray
