@@ -17,7 +17,7 @@ hip_center_height_difference                           left minus right along pa
 fitness                           whether a scan can be measured
 search                            positions like a ball
 rays sphere layers rim            edges along rays, and what is fitted to them
-head socket imaging               a native hip; the blur of a scan and the HU of its bone
+head_rays head socket imaging     a native hip; the blur of a scan and the HU of its bone
 ball cup stem                     a replaced hip
 native replaced hips find         which hips there are
 measure uncertainty               measurements and their intervals

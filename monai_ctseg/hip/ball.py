@@ -38,7 +38,7 @@ class Metal:
     noise_hu: float = 40.0
     """Standard deviation of what layers do not explain: a share of the metal's HU (cupping, streaks), and CT noise."""
     usual_blur_mm: float = 0.45
-    """Standard deviation. In a saturated scan, blur and HU of the metal cannot be told apart, so this is assumed."""
+    """Standard deviation. In a saturated scan, blur and HU of the metal cannot be distinguished, so this is assumed."""
     present_share: float = 0.4
     """Of the metal's HU, where metal is present: less than half, as thin parts are blurred."""
 
@@ -68,7 +68,7 @@ class BallFit:
     least_inside: float = 0.7
     """Share of the rays that stay in the scan."""
     radius_sd_mm: float = 1.5
-    """What is known beforehand of the edge in a saturated scan."""
+    """Standard deviation of the edge before the fit, in a saturated scan."""
     even: float = 1.25
     """Where metal 4 mm inside is more or less than 2 mm inside by this factor, photon starvation hides the edge."""
     deep_samples: tuple[int, int] = (0, 3)

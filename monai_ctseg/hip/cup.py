@@ -63,7 +63,7 @@ class CupFit:
     """Samples reach so far from the wall; 0.01 mm include the last."""
     edge_sd_mm: float = 1.5
     log_wall_sd: float = 0.5
-    """What is known beforehand of the wall: where it begins, and its thickness to a factor of 1.6."""
+    """Of the wall before the fit: standard deviation of where it begins, and of its thickness (a factor of 1.6)."""
     outside_hu: Prior = Prior(200, 400)
     """Bone, screws, soft tissue and streaks around the cup."""
     rounds: int = 3

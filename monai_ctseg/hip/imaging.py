@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_ctseg.hip.head import AT_MM, FIT, Head, Imaging, fit_head, trace
+from monai_ctseg.hip.head import FIT, Head, fit_head
+from monai_ctseg.hip.head_rays import AT_MM, Imaging, trace
 from monai_ctseg.hip.rays import Region, even_directions
 from monai_ctseg.hip.sphere import Ball
 

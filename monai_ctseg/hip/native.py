@@ -10,7 +10,8 @@ import numpy as np
 from monai_ctseg.grid import FloatArray
 from monai_ctseg.hip.ball import METAL
 from monai_ctseg.hip.fitness import blur_across_mm
-from monai_ctseg.hip.head import Head, Imaging, find_head
+from monai_ctseg.hip.head import Head, find_head
+from monai_ctseg.hip.head_rays import Imaging
 from monai_ctseg.hip.hips import NativeHip, is_whole
 from monai_ctseg.hip.imaging import refine_head
 from monai_ctseg.hip.rays import Region

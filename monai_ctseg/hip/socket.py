@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from monai_ctseg.grid import FloatArray, unit
-from monai_ctseg.hip.head import FIT, HEAD_SURFACE, SOCKET_SURFACE, Head
+from monai_ctseg.hip.head import FIT, Head
+from monai_ctseg.hip.head_rays import HEAD_SURFACE, SOCKET_SURFACE
 from monai_ctseg.hip.rays import Region
 from monai_ctseg.hip.rim import POLAR_DEGREES, Bowl, Rim, find_rim_from
 from monai_ctseg.hip.sphere import Ball, Sphere, fit_sphere
@@ -27,7 +28,7 @@ class SocketSearch:
     least_bone_hu: float = 250.0
     """The bone behind the joint space is at least so dense."""
     edge_margin_mm: float = 0.5
-    """The joint space is looked at from so far behind each edge: one sample."""
+    """The joint space is sampled from so far behind each edge: one sample."""
     behind_mm: float = 4.0
     """The bone is looked for so far behind the socket's surface."""
     most_edge_sd_mm: float = 0.6
