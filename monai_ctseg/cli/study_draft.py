@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from monai_ctseg.agreement.study.protocol import (
+from monai_ctseg.agreement.study.protocol import StudyProtocol
+from monai_ctseg.agreement.study.sections import (
     Analysis,
     DataCollection,
     Methods,
@@ -12,7 +13,6 @@ from monai_ctseg.agreement.study.protocol import (
     Reporting,
     Requirements,
     SampleSize,
-    StudyProtocol,
     Validity,
 )
 from monai_ctseg.cli.agreement_choice import PROGRAM

@@ -50,8 +50,8 @@ def plan(
 ) -> None:
     """Compute the sample size and write the protocol: a YAML file to edit before anybody measures."""
     from monai_ctseg.agreement.study.plan import make_plan
-    from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize
     from monai_ctseg.agreement.study.protocol_file import write_protocol
+    from monai_ctseg.agreement.study.sections import DataCollection, SampleSize
     from monai_ctseg.cli.study_draft import first_draft, requirements
     from monai_ctseg.output import new_file
 

@@ -14,7 +14,8 @@ from monai_ctseg.agreement.statistics.equivalence import judge
 from monai_ctseg.agreement.statistics.pairs import Pair
 from monai_ctseg.agreement.statistics.records import BlandAltman, Equivalence
 from monai_ctseg.agreement.study.plan import Plan, make_plan
-from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize, StudyProtocol
+from monai_ctseg.agreement.study.protocol import StudyProtocol
+from monai_ctseg.agreement.study.sections import DataCollection, SampleSize
 from monai_ctseg.cli.study_draft import first_draft, requirements
 
 RUNS = 40

@@ -14,8 +14,9 @@ from monai_ctseg.agreement.study.cases import Case
 from monai_ctseg.agreement.study.join import Joined
 from monai_ctseg.agreement.study.key import draw_key
 from monai_ctseg.agreement.study.plan import make_plan
-from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize, StudyProtocol, sha256
+from monai_ctseg.agreement.study.protocol import StudyProtocol, sha256
 from monai_ctseg.agreement.study.protocol_file import parse_protocol, protocol_text, read_protocol, write_protocol
+from monai_ctseg.agreement.study.sections import DataCollection, SampleSize
 from monai_ctseg.agreement.study.statements import statements
 from monai_ctseg.cli.study_draft import first_draft, requirements
 from monai_ctseg.errors import ProtocolError

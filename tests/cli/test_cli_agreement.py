@@ -175,8 +175,8 @@ def test_ratios_need_an_acceptable_ratio(run_cli, table, tmp_path):
 
 @pytest.mark.usefixtures("without_plots")
 def test_a_studys_protocol_fixes_and_fills_what_the_table_cannot(run_cli, table, tmp_path):
-    from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize
     from monai_ctseg.agreement.study.protocol_file import write_protocol
+    from monai_ctseg.agreement.study.sections import DataCollection, SampleSize
     from monai_ctseg.cli.study_draft import first_draft, requirements
 
     draft = first_draft(requirements(acceptable_difference=1.5), SampleSize(), DataCollection())

@@ -16,8 +16,8 @@ import yaml
 
 from monai_ctseg.agreement.study.cases import Case, read_cases
 from monai_ctseg.agreement.study.join import join
-from monai_ctseg.agreement.study.protocol import DataCollection, SampleSize
 from monai_ctseg.agreement.study.protocol_file import read_protocol, write_protocol
+from monai_ctseg.agreement.study.sections import DataCollection, SampleSize
 from monai_ctseg.agreement.study.sheets import SheetOptions, write_sheets
 from monai_ctseg.cli.study_draft import first_draft, requirements
 from monai_ctseg.errors import ProtocolError

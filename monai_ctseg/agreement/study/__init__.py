@@ -1,7 +1,7 @@
 """Study: a validation study of one method of measurement against readers, from protocol to report.
 
 sample_size    pairs of readings that a question needs
-protocol       what is fixed beforehand, as sections that check themselves (section); protocol_file: as YAML
+protocol       what is fixed beforehand: sections, which check themselves (checked); protocol_file: as YAML
 plan           subjects to enrol, by the figures of a protocol
 cases key      the targets to read; which code stands for which target, reader and session
 sheets         what readers get

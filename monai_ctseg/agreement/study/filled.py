@@ -11,7 +11,8 @@ from monai_ctseg.agreement.csv_table import CsvRow, CsvTable, parse_number
 from monai_ctseg.agreement.statistics.table import Reading
 from monai_ctseg.agreement.study.blinding import MARK, TELLING_COLUMNS, is_marked, subject_finder
 from monai_ctseg.agreement.study.key import Entry, Key
-from monai_ctseg.agreement.study.protocol import Requirements, StudyProtocol
+from monai_ctseg.agreement.study.protocol import StudyProtocol
+from monai_ctseg.agreement.study.sections import Requirements
 from monai_ctseg.agreement.study.sheets import COLUMNS
 from monai_ctseg.errors import ProtocolError
 

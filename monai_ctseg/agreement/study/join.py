@@ -11,7 +11,8 @@ from monai_ctseg.agreement.csv_table import CsvTable, read_csv, write_csv
 from monai_ctseg.agreement.statistics.table import Reading, Table, make_table, readings_of
 from monai_ctseg.agreement.study.filled import Gap, read_sheets, require_size
 from monai_ctseg.agreement.study.key import Key
-from monai_ctseg.agreement.study.protocol import Requirements, StudyProtocol
+from monai_ctseg.agreement.study.protocol import StudyProtocol
+from monai_ctseg.agreement.study.sections import Requirements
 from monai_ctseg.errors import MeasurementsError, ProtocolError, plural
 
 COLUMNS = ("subject", "side", "method", "rater", "session", "quantity", "value", "unit", "reason")

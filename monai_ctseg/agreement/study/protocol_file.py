@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from monai_ctseg.agreement.study.checked import Section
 from monai_ctseg.agreement.study.protocol import OPEN_SECTION, StudyProtocol
-from monai_ctseg.agreement.study.section import Section
 from monai_ctseg.errors import ProtocolError
 
 HEAD = f"""\
