@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_ctseg.errors import CtsegError
+from monai_ctseg.errors import CtsegError, plural
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -79,7 +79,7 @@ class CsvTable:
         blank_rest = fill_short and not any(cell.strip() for cell in cells[len(self.columns) :])
         if missing and not blank_rest:
             raise self.refusal(
-                f"{location} has {len(cells)} cells where the header has {len(self.columns)}; correct that row, and "
+                f"{location} has {plural(len(cells), 'cell')} where the header has {len(self.columns)}; correct that row, and "
                 "quote a cell that contains a delimiter"
             )
         found = dict(zip(self.columns, [*cells, *[""] * missing], strict=False))

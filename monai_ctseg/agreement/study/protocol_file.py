@@ -62,10 +62,10 @@ def parse_protocol(content: Any) -> StudyProtocol:
     if not isinstance(content, dict):
         raise ProtocolError("the protocol has no `name: value` lines; `monai-ctseg study plan` writes some")
     protocol = StudyProtocol(**{str(name): _named(section) for name, section in content.items()})
-    for place, section in (("the protocol", protocol), *dict(protocol).items()):
+    for heading, section in (("the protocol", protocol), *dict(protocol).items()):
         for name, (attribute, _) in type(section).named_fields().items():
             if attribute not in section.model_fields_set:
-                raise ProtocolError(f"{place} lacks {name!r}; take it from what `monai-ctseg study plan` writes")
+                raise ProtocolError(f"{heading} lacks {name!r}; take it from what `monai-ctseg study plan` writes")
     return protocol
 
 
