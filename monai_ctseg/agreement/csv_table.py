@@ -79,8 +79,8 @@ class CsvTable:
         blank_rest = fill_short and not any(cell.strip() for cell in cells[len(self.columns) :])
         if missing and not blank_rest:
             raise self.refusal(
-                f"{location} has {plural(len(cells), 'cell')} where the header has {len(self.columns)}; correct that row, and "
-                "quote a cell that contains a delimiter"
+                f"{location} has {plural(len(cells), 'cell')} where the header has {len(self.columns)}; correct that "
+                "row, and quote a cell that contains a delimiter"
             )
         found = dict(zip(self.columns, [*cells, *[""] * missing], strict=False))
         return {column: found[column].strip() for column in kept if column in found}
