@@ -2,7 +2,7 @@
 
 A case is a body of the phantom with sockets whose rims lie in a plane, on the grid of a CT: painted on finer slices,
 which are averaged to the thickness wanted, blurred by a kernel, with noise of its texture. Metal is mixed in at its HU
-with a likeness of streaks (quick), or simulated with all artefacts (`full`).
+with approximate streaks (quick), or simulated with all artefacts (`full`).
 
 Frames: LPS, mm. Angles: Murray 1993, doi 10.1302/0301-620X.75B2.8444942, about the scanner's axes.
 """
@@ -326,7 +326,7 @@ def _make_room(hu: Floats, grid: Grid, truth: HipTruth, metal: Metal) -> None:
 
 
 def _scan(hu: Floats, grid: Grid, metal: list[Implant], random: np.random.Generator, blur_mm: float) -> Floats:
-    """The body with metal as a kernel blurs it, with a likeness of streaks; some kernels sharpen edges."""
+    """The body with metal as a kernel blurs it, with approximate streaks; some kernels sharpen edges."""
     share = np.zeros(grid.shape if metal else (1, 1, 1), dtype=np.float32)
     for implant in metal:
         _mix_metal(hu, share, grid, implant, random)
@@ -335,7 +335,7 @@ def _scan(hu: Floats, grid: Grid, metal: list[Implant], random: np.random.Genera
     if random.random() < 0.35:
         wide = 1.2 / grid.spacing_mm[0]
         image += np.float32(random.uniform(0, 0.4)) * (image - gaussian_filter(image, (wide, wide, 0)))
-    return image + _likely_streaks(share, grid, random) if metal else image
+    return image + _streaks(share, grid, random) if metal else image
 
 
 def _store(image: Floats, grid: Grid, *, saturated: bool) -> Scan:
@@ -359,7 +359,7 @@ def _mix_metal(hu: Floats, share: Floats, grid: Grid, implant: Implant, random: 
     share[block] = np.maximum(share[block], part)
 
 
-def _likely_streaks(share: Floats, grid: Grid, random: np.random.Generator) -> Floats:
+def _streaks(share: Floats, grid: Grid, random: np.random.Generator) -> Floats:
     """Dark bands and rays about the metal, on pixels three times as wide."""
     small = zoom(share, (1 / 3, 1 / 3, 1), order=1, grid_mode=True, mode="grid-constant")
     space = Space(small.shape, np.diag([3 * grid.spacing_mm[0], 3 * grid.spacing_mm[1], grid.spacing_mm[2], 1.0]))

@@ -1,4 +1,4 @@
-"""Streaks: a rough likeness of what metal does to a slice; no physics."""
+"""Streaks: what metal does to a slice, roughly; no physics."""
 
 from __future__ import annotations
 

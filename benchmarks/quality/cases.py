@@ -29,7 +29,7 @@ from monai_ctseg.simulation.phantom.scene import BodyPart
 
 FIRST_SEED = 910_000
 LEAST_VOXELS = 30
-"""A case whose truth has fewer is drawn again: an implant beside the image, or thinner than half a voxel."""
+"""A case whose truth has fewer is sampled again: an implant beside the image, or thinner than half a voxel."""
 LEAST_COARSE = 4
 TRIES = 6
 PLAIN = ("plate", "screws", "rod", "ball", "cup")
@@ -149,9 +149,9 @@ def _keep(one: Kept) -> Kept:
 
 
 def _make(plan: Plan) -> tuple[SimulationCase, SimulatedScan, int]:
-    """The case of a plan; drawn again with another seed where there is next to no metal in the body and the image."""
+    """The case of a plan; sampled again with another seed where there is next to no metal in the body and the image."""
     for tries in range(TRIES):
-        case = draw(plan, plan.seed + 10_000 * tries)
+        case = sample(plan, plan.seed + 10_000 * tries)
         made = simulate_case(case)
         if plan.group == "bare" or _is_in_body(made, LEAST_VOXELS if plan.group != "coarse" else LEAST_COARSE):
             break
@@ -171,7 +171,7 @@ def _in_circle(made: SimulatedScan) -> Mask:
     return Mask(shown, made.truth.grid)
 
 
-def draw(plan: Plan, seed: int) -> SimulationCase:
+def sample(plan: Plan, seed: int) -> SimulationCase:
     """What is scanned."""
     random = np.random.default_rng((seed, 3))
     pixel, thick = _spacing(random)
@@ -179,7 +179,9 @@ def draw(plan: Plan, seed: int) -> SimulationCase:
     if plan.group == "bare":  # wide, so that the table is in view
         return sample_case(seed, replace(options, part=plan.what, with_metal=False, size=416))  # type: ignore[arg-type]
     if plan.group == "plain":
-        return _put_piece(plan, sample_case(seed, replace(options, part=_choose_part(random), with_metal=True)), random)
+        return _with_test_implant(
+            plan, sample_case(seed, replace(options, part=_choose_part(random), with_metal=True)), random
+        )
     if plan.group == "coarse":
         options = replace(
             options, size=112, pixel_mm=float(random.uniform(3.5, 5)), slice_mm=float(random.uniform(2.5, 3))
@@ -195,7 +197,7 @@ def _choose_part(random: np.random.Generator) -> BodyPart:
     return str(random.choice(("pelvis", "limb", "spine", "head", "trunk"), p=(0.5, 0.2, 0.15, 0.1, 0.05)))  # type: ignore[return-value]
 
 
-def _put_piece(plan: Plan, case: SimulationCase, random: np.random.Generator) -> SimulationCase:
+def _with_test_implant(plan: Plan, case: SimulationCase, random: np.random.Generator) -> SimulationCase:
     """The case with a plain piece where its implant was, and the image about it."""
     first = next(implant for implant in case.implants if implant.inside)
     middle = (first.low + first.high) / 2

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks are no part of the package
 
 from benchmarks.quality import figures, head_neck, methods, oracles, records, report, shapes, targets
 from benchmarks.quality.cases import PLAIN, make_plans
