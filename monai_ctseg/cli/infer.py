@@ -26,7 +26,7 @@ from monai_ctseg.cli.console import (
     warn,
 )
 from monai_ctseg.cli.describe import describe_interval, print_segmentation
-from monai_ctseg.cli.train import parse_settings
+from monai_ctseg.cli.settings import parse_settings
 from monai_ctseg.errors import AmbiguousScan, CtsegError
 from monai_ctseg.io.nifti import ENDINGS
 from monai_ctseg.output import file_sha256, new_folder, segmentation_writer, write_run

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import shlex
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -26,6 +26,7 @@ from monai_ctseg.cli.console import (
     training_progress,
     warn,
 )
+from monai_ctseg.cli.settings import parse_settings
 from monai_ctseg.output import file_sha256, resumable_folder, write_run
 from monai_ctseg.segmentation.intensity import METAL_HU
 
@@ -164,7 +165,7 @@ def _fingerprint(scans: Sequence[Path], labels: Sequence[Path] | None) -> str:
 
 
 def record(folder: Path, result: TrainResult, arguments: Mapping[str, Any]) -> None:
-    """Write run.json."""
+    """Write run.json of a training."""
     write_run(
         folder,
         "train",
@@ -179,42 +180,8 @@ def record(folder: Path, result: TrainResult, arguments: Mapping[str, Any]) -> N
     )
 
 
-def parse_settings(words: Sequence[str], *, own: Container[str]) -> dict[str, Any]:
-    """Parse the words of --set: ["patch=64", "cache=none"] -> {"patch": 64, "cache": "none"}.
-
-    Args:
-        words: ID=VALUE, where the value is YAML.
-        own: Ids that have an option of their own and are refused here.
-
-    Raises:
-        typer.BadParameter: A word is not ID=VALUE, or its value is not YAML.
-    """
-    import yaml
-
-    parsed = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not (name and equals):
-            raise typer.BadParameter(f"{word!r} is not ID=VALUE", param_hint="--set")
-        if name in own:
-            raise typer.BadParameter(f"{name} has an option of its own; see --help", param_hint="--set")
-        try:
-            parsed[name] = _number(yaml.safe_load(value))
-        except yaml.YAMLError:
-            raise typer.BadParameter(f"{value!r} is not YAML", param_hint="--set") from None
-    return parsed
-
-
-def _number(value: Any) -> Any:
-    """YAML reads 1e-3 as text."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
 def describe(result: TrainResult) -> dict[str, str]:
-    """The result as lines to read."""
+    """A training as names and values to print."""
     return {
         "validation Dice": f"{result.dice:.4f}, epoch {result.best_epoch} of {result.epochs}",
         "split": result.note,

@@ -24,10 +24,16 @@ from monai_ctseg.parallel import Progress
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation gave; cases.csv, scores.json and sheet.png lie in the output folder.
+    """What an evaluation gave; cases.csv, scores.json and sheet.png are in the output folder.
 
-    note: how the dataset was split. made_by_hu: the threshold that made its labels, where dataset.json says so.
-    inputs: the provenance of each scan.
+    Attributes:
+        table: The scores of every case.
+        section: The section of the dataset.
+        note: How the dataset was split, a sentence.
+        made_by_hu: The threshold that made its labels, where dataset.json says so.
+        weights: The file of weights.
+        seconds: Of the whole evaluation.
+        inputs: The provenance of each scan.
     """
 
     table: ScoreTable
@@ -51,13 +57,28 @@ def evaluate(
     overrides: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Run the bundle's network over the cases of one section, and score it and the threshold against the same truth.
+    """Run a bundle's network over the cases of one section, and score it and the threshold against the same truth.
 
-    dataset: a dataset.json or its folder. weights: a model.pt; without it, the bundle's own.
-    threshold_hu: of the threshold, and of the truth where a case names no mask; without it,
-        the one that the dataset was split with, else as the bundle says.
-    overrides: values for other ids of the bundle's configs.
-    Raises DatasetError, BundleError, OutputError, SaturatedScan and what `read_scan` raises.
+    Args:
+        dataset: A dataset.json or its folder.
+        output_dir: Where cases.csv, scores.json and sheet.png go.
+        bundle: Name or folder of the bundle.
+        weights: A model.pt; None: the bundle's own.
+        section: "validation", "test" or "training".
+        device: "cpu", "cuda", "cuda:1"; None: CUDA where there is one.
+        threshold_hu: Of the threshold, and of the truth where a case names no mask; None: the one that the dataset was
+            split with, else as the bundle says.
+        overrides: Values for other ids of the bundle's configs.
+        progress: Called with (cases done, cases in all).
+
+    Returns:
+        The scores, and what they were made of.
+
+    Raises:
+        DatasetError: The dataset or its section cannot be used.
+        BundleError: The bundle, an override or the weights cannot be used.
+        OutputError: The folder cannot be written.
+        SaturatedScan: The truth is by threshold, and a scan is saturated below it. And what `read_scan` raises.
     """
     start = time.monotonic()
     folder, output = find_bundle(bundle), Path(output_dir)
@@ -90,7 +111,12 @@ def evaluate(
 def case_items(dataset: DataSplit, section: Section) -> list[dict[str, Any]]:
     """A section of a dataset as MONAI takes it, each case with a name under "case" (`unique_names`).
 
-    Raises DatasetError for a section that is none, or that lists no scan.
+    Args:
+        dataset: The dataset.
+        section: "validation", "test" or "training".
+
+    Raises:
+        DatasetError: There is no such section, or it lists no scan.
     """
     items = dataset.items(section)
     if not items:
@@ -102,7 +128,7 @@ def case_items(dataset: DataSplit, section: Section) -> list[dict[str, Any]]:
 
 
 def _check_weights(bundle: Path, weights: str | Path | None, settings: Mapping[str, Any]) -> Path:
-    """The file of weights, once they are known to fit: MONAI's own loader fails in many lines."""
+    """The file of weights, after a check that they fit: MONAI's own loader fails with many lines."""
     file = find_weights(bundle, weights)
     with quiet(), config_errors(bundle):
         network = read_config(bundle, "inference", "evaluate", overrides=settings).get_parsed_content("network")
@@ -111,7 +137,7 @@ def _check_weights(bundle: Path, weights: str | Path | None, settings: Mapping[s
 
 
 def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -> Any:
-    """The handler that scored, after the run."""
+    """Run the workflow; the handler that scored."""
     with quiet():
         workflow = open_workflow(bundle, "inference", "evaluate", overrides=settings)
         with config_errors(bundle):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_ctseg.cli.train import parse_settings
+from monai_ctseg.cli.settings import parse_settings
 
 SETTINGS = ("steps_per_epoch=24", "scans_per_batch=2", "patch=48")  # enough to find some metal
 SHORT = ("--epochs", 2, "--no-augment", *(word for each in SETTINGS for word in ("--set", each)), "--device", "cpu")
