@@ -1,4 +1,4 @@
-"""Bundle folders: find one by name or path, and say what is in it, without torch."""
+"""Bundles: find one by name or path, and describe it without torch."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _HOMES = (_PACKAGE / "bundles", _PACKAGE.parent / "bundles")
 class BundleFacts:
     """What a bundle says of itself. None: it does not say.
 
-    dimensions: of its network, 2 or 3.
-    spacing_mm: to which scans are resampled, along the patient's axes; None: they are taken at their own.
-    window_hu: what the network sees as 0 and as 1.
+    dimensions: Of its network, 2 or 3.
+    spacing_mm: To which scans are resampled, along the patient's axes; None: they keep their own.
+    window_hu: What the network sees as 0 and as 1.
     weights_sha256: None where it has no models/model.pt.
-    figures: what was measured with these weights, `eval_metrics` in its metadata.json.
+    figures: What was measured with these weights, `eval_metrics` in its metadata.json.
     """
 
     name: str
@@ -46,7 +46,14 @@ class BundleFacts:
 
 
 def find_bundle(bundle: str | Path = DEFAULT_BUNDLE) -> Path:
-    """The folder of a bundle: a path, or the name of one that came with the package."""
+    """The folder of a bundle.
+
+    Args:
+        bundle: A path, or the name of one that is part of the package.
+
+    Raises:
+        BundleError: There is none.
+    """
     for folder in (Path(bundle).expanduser(), *(home / bundle for home in _HOMES)):
         if (folder / _INFERENCE).is_file():
             return folder.resolve()
@@ -55,9 +62,14 @@ def find_bundle(bundle: str | Path = DEFAULT_BUNDLE) -> Path:
 
 
 def find_weights(folder: Path, weights: str | Path | None = None) -> Path:
-    """The file of weights to use with the bundle in `folder`: its own, where no other is named.
+    """The file of weights to use with a bundle.
 
-    Raises BundleError where it has none; whether a file that is named exists is for `load_weights` to say.
+    Args:
+        folder: Of the bundle.
+        weights: Another file; whether it exists is checked when it is loaded. None: the bundle's own.
+
+    Raises:
+        BundleError: The bundle has no weights of its own.
     """
     if weights is not None:
         return Path(weights).expanduser()
@@ -70,7 +82,7 @@ def find_weights(folder: Path, weights: str | Path | None = None) -> Path:
 
 
 def installed_bundles() -> tuple[Path, ...]:
-    """The folders of the bundles that came with the package, by name."""
+    """The folders of the bundles that are part of the package, by name."""
     folders = {path.parent.parent.name: path.parent.parent for home in _HOMES for path in home.glob(f"*/{_INFERENCE}")}
     return tuple(folders[name] for name in sorted(folders))
 
@@ -78,7 +90,8 @@ def installed_bundles() -> tuple[Path, ...]:
 def describe_bundle(folder: Path) -> BundleFacts:
     """Read a bundle's metadata.json and inference.yaml as plain data: no expression in them is evaluated.
 
-    Raises BundleError where one of them is missing or broken.
+    Raises:
+        BundleError: One of them is missing or broken.
     """
     metadata, config = _read(folder / _METADATA), _read(folder / _INFERENCE)
     network = config.get("network_def")
@@ -108,9 +121,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise BundleError(f"{file}: cannot be read ({error.strerror or error}); install the bundle again") from None
     except (ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())[:100]
-        raise BundleError(f"{file}: is no {file.suffix[1:]} that can be read ({reason}); mend it") from None
+        raise BundleError(f"{file}: cannot be read as {file.suffix[1:].upper()} ({reason}); correct it") from None
     if not isinstance(content, dict):
-        raise BundleError(f"{file}: holds no ids and values; mend it")
+        raise BundleError(f"{file}: holds no ids and values; correct it")
     return content
 
 

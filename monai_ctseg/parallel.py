@@ -1,6 +1,6 @@
-"""Parallel: cores and memory that this process may use, and tasks in processes of their own, in order.
+"""Cores and memory that this process may use, and tasks in processes of their own, in order.
 
-Limits of a container or a batch job count, too.
+The limits of a container or a batch job are respected.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def cores() -> int:
 
 
 def version_of(package: str) -> str:
-    """The installed version; "unknown" where the package runs without being installed."""
+    """The installed version of a package; "unknown" where it runs without being installed."""
     from importlib import metadata
 
     try:
@@ -37,7 +37,7 @@ def version_of(package: str) -> str:
 
 
 def free_memory_bytes() -> int:
-    """Memory that can be taken without swapping: the machine's, or what the control group leaves where that is less."""
+    """Memory in bytes that can be used without swapping: of the machine, or of the control group where that is less."""
     import psutil
 
     machine = int(psutil.virtual_memory().available)
@@ -53,7 +53,7 @@ def free_memory_bytes() -> int:
 
 
 def _inactive(folder: Path) -> int:
-    """Files that the group holds in memory and would drop first."""
+    """Bytes of files that the group caches in memory and would drop first."""
     try:
         lines = (folder / "memory.stat").read_text("ascii").splitlines()
     except OSError:
@@ -72,30 +72,45 @@ def _number(file: Path) -> int:
 
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with what is done and what there is to do in all."""
+"""Called with the number of steps done and of all steps."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 BYTES_PER_VOXEL = 10
-"""Peak of a worker for each voxel of its scan; 5 were measured with int16."""
+"""Peak memory of a worker for each voxel of its scan; 5 were measured with int16."""
 WORKER_BYTES = 250_000_000
-"""Of a worker before it reads anything."""
+"""Memory of a worker before it reads anything."""
 MEMORY_SHARE = 0.8
+"""Of the free memory, for all workers."""
 _WAITING = 4
+"""Results for each worker that may wait for a slow one, so that memory and unfinished files stay bounded."""
 
 
 def choose_jobs(largest_voxels: int, tasks: int) -> int:
-    """As many workers as there are cores, tasks, and memory for the largest scan in each; one at least."""
+    """Number of worker processes, one at least.
+
+    Args:
+        largest_voxels: Voxels of the largest scan; each worker needs memory for it.
+        tasks: Number of tasks.
+    """
     each = WORKER_BYTES + BYTES_PER_VOXEL * largest_voxels
     return max(1, min(cores(), tasks, int(MEMORY_SHARE * free_memory_bytes() / each)))
 
 
 def run_in_order(work: Callable[[Task], Result], tasks: Iterable[Task], *, jobs: int) -> Iterator[Result]:
-    """work(task) for each task, in the order of the tasks; one job works in this process.
+    """Run a function over tasks in several processes.
 
-    Few results wait for a slow one, so memory and unfinished files stay bounded. Raises what `work` raises, and
-    CtsegError where the system ended a worker.
+    Args:
+        work: Importable by other processes.
+        tasks: Its arguments.
+        jobs: Number of processes; 1: in this one.
+
+    Yields:
+        The results, in the order of the tasks.
+
+    Raises:
+        CtsegError: The system ended a worker. What `work` raises comes through as well.
     """
     if jobs == 1:
         yield from map(work, tasks)
@@ -115,7 +130,7 @@ def run_in_order(work: Callable[[Task], Result], tasks: Iterable[Task], *, jobs:
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
             raise CtsegError(
-                "the system ended a worker, probably for want of memory; what is done is kept: "
+                "the system ended a worker, probably because memory ran out; what is done is kept: "
                 "start the same command again with fewer --jobs"
             ) from error
         finally:
@@ -124,7 +139,7 @@ def run_in_order(work: Callable[[Task], Result], tasks: Iterable[Task], *, jobs:
 
 
 def _start_worker() -> None:
-    """A worker ends when its parent does, however that ended, and leaves Ctrl-C to it."""
+    """Let a worker end when its parent does, in any way, and leave Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

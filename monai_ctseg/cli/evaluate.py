@@ -12,14 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from monai_ctseg.cli.console import JsonOption, OverwriteOption, finite, print_facts, print_json, progress, warn
-from monai_ctseg.metrics.overlap import Overlap
 from monai_ctseg.metrics.pairs import MaskPair, pair_masks, score_pairs
 from monai_ctseg.metrics.scores import POLICY, ScoreTable
-from monai_ctseg.metrics.summary import Spread, Summary
 from monai_ctseg.metrics.tables import write_scores
+from monai_ctseg.metrics.text import describe_overlap, describe_summary, worst_cases
 from monai_ctseg.output import file_sha256, new_folder, write_run
-
-LISTED = 20
 
 
 class Section(StrEnum):
@@ -47,7 +44,7 @@ def evaluate(
     truth: Annotated[
         Path | None,
         typer.Argument(
-            help="The mask or folder of masks to hold it against, on the same grids; none with a dataset.json.",
+            help="The mask or folder of masks to compare it with, on the same grids; none with a dataset.json.",
             show_default=False,
         ),
     ] = None,
@@ -127,7 +124,7 @@ def _evaluate_masks(predicted: Path, truth: Path, output: Path | None, *, overwr
     elif as_json:
         print_json(asdict(table.cases[0].overlap))
     else:
-        print_facts(describe(table.cases[0].overlap))
+        print_facts(describe_overlap(table.cases[0].overlap))
 
 
 def _evaluate_dataset(
@@ -135,10 +132,10 @@ def _evaluate_dataset(
 ) -> None:
     if output is None:
         raise typer.BadParameter(
-            "one mask needs a second, TRUTH, to be held against; and a dataset.json needs -o FOLDER"
+            "one mask needs a second one, TRUTH, to be compared with; a dataset.json needs -o FOLDER"
         )
     if dataset.suffix != ".json" and not (dataset / "dataset.json").is_file():
-        raise typer.BadParameter(f"{dataset.name} is no dataset.json and holds none; name one, or give TRUTH, too")
+        raise typer.BadParameter(f"{dataset.name} is not a dataset.json and holds none; name one, or give TRUTH, too")
     from monai_ctseg.networks.evaluate import evaluate as run_evaluation
 
     with new_folder(output, overwrite=overwrite) as folder:
@@ -158,13 +155,13 @@ def _evaluate_dataset(
     report(result.table, output, as_json=as_json, pictures=True)
     if result.made_by_hu is not None:
         warn(
-            f"the labels of this dataset were made by a threshold of {result.made_by_hu:g} HU (unless you put others "
-            "in their place): they are no ground truth, and beside them that threshold is right by definition"
+            f"the labels of this dataset were made by a threshold of {result.made_by_hu:g} HU (unless you "
+            "replaced them): they are not a ground truth, and compared with them that threshold is right by definition"
         )
 
 
 def report(table: ScoreTable, output: Path | None, *, as_json: bool, pictures: bool = False) -> None:
-    """Print all cases summed up, the worst ones, and how to read it."""
+    """Print a summary of all cases, the worst ones, and how to read them."""
     if as_json:
         print_json({**table.as_json(), "output": None if output is None else str(output)})
         return
@@ -174,89 +171,12 @@ def report(table: ScoreTable, output: Path | None, *, as_json: bool, pictures: b
     facts = next(iter(summaries.values()))
     _print_table([["", *titles], *([fact, *(column[fact] for column in summaries.values())] for fact in facts)])
     typer.echo()
-    _print_table(list_cases(table))
+    _print_table(worst_cases(table))
     for note in table.notes:
         typer.echo(f"\nnote: {note}")
     typer.echo(f"\npolicy: {POLICY}")
     if output is not None:
         typer.echo(f"\nwritten to {output}: cases.csv, scores.json, {'sheet.png, ' if pictures else ''}run.json")
-
-
-def describe_summary(summary: Summary) -> dict[str, str]:
-    """One method over all cases, as lines to read."""
-    return {
-        "cases": f"{summary.cases}, {summary.cases_with_metal} with metal",
-        "Dice, mean": _mean(summary.dice, "{:.4f}", summary),
-        "Dice, median and range": _range(summary.dice),
-        "IoU, mean": _mean(summary.iou, "{:.4f}", summary),
-        "Dice, all voxels": _number(summary.pooled_dice, "{:.4f}"),
-        "HD95, mean": _mean(summary.hd95_mm, "{:.3f} mm", summary),
-        "surface distance, mean": _mean(summary.average_surface_distance_mm, "{:.3f} mm", summary),
-        "volume": f"{summary.volume_predicted_mm3:,.1f} mm3",
-        "volume of the truth": f"{summary.volume_truth_mm3:,.1f} mm3",
-        "false positive": f"{summary.false_positive_mm3:,.1f} mm3",
-        "false negative": f"{summary.false_negative_mm3:,.1f} mm3",
-        "missed cases": f"{summary.cases_missed} of {summary.cases_with_metal}",
-        "slices without metal": f"{summary.false_metal_on_slices_mm3:,.1f} mm3 false, "
-        f"on {summary.slices_with_false_metal} of {summary.slices_without_metal}",
-        "scans without metal": f"{summary.false_metal_on_scans_mm3:,.1f} mm3 false, "
-        f"in {summary.cases_with_false_metal} of {summary.cases_without_metal}",
-    }
-
-
-def list_cases(table: ScoreTable) -> list[list[str]]:
-    """The worst cases by the first method, a line each, under a heading."""
-    methods = list(table.overall)
-    found = {(score.case, score.method): score.overlap for score in table.cases}  # a saturated scan has no "threshold"
-    cases = dict.fromkeys(score.case for score in table.cases)
-    lines = [["worst cases", *(f"Dice, {name}" for name in methods), "HD95", "false positive", "false negative"]]
-    for case in sorted(cases, key=lambda case: found[case, methods[0]].dice)[:LISTED]:
-        overlap = found[case, methods[0]]
-        dices = [_dice(found.get((case, name))) for name in methods]
-        volumes = [f"{mm3:,.1f} mm3" for mm3 in (overlap.false_positive_mm3, overlap.false_negative_mm3)]
-        lines.append([case, *dices, _number(overlap.hd95_mm, "{:.3f} mm"), *volumes])
-    return lines
-
-
-def describe(overlap: Overlap) -> dict[str, str]:
-    """The facts as lines to read."""
-    difference = overlap.volume_difference_percent
-    return {
-        "Dice": f"{overlap.dice:.4f}",
-        "IoU": f"{overlap.iou:.4f}",
-        "volume, predicted": f"{overlap.volume_predicted_mm3:.1f} mm3 ({overlap.voxels_predicted:,} voxels)",
-        "volume, truth": f"{overlap.volume_truth_mm3:.1f} mm3 ({overlap.voxels_truth:,} voxels)",
-        "volume difference": "not defined" if difference is None else f"{difference:+.1f} %",
-        "false positive": f"{overlap.false_positive_mm3:.1f} mm3",
-        "false negative": f"{overlap.false_negative_mm3:.1f} mm3",
-        "95th percentile Hausdorff": _distance(overlap.hd95_mm),
-        "average surface distance": _distance(overlap.average_surface_distance_mm),
-    }
-
-
-def _distance(mm: float | None) -> str:
-    return "not defined: a mask is empty" if mm is None else f"{mm:.3f} mm"
-
-
-def _dice(overlap: Overlap | None) -> str:
-    if overlap is None:
-        return "saturated"
-    return f"{overlap.dice:.4f}" if overlap.voxels_truth else "no metal"
-
-
-def _number(value: float | None, form: str) -> str:
-    return "not defined" if value is None else form.format(value)
-
-
-def _mean(spread: Spread | None, form: str, summary: Summary) -> str:
-    if spread is None:
-        return "not defined"
-    mean = form.format(spread.mean)
-    return mean if spread.cases == summary.cases_with_metal else f"{mean}, of {spread.cases} cases"
-
-
-def _range(spread: Spread | None) -> str:
-    return "not defined" if spread is None else f"{spread.median:.4f}, {spread.minimum:.4f} to {spread.maximum:.4f}"
 
 
 def _print_table(rows: list[list[str]]) -> None:

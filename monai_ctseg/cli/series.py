@@ -29,7 +29,7 @@ def series(
     """
     if not folder.exists():
         raise NoScanFound(f"{folder}: there is no such file or folder")
-    with progress("looking") as callback:
+    with progress("searching") as callback:
         stacks, found = find_stacks(folder, progress=callback)
     rows = series_rows(stacks)
     if as_json:

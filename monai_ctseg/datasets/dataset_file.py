@@ -1,11 +1,11 @@
 """dataset.json: which scans, labels and slices train, and which validate.
 
-It follows the Medical Segmentation Decathlon's form that MONAI reads: "training", "validation" and "test" are lists
-of {"image": path, "label": path, "series": uid, "slices": [k, ...]}; all but "image" may be missing, and "test" as a
-whole. Without "label" the metal is found by threshold; without "slices" the whole scan counts. Relative paths start
-at the file's own folder and must not leave it by "..", while links in it lead where they were laid.
-"metal_voxels" and "voxels_sha256", where `prepare` wrote them, tell early of a cohort that cannot train. "label_method"
-tells labels of different kinds apart, and "weight" how often training draws a case.
+It has the form of the Medical Segmentation Decathlon, which MONAI reads: "training", "validation" and "test" are lists
+of {"image": path, "label": path, "series": uid, "slices": [k, ...]}. Only "image" is needed, and "test" is optional.
+Without "label" the metal is found by threshold; without "slices" the whole scan counts. Relative paths start at the
+file's folder and must not leave it by ".."; links in it are followed. By "metal_voxels" and "voxels_sha256", which
+`prepare` writes, a cohort that cannot train is refused before it is read. "label_method" distinguishes kinds of labels,
+and "weight" is how often training samples a case.
 """
 
 from __future__ import annotations
@@ -38,12 +38,14 @@ SECTIONS: tuple[Section, ...] = ("training", "validation", "test")
 class Case:
     """One scan, or some slices of it.
 
-    image: folder of a DICOM series, one file, or a NIfTI volume.
+    image: Folder of a DICOM series, one file, or a NIfTI volume.
     label: NIfTI mask on the same grid; None: metal by threshold.
-    series: SeriesInstanceUID where the folder holds several. slices: indices k that count; None: all.
-    metal_voxels, voxels_sha256: voxels set in the label, and the hash of the scan's HU, where they are known.
-    label_method: how the label came about, such as "truth" (of a simulation) or "half-maximum", where it is known.
-    weight: how often training draws the case, beside others that have 1; None: 1.
+    series: SeriesInstanceUID where the folder holds several.
+    slices: Indices k that count; None: all.
+    metal_voxels: Voxels set in the label, where known.
+    voxels_sha256: Hash of the scan's HU, where known.
+    label_method: What made the label, such as "truth" (of a simulation) or "half-maximum", where known.
+    weight: How often training samples the case, relative to others that have 1; None: 1.
     """
 
     image: Path
@@ -69,10 +71,12 @@ class Case:
 
 @dataclass(frozen=True)
 class DataSplit:
-    """What trains, what validates and what is kept for a last test; how that was decided, and what it means.
+    """What trains, what validates and what is kept for a last test.
 
-    threshold_hu: of the labels of cases that name no mask, where it is known.
-    sources: the `provenance` of each scan, where the scans were read to split them.
+    split: How that was decided: "blocks", "interleaved", "patients" or "given".
+    note: What the split means, in one line.
+    sources: The `provenance` of each scan, where the scans were read to split them.
+    threshold_hu: Of the labels of cases that name no mask, where known.
     """
 
     training: tuple[Case, ...]
@@ -84,7 +88,7 @@ class DataSplit:
     test: tuple[Case, ...] = ()
 
     def items(self, section: Section) -> list[dict[str, Any]]:
-        """The section as MONAI takes it, a dictionary a case."""
+        """The section as MONAI takes it, one dictionary for each case."""
         return [case.as_item() for case in self.cases(section)]
 
     def cases(self, section: Section) -> tuple[Case, ...]:
@@ -96,7 +100,17 @@ class DataSplit:
 
 
 def read_label(scan: Scan, label: Path | None, *, threshold_hu: float) -> Mask:
-    """The mask file, which has to lie on the scan's grid, or the metal by threshold where there is none."""
+    """The mask of a scan.
+
+    Args:
+        scan: HU.
+        label: A mask file; None: the metal by threshold.
+        threshold_hu: Metal is what lies above, where there is no file.
+
+    Raises:
+        GridMismatch: The file does not lie on the scan's grid.
+        MaskError: It holds other values than 0 and 1.
+    """
     if label is None:
         return segment(scan, threshold_hu=threshold_hu).mask
     mask = read_mask(label)
@@ -109,7 +123,15 @@ def read_label(scan: Scan, label: Path | None, *, threshold_hu: float) -> Mask:
 
 
 def write_dataset(dataset: DataSplit, path: Path) -> None:
-    """Write dataset.json; paths under its folder are written relative to it."""
+    """Write dataset.json.
+
+    Args:
+        dataset: Paths in the folder of the file are written relative to it, others absolute.
+        path: Of the file.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     content: dict[str, Any] = {
         "name": "metal in CT",
         "modality": {"0": "CT"},
@@ -176,12 +198,12 @@ def _resolve(text: str, folder: Path, where: str) -> Path:
     if path.is_absolute():
         return path
     if ".." in path.parts:
-        raise DatasetError(f"{where}: '{text}' climbs out of the folder of dataset.json; write the whole path")
+        raise DatasetError(f"{where}: '{text}' leads out of the folder of dataset.json; write the whole path")
     return folder / path
 
 
 def require_apart(one: Sequence[Case], other: Sequence[Case], where: Path | str) -> None:
-    """No slice of a scan in two sections, under whatever name; DatasetError names `where`."""
+    """Raise DatasetError, which names `where`, if a slice of a scan is in both sections, under whatever name."""
     known: dict[Any, list[Case]] = {}
     for a in one:
         for key in _identities(a):
@@ -199,8 +221,8 @@ def require_apart(one: Sequence[Case], other: Sequence[Case], where: Path | str)
 
 def _identities(case: Case) -> list[Any]:
     """What two cases of one scan share."""
-    place = _resolved(case.image)
-    return [place] if case.voxels_sha256 is None else [place, case.voxels_sha256]
+    image = _resolved(case.image)
+    return [image] if case.voxels_sha256 is None else [image, case.voxels_sha256]
 
 
 def _resolved(path: Path) -> Path:
@@ -215,7 +237,7 @@ def _require_files(cases: Sequence[Case], path: Path) -> None:
     missing = [str(file) for file in named if not exists(file)]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise DatasetError(f"{path} names files that are not there: {', '.join(missing[:3])}{more}")
+        raise DatasetError(f"{path} names files that do not exist: {', '.join(missing[:3])}{more}")
 
 
 def _written(case: Case, folder: Path) -> dict[str, Any]:

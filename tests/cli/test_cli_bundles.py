@@ -74,9 +74,9 @@ def test_names_and_paths(copy, monkeypatch):
     ("name", "content", "words"),
     [
         ("metadata.json", None, "cannot be read"),
-        ("metadata.json", "{", "no json"),
+        ("metadata.json", "{", "cannot be read as JSON"),
         ("metadata.json", "[]", "holds no ids"),
-        ("inference.yaml", "a: [", "no yaml"),
+        ("inference.yaml", "a: [", "cannot be read as YAML"),
     ],
 )
 def test_a_broken_bundle_is_named_in_one_line(copy, name, content, words):
