@@ -3,7 +3,7 @@
 >>> from monai_ctseg import read_scan, segment, load_network
 
 Each name is imported when it is first asked for, so that `import monai_ctseg` costs nothing;
-only `load_network`, `predict` and `train` import torch.
+only `load_network`, `predict`, `train` and `TrainOptions` import torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from monai_ctseg.io.read import read_scan
     from monai_ctseg.metrics.overlap import compare_masks
     from monai_ctseg.networks.predict import load_network, predict
-    from monai_ctseg.networks.train import train
+    from monai_ctseg.networks.train import TrainOptions, train
     from monai_ctseg.scan import Mask, Scan
     from monai_ctseg.segmentation.pipeline import segment
     from monai_ctseg.segmentation.records import Segmentation
@@ -31,6 +31,7 @@ __all__ = [
     "Mask",
     "Scan",
     "Segmentation",
+    "TrainOptions",
     "compare_masks",
     "load_network",
     "predict",
@@ -46,6 +47,7 @@ _HOMES = {
     "Mask": "scan",
     "Scan": "scan",
     "Segmentation": "segmentation.records",
+    "TrainOptions": "networks.train",
     "compare_masks": "metrics.overlap",
     "load_network": "networks.predict",
     "predict": "networks.predict",
