@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,26 +14,14 @@ from monai_ctseg.cli.console import (
     OutputOption,
     OverwriteOption,
     SeriesOption,
-    load,
-    print_facts,
-    print_json,
-    progress,
-    warn,
 )
-from monai_ctseg.output import new_folder, resumable_folder, write_run
 from monai_ctseg.parallel import choose_jobs
-from monai_ctseg.scan import provenance
-
-if TYPE_CHECKING:
-    from monai_ctseg.simulation import CaseOptions
 
 TWELVE_BITS_HU = 3071.0
 """The saturation level of 12-bit scanners."""
 KERNELS = {"soft": (0.5, 0.0), "standard": (0.7, 0.0), "sharp": (1.0, 0.5)}
 """Where the Hann window ends, per mm, and how much middle frequencies are raised."""
 MOST_SLICES = 2000
-FEW_VOXELS = 10
-"""A truth of fewer voxels is warned about."""
 
 
 app = typer.Typer()
@@ -131,6 +117,7 @@ def simulate(
     Writes dicom/ (a DICOM series), truth.nii.gz, preview.png and run.json; with --cases images/, labels/, facts/ and
     dataset.json, which `train` takes. After an interruption, --cases resumes.
     """
+    from monai_ctseg.cli.simulation_runs import Run, Source, simulate_many, simulate_one
     from monai_ctseg.simulation import CaseOptions
     from monai_ctseg.simulation.cases import PART_WEIGHTS
     from monai_ctseg.simulation.insertion import PATIENT
@@ -164,32 +151,11 @@ def simulate(
         scanner={name: value for name, value in settings.items() if value is not None},
     )
     jobs = jobs or choose_jobs(math.prod(PATIENT.shape), cases or count or MOST_SLICES)
-    run = _Run(output, options, seed, jobs, overwrite, as_json)
+    run = Run(output, options, seed, jobs, overwrite, as_json)
     if cases:
-        _simulate_many(run, cases)
+        simulate_many(run, cases)
     else:
-        _simulate_one(run, _Source(body, _range(slices) if slices else None, series))
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A real body, and which of its slices and series."""
-
-    body: Path | None
-    slices: tuple[int, int] | None
-    series: str | None
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What one call of the command is asked for."""
-
-    output: Path
-    options: CaseOptions
-    seed: int
-    jobs: int
-    overwrite: bool
-    as_json: bool
+        simulate_one(run, Source(body, _range(slices) if slices else None, series))
 
 
 def _kinds(kinds: list[str] | None) -> tuple[str, ...] | None:
@@ -227,76 +193,3 @@ def _range(slices: str) -> tuple[int, int]:
     if int(first) > int(last):
         raise typer.BadParameter(f"'{slices}' ends before it begins; say {last}:{first}", param_hint="--slices")
     return int(first), int(last)
-
-
-def _simulate_one(run: _Run, source: _Source) -> None:
-    from monai_ctseg.cli.simulated_output import facts_of, lines_of, write_case
-    from monai_ctseg.simulation import sample_case, sample_case_in_body, simulate_case
-    from monai_ctseg.simulation.real_body import cut_slices
-
-    start = perf_counter()
-    with new_folder(run.output, overwrite=run.overwrite) as folder:
-        whole = load(source.body, source.series) if source.body else None
-        if whole is None:
-            case = sample_case(run.seed, run.options)
-        else:
-            body = cut_slices(whole, *source.slices) if source.slices else whole
-            case = sample_case_in_body(body, run.seed, run.options)
-        with progress("simulating") as callback:
-            made = simulate_case(case, jobs=run.jobs, progress=callback)
-        write_case(folder, case, made)
-        arguments = {"options": asdict(run.options), "slices": source.slices, "series": source.series}
-        write_run(
-            folder,
-            "simulate",
-            {**arguments, "seed": run.seed, **case.facts()},
-            scans=[whole] if whole else [],
-            simulated=provenance(made.scan),
-            seconds={"all": perf_counter() - start},
-        )
-    _warn_of_little_metal(made.truth.count, implanted=any(implant.inside for implant in case.implants))
-    facts = facts_of(case, made)
-    if run.as_json:
-        print_json({**facts, "output": str(run.output)})
-    else:
-        print_facts({"scan": made.scan.grid.describe(), **lines_of(facts)})
-        typer.echo(f"\nwritten to {run.output}: dicom/, truth.nii.gz, preview.png, run.json")
-
-
-def _warn_of_little_metal(voxels: int, *, implanted: bool) -> None:
-    if implanted and not voxels:
-        warn("the metal lies outside the image, so the truth is empty; take another --seed or a larger --size")
-    elif 0 < voxels < FEW_VOXELS:
-        warn(
-            f"the truth has {voxels} voxels only: the metal is hardly larger than a voxel, or mostly outside "
-            "the image; take a smaller --pixel, another --seed or a larger --count"
-        )
-
-
-def _simulate_many(run: _Run, cases: int) -> None:
-    from monai_ctseg.datasets.simulated import WRITES, simulate_cohort
-
-    start = perf_counter()
-    asked = {"command": "simulate", "cases": cases, "seed": run.seed, "options": repr(run.options)}
-    with resumable_folder(run.output, writes=WRITES, keep="facts", options=asked, overwrite=run.overwrite) as folder:
-        with progress("simulating") as callback:
-            dataset = simulate_cohort(
-                folder, cases=cases, seed=run.seed, options=run.options, jobs=run.jobs, progress=callback
-            )
-        asked["options"] = asdict(run.options)
-        write_run(folder, "simulate", asked, seconds={"all": perf_counter() - start})
-    with_metal = sum(bool(case.metal_voxels) for case in (*dataset.training, *dataset.validation))
-    training, validation = len(dataset.training), len(dataset.validation)
-    seeds = [run.seed, run.seed + cases - 1]
-    if run.as_json:
-        facts = {"cases": cases, "with_metal": with_metal, "training": training, "validation": validation}
-        print_json({**facts, "seeds": seeds, "output": str(run.output)})
-    else:
-        print_facts(
-            {
-                "cases": f"{cases}, {with_metal} of them with metal",
-                "split": f"{training} train, {validation} validate",
-                "seeds": f"{seeds[0]} to {seeds[1]}",
-            }
-        )
-        typer.echo(f"\nwritten to {run.output}: images/, labels/, facts/, dataset.json, run.json")

@@ -67,12 +67,7 @@ def _lung(person: Person, side: int, dome: Solid, hu: float) -> list[Layer]:
         bend = (root + end) / 2 + random.normal(0, 7, 3)
         thick = random.uniform(1.6, 4.5)
         for branch in tube([root, bend, end], [thick, 0.6 * thick, 0.7]):
-            inner = Solid(
-                lambda at, b=branch: np.maximum(b.distance(at), lung.distance(at)),  # type: ignore[misc]
-                branch.low,
-                branch.high,
-            )
-            layers.append(fill(inner, person.blood_hu))
+            layers.append(fill(branch.within(lung), person.blood_hu))
     return layers
 
 
@@ -81,8 +76,8 @@ def airway() -> list[Layer]:
     shapes = tube([(0, -14, 620), (0, -10, 590), (0, 6, 520), (0, 14, 470)], [8.5, 8.5, 8.5, 9])
     for side in (-1, 1):
         shapes += tube([(0, 14, 472), (side * 26, 14, 440), (side * 42, 12, 424)], [7.5, 6, 4.5])
-    ring = [fill(Solid(lambda at, s=s: s.distance(at) - 1.5, s.low - 2, s.high + 2), 45.0) for s in shapes]  # type: ignore[misc]
-    return ring + [fill(shape, AIR_HU) for shape in shapes]
+    wall = [fill(shape.grown(1.5), 45.0) for shape in shapes]
+    return wall + [fill(shape, AIR_HU) for shape in shapes]
 
 
 def rib_cage(person: Person, outline: Outline, row: list[Vertebra]) -> list[Layer]:

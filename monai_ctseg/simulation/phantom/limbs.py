@@ -106,7 +106,7 @@ def arm(person: Person, side: int) -> Arm:
         union(tube([lower(0, 4, 20), lower(0.35, 4, 22), lower(0.85, 2, 14)], [10, 15, 6])),
         union(tube([lower(0.1, 4, 0), lower(0.5, 2, 0), lower(0.95, 0, -2)], [8, 12, 8])),
     ]
-    grown = [Solid(lambda at, s=s: s.distance(at) - 3, s.low - 3, s.high + 3) for s in muscles]  # type: ignore[misc]
+    grown = [muscle.grown(3) for muscle in muscles]
     vein = tube(
         [hand, lower(0.5, -12, -26), lower(0, -8, -34), upper(0.6, -14, -30), shoulder - 30 * across],
         [2, 2.5, 3, 3.5, 5],

@@ -72,6 +72,10 @@ class Solid:
         """What of the solid lies in another one, which is given in the outer frame."""
         return Solid(partial(_within, self, other), self.low, self.high)
 
+    def grown(self, mm: float) -> Solid:
+        """The solid, larger by some mm everywhere."""
+        return Solid(partial(_grown, self, mm), self.low - mm, self.high + mm)
+
     @cached_property
     def low(self) -> FloatArray:
         """Lowest corner of an upright box that holds the solid in the outer frame, (3,) mm."""
@@ -100,6 +104,10 @@ def _without(distance: DistanceFunction, holes: Sequence[Solid], at: Points) -> 
 def _within(solid: Solid, other: Solid, at: Points) -> Floats:
     distance: Floats = np.maximum(solid.distance(at), other.distance(at))
     return distance
+
+
+def _grown(solid: Solid, mm: float, at: Points) -> Floats:
+    return solid.distance(at) - mm
 
 
 def distance_to_nearest(solids: Sequence[Solid], at: Points, *, reach_mm: float = REACH_MM) -> Floats:
