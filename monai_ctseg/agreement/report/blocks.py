@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from monai_ctseg.agreement.report.wording import interval, level, number, numbers_for
 from monai_ctseg.agreement.statistics.estimate import Check, Estimate
-from monai_ctseg.agreement.statistics.records import Agreement, BlandAltman, FailureRate, Regression, Reliability
+from monai_ctseg.agreement.statistics.records import Agreement, BlandAltman, Regression, Reliability
 from monai_ctseg.errors import plural
 
 Row = tuple[str, ...]
@@ -149,7 +149,7 @@ def failure_block(agreement: Agreement) -> Block:
     rows = [
         (
             row.method,
-            _rater(row),
+            "all" if row.rater is None else row.rater or "(program)",
             f"{row.failed:,} of {row.attempted:,}",
             _percent(row.rate),
             "; ".join(f"{reason or 'no reason given'}: {n:,}" for reason, n in row.reasons) or "",
@@ -188,10 +188,6 @@ def _check_row(name: str, found: Check) -> Row:
 
 def _texts(*texts: str) -> Iterable[str]:
     return filter(None, texts)
-
-
-def _rater(row: FailureRate) -> str:
-    return "all" if row.rater is None else row.rater or "(program)"
 
 
 def _percent(rate: Estimate) -> str:

@@ -66,7 +66,9 @@ def from_data(agreement: Agreement) -> dict[str, tuple[str, ...]]:
             f"{numbers_of(agreement)}. {plural(len(agreement.unpaired), 'target')} more with a value by one method "
             "only. Failures are counted under item 13.",
         ),
-        "relevance": tuple(f"{line.name.capitalize()}: {_sentence(line.text())}" for line in verdicts(agreement)),
+        "relevance": tuple(
+            f"{line.name.capitalize()}: {line.text().removesuffix('.')}." for line in verdicts(agreement)
+        ),
         "details": (
             "agreement.json contains every figure, targets.csv each target's mean reading by either method; "
             "each plot is also a PNG and an SVG file.",
@@ -122,7 +124,3 @@ def _sessions(agreement: Agreement) -> str:
         return "No session is named in the data."
     raters = f"{plural(len(agreement.raters), 'rater')} and " if agreement.raters else ""
     return f"{raters}{plural(len(named), 'session')} in the data: {enumerated(named)}. Design: {agreement.design}."
-
-
-def _sentence(text: str) -> str:
-    return text if not text or text.endswith(".") else f"{text}."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from monai_ctseg.agreement.report.wording import Numbers, enumerated, interval, level, number, numbers_for
 from monai_ctseg.agreement.statistics.estimate import Estimate
-from monai_ctseg.agreement.statistics.records import Agreement, FailureRate, Icc, Judgement
+from monai_ctseg.agreement.statistics.records import Agreement, Icc, Judgement
 from monai_ctseg.errors import plural
 
 
@@ -87,7 +87,8 @@ def failures(agreement: Agreement) -> str:
     """Failed readings of each method."""
     whole = {row.method: row for row in reversed(agreement.failures)}  # the first row of a method covers all its raters
     compared = (agreement.protocol.reference, agreement.protocol.test)
-    return "; ".join(f"{_failed(whole[name])} by {name}" for name in compared if name in whole)
+    rows = [whole[name] for name in compared if name in whole]
+    return "; ".join(f"{row.failed:,} of {plural(row.attempted, 'reading')} by {row.method}" for row in rows)
 
 
 def chosen_icc(agreement: Agreement) -> tuple[Icc, int] | None:
@@ -97,10 +98,6 @@ def chosen_icc(agreement: Agreement) -> tuple[Icc, int] | None:
             if found.between == "methods" and icc.form == agreement.protocol.icc_form:
                 return icc, found.targets
     return None
-
-
-def _failed(row: FailureRate) -> str:
-    return f"{row.failed:,} of {plural(row.attempted, 'reading')}"
 
 
 def _bias(agreement: Agreement, numbers: Numbers) -> Line:

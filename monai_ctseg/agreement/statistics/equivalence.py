@@ -61,7 +61,8 @@ def _judge_mean(differences: Differences, scale: Scale, margin: float, level: fl
     shown = p_value < 1 - level
     found, within = _texts((low, high), _bounds(scale, margin), "" if scale == "ratio" else unit)
     verb = "lies" if shown else "does not lie"
-    statement = f"the mean's {2 * level - 1:.0%} interval {found} {verb} within {within} ({_p(p_value)})"
+    p = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
+    statement = f"the mean's {2 * level - 1:.0%} interval {found} {verb} within {within} ({p})"
     method = f"two one-sided t tests at {1 - level:.2g}, one value per subject"
     return Judgement("shown" if shown else "not shown", statement, margin, low, high, p_value, method)
 
@@ -102,7 +103,3 @@ def _texts(found: tuple[float, float], margins: tuple[float, float], unit: str) 
             break
     own, within = (f"{low} to {high}{name}" for low, high in shown)
     return own, within
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
