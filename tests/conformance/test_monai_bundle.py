@@ -46,7 +46,7 @@ def test_inference_writes_the_mask_that_predict_gives(
     places = ("--bundle_root", bundle, "--dataset_dir", scan_folder, "--output_dir", out, "--checkpoint", weights)
     monai_bundle("run", "--config_file", configs(bundle, "inference"), *places, "--device", "$torch.device('cpu')")
     (file,) = out.iterdir()
-    mask, ours = read_mask(file), predict(scan_folder, bundle=bundle, weights=weights, device="cpu")
+    mask, ours = read_mask(file), predict(scan_folder, bundle=bundle, weights=weights, device="cpu").mask
     assert mask.grid.matches(ours.grid)
     assert np.array_equal(mask.voxels, ours.voxels)
     assert mask.voxels.any()

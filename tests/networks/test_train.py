@@ -91,7 +91,7 @@ def test_it_starts_from_other_weights(result: TrainResult, folder: Path) -> None
 
 
 def test_the_weights_predict_on_the_scans_own_grid(result: TrainResult, phantom: Phantom) -> None:
-    mask = predict(phantom.scan, weights=result.weights, device="cpu")
+    mask = predict(phantom.scan, weights=result.weights, device="cpu").mask
     assert mask.grid.matches(phantom.scan.grid)
 
 
