@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,8 +26,8 @@ from monai_ctseg.cli.console import (
 from monai_ctseg.cli.describe import describe_interval, print_segmentation
 from monai_ctseg.cli.settings import parse_settings
 from monai_ctseg.errors import AmbiguousScan, CtsegError
-from monai_ctseg.io.nifti import ENDINGS
 from monai_ctseg.output import file_sha256, new_folder, segmentation_writer, write_run
+from monai_ctseg.output.names import unique_names
 from monai_ctseg.segmentation.pipeline import segment
 from monai_ctseg.segmentation.records import Segmentation
 
@@ -209,31 +207,3 @@ def _report_all(rows: Sequence[dict[str, Any]], output: Path, *, as_json: bool) 
 def _metal(row: dict[str, Any]) -> str:
     interval = describe_interval(row["volume_interval_mm3"])
     return f"{row['voxels']:,} voxels, {row['volume_mm3']:,.0f} mm3, {interval}"
-
-
-def unique_names(sources: Sequence[Path]) -> list[str]:
-    """The last part of each path without its ending; where two are the same, the folder above in front, then _2, _3.
-
-    >>> unique_names([Path("a/hip.nii.gz"), Path("b/hip"), Path("c/knee.dcm")])
-    ['a_hip', 'b_hip', 'knee']
-    """
-    stems = [_stem(source) for source in sources]
-    often = Counter(stem.casefold() for stem in stems)
-    names: list[str] = []
-    for source, stem in zip(sources, stems, strict=True):
-        name = stem if often[stem.casefold()] == 1 else f"{_absolute(source).parent.name}_{stem}"
-        tries = (name if n == 1 else f"{name}_{n}" for n in range(1, len(sources) + 1))
-        taken = {name.casefold() for name in names}
-        names.append(next(name for name in tries if name.casefold() not in taken))
-    return names
-
-
-def _absolute(source: Path) -> Path:
-    return Path(os.path.abspath(source.expanduser()))  # noqa: PTH100 - a link keeps its own name
-
-
-def _stem(source: Path) -> str:
-    path = _absolute(source)
-    ending = next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), path.suffix)
-    name = path.name if path.is_dir() else path.name[: len(path.name) - len(ending)]
-    return name.lstrip(".") or "scan"

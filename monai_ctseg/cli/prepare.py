@@ -42,7 +42,7 @@ def prepare(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="The folder to write; where a run was cut off, it goes on.",
+            help="The folder to write; an interrupted run resumes there.",
             show_default=False,
         ),
     ],

@@ -18,12 +18,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from monai_ctseg.errors import DatasetError, GridMismatch
-from monai_ctseg.io.nifti import read_mask
+from monai_ctseg.datasets.apart import require_apart
+from monai_ctseg.errors import DatasetError
 from monai_ctseg.io.walk import exists
 from monai_ctseg.output import write_text
-from monai_ctseg.scan import Mask, Scan
-from monai_ctseg.segmentation.pipeline import segment
 
 if TYPE_CHECKING:
     from monai_ctseg.datasets.schema import Item
@@ -97,29 +95,6 @@ class DataSplit:
             raise DatasetError(f"a dataset.json has no section '{section}'; take {', '.join(SECTIONS)}")
         cases: tuple[Case, ...] = getattr(self, section)
         return cases
-
-
-def read_label(scan: Scan, label: Path | None, *, threshold_hu: float) -> Mask:
-    """The mask of a scan.
-
-    Args:
-        scan: HU.
-        label: A mask file; None: the metal by threshold.
-        threshold_hu: Metal is what lies above, where there is no file.
-
-    Raises:
-        GridMismatch: The file does not lie on the scan's grid.
-        MaskError: It holds other values than 0 and 1.
-    """
-    if label is None:
-        return segment(scan, threshold_hu=threshold_hu).mask
-    mask = read_mask(label)
-    if not scan.grid.matches(mask.grid):
-        raise GridMismatch(
-            f"{label}: the grids differ: {mask.grid.describe()}, and its scan {scan.grid.describe()}; "
-            "resample one of them"
-        )
-    return mask
 
 
 def write_dataset(dataset: DataSplit, path: Path) -> None:
@@ -200,36 +175,6 @@ def _resolve(text: str, folder: Path, where: str) -> Path:
     if ".." in path.parts:
         raise DatasetError(f"{where}: '{text}' leads out of the folder of dataset.json; write the whole path")
     return folder / path
-
-
-def require_apart(one: Sequence[Case], other: Sequence[Case], where: Path | str) -> None:
-    """Raise DatasetError, which names `where`, if a slice of a scan is in both sections, under whatever name."""
-    known: dict[Any, list[Case]] = {}
-    for a in one:
-        for key in _identities(a):
-            known.setdefault(key, []).append(a)
-    for b in other:
-        for a in [a for key in _identities(b) for a in known.get(key, ())]:
-            if a.series and b.series and a.series != b.series:
-                continue
-            if a.slices is None or b.slices is None or set(a.slices) & set(b.slices):
-                names = dict.fromkeys((a.image.name, b.image.name))
-                raise DatasetError(
-                    f"{where} has the same slices of {' and '.join(names)} in two sections; hold some out"
-                )
-
-
-def _identities(case: Case) -> list[Any]:
-    """What two cases of one scan share."""
-    image = _resolved(case.image)
-    return [image] if case.voxels_sha256 is None else [image, case.voxels_sha256]
-
-
-def _resolved(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except (OSError, ValueError, RuntimeError):
-        return path
 
 
 def _require_files(cases: Sequence[Case], path: Path) -> None:

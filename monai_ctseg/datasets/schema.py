@@ -12,7 +12,7 @@ from monai_ctseg.errors import DatasetError
 
 
 class Item(BaseModel):
-    """A scan in a section; keys that are not listed here are ignored. The descriptions stand in refusals."""
+    """A scan in a section; keys that are not listed here are ignored. The descriptions are part of refusals."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 

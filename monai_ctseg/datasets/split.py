@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, Section, read_dataset, require_apart
+from monai_ctseg.datasets.apart import require_apart
+from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, Section, read_dataset
 from monai_ctseg.datasets.facts import Facts, read_facts
 from monai_ctseg.datasets.patient_split import split_patients
 from monai_ctseg.datasets.slice_split import split_blocks, split_interleaved

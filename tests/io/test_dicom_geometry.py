@@ -163,7 +163,7 @@ def test_geometry_that_makes_no_sense_is_refused(make_series, element, value, ma
 
 
 @pytest.mark.parametrize("words", ["1.0\\abc\\3", "1\\2"])
-def test_a_position_that_is_no_number_is_refused(make_series, words):
+def test_a_position_that_is_not_a_number_is_refused(make_series, words):
     folder = make_series()
     path = sorted(folder.iterdir())[2]
     dataset = pydicom.dcmread(path)

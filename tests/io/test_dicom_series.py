@@ -109,7 +109,7 @@ def test_a_missing_modality_is_not_ct_where_the_sop_class_says_otherwise(make_se
         read_series(make_series(magnetic))
 
 
-def test_places_without_a_scan(tmp_path):
+def test_folders_without_a_scan(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "a.dcm").write_text("text")
@@ -258,7 +258,7 @@ def test_a_structure_set_without_a_sop_class_is_no_broken_ct(make_series, tiny_s
     assert np.array_equal(read_series(folder).hu, tiny_scan.hu)
 
 
-def test_multi_frame_without_places_is_refused(make_series, tiny_scan):
+def test_multi_frame_without_positions_is_refused(make_series, tiny_scan):
     folder = make_series()
     enhanced(folder, tiny_scan)
     dataset = pydicom.dcmread(folder / "enhanced.dcm")

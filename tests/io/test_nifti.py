@@ -65,7 +65,7 @@ def test_without_an_affine_it_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_voxels_that_are_no_numbers_are_refused_by_place(tmp_path, value):
+def test_voxels_that_are_not_numbers_are_refused_by_their_index(tmp_path, value):
     values = np.zeros((3, 4, 5), np.float32)
     values[1, 2, 3] = value
     with pytest.raises(PixelDataError, match=r"voxel \(1, 2, 3\) is (nan|inf)"):

@@ -58,7 +58,7 @@ def long_work(target, *, name="a.txt", text="half", keep="a.txt", error=Keyboard
         raise error
 
 
-def test_long_work_stays_when_cut_off_and_is_taken_up_again(tmp_path):
+def test_long_work_stays_when_interrupted_and_is_resumed(tmp_path):
     long_work(tmp_path / "out", options={"epochs": 3})
     long_work(tmp_path / "out", options={"epochs": 3}, name="b.txt", error=DatasetError)
     assert (tmp_path / "out" / "a.txt").read_text() == "half"
@@ -69,7 +69,7 @@ def test_long_work_stays_when_cut_off_and_is_taken_up_again(tmp_path):
     assert json.loads((tmp_path / "out" / "run.json").read_text())["finished"]
 
 
-def test_other_options_do_not_go_on(tmp_path):
+def test_other_options_do_not_resume(tmp_path):
     long_work(tmp_path / "out", options={"epochs": 3})
     work = resumable_folder(tmp_path / "out", writes=[], keep="a.txt", options={"epochs": 4})
     with pytest.raises(OutputError, match=r"epochs 3 -> 4.*--overwrite"), work:

@@ -12,7 +12,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from monai_ctseg.datasets.dataset_file import read_label
+from monai_ctseg.datasets.label import read_label
 from monai_ctseg.networks.transforms.scans import Item, tensor_to_scan, volume_of
 from monai_ctseg.segmentation.body import locate_body
 from monai_ctseg.segmentation.intensity import METAL_HU
