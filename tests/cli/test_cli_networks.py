@@ -80,7 +80,7 @@ def test_training_that_cannot_be_is_refused_and_leaves_nothing(run_cli, phantom_
 def test_a_dataset_json_that_names_missing_files(run_cli, tmp_path):
     content = {"training": [{"image": "gone"}], "validation": [{"image": "gone too"}]}
     (tmp_path / "dataset.json").write_text(json.dumps(content))
-    refused(run_cli("train", tmp_path / "dataset.json", "-o", tmp_path / "out"), "not there", "gone")
+    refused(run_cli("train", tmp_path / "dataset.json", "-o", tmp_path / "out"), "do not exist", "gone")
     assert not (tmp_path / "out").exists()
 
 
