@@ -25,6 +25,7 @@ def test_stats_are_drawn_with_the_metal_line(tmp_path, slices):
     assert has_color(path, (0xC6, 0x28, 0x28))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_overview_shows_truth_left_and_prediction_right(tmp_path, count):
     hu = np.full((count, 40, 50), 40.0)

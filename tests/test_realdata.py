@@ -42,6 +42,7 @@ def test_hip_screw_stats(run_cli, screw):
     assert [note.split()[3] for note in facts["notes"]] == ["Modality", "SOPClassUID", "PhotometricInterpretation"]
 
 
+@pytest.mark.slow
 def test_hip_screw_labels_equal_the_users_own(run_cli, screw, data_dir, tmp_path):
     facts = run_cli("labels", screw, "-o", tmp_path / "out", "--json").json
     assert (facts["voxels"], facts["slices_with_metal"]) == (21_594, 110)
@@ -53,11 +54,13 @@ def test_hip_screw_labels_equal_the_users_own(run_cli, screw, data_dir, tmp_path
     assert read_mask(tmp_path / "out" / "mask.nii.gz").count == 21_594
 
 
+@pytest.mark.slow
 def test_hip_screw_bone_masks(run_cli, screw, tmp_path):
     facts = run_cli("labels", screw, "-o", tmp_path / "out", "--threshold", 0, "--no-body-mask", "--json").json
     assert facts["voxels"] == 5_871_712
 
 
+@pytest.mark.slow
 def test_hip_prosthesis(run_cli, prosthesis, tmp_path):
     facts = run_cli("stats", prosthesis, "--json").json
     assert (facts["maximum_hu"], facts["minimum_hu"], facts["notes"]) == (7451, -3024, [])
@@ -74,6 +77,7 @@ def test_two_series_in_one_folder_are_a_choice(run_cli, data_dir):
     assert len(run_cli("series", data_dir, "--json").json["series"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("numbers", "ceiling"), [(SATURATED_AT_2976, 2976), (SATURATED_AT_3071, 3071)])
 def test_saturated_heads(run_cli, head, numbers, ceiling, tmp_path):
     for number in numbers:
@@ -89,6 +93,7 @@ def test_saturated_heads(run_cli, head, numbers, ceiling, tmp_path):
             assert labels.code == 0
 
 
+@pytest.mark.slow
 def test_other_heads(run_cli, head, tmp_path):
     for number in (*EXTENDED, *NO_METAL):
         verdict = run_cli("stats", head(number), "--json").json["intensity"]

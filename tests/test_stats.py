@@ -41,6 +41,7 @@ def test_geometry_is_that_of_the_grid(scan):
     assert [s.name for s in stats.slices] == ["d", "c", "b", "a"]
 
 
+@pytest.mark.slow
 def test_the_sum_of_a_large_int16_scan_is_exact():
     hu = np.full((512, 512, 40), 32_000, np.int16, order="F")
     hu[0, 0, 0] = 31_999
@@ -76,6 +77,7 @@ def test_csv_has_a_row_a_slice(scan, tmp_path):
     assert [float(row["position_mm"]) for row in rows] == [300, 298, 296, 294]
 
 
+@pytest.mark.slow
 def test_reading_and_measuring_a_folder_loads_no_large_library(phantom_folder):
     code = (
         "import sys, monai_ctseg.plots, monai_ctseg.output, monai_ctseg.parallel, monai_ctseg.io.nifti\n"

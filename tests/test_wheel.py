@@ -60,6 +60,7 @@ def run(wheel, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle", BUNDLES)
 def test_the_wheel_holds_the_bundles_whole(wheel, bundle):
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -69,6 +70,7 @@ def test_the_wheel_holds_the_bundles_whole(wheel, bundle):
     assert configs <= names
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_no_tests_and_its_license(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"monai_ctseg"}
@@ -79,6 +81,7 @@ def test_the_wheel_holds_no_tests_and_its_license(wheel):
     assert "monai_ctseg/py.typed" in names
 
 
+@pytest.mark.slow
 def test_it_lists_trains_and_infers_away_from_its_source(run, wheel):
     listed = json.loads(run("bundles", "--json"))
     assert [row["name"] for row in listed] == list(BUNDLES)

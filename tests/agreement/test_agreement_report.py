@@ -76,6 +76,7 @@ def pages(study, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_summary_has_the_published_figures_of_1986(tmp_path):
     rows = [reading(n, "large", float(value), unit="l/min") for n, value in enumerate(LARGE)]
     rows += [reading(n, "mini", float(value), unit="l/min") for n, value in enumerate(MINI)]
@@ -87,6 +88,7 @@ def test_the_summary_has_the_published_figures_of_1986(tmp_path):
     assert "| verdict | **not judged** | no acceptable difference was fixed beforehand |" in text
 
 
+@pytest.mark.slow
 def test_both_pages_have_all_items_in_order_each_filled_or_missing(pages):
     html, text = ((pages / name).read_text("utf-8") for name in ("report.html", "report.md"))
     titles = [f"{item.number}. {item.title}" for item in ITEMS]
@@ -114,6 +116,7 @@ def test_an_item_is_filled_only_where_each_part_is_stated(study):
     assert "time" not in next(filled.missing for filled in fill(once, {}) if filled.item.key == "process")
 
 
+@pytest.mark.slow
 def test_what_people_write_is_text_in_both_formats(pages):
     html, text = ((pages / name).read_text("utf-8") for name in ("report.html", "report.md"))
     assert "<p>Adults &lt;b&gt;|of_any_age|&lt;/b&gt;</p>" in html
@@ -121,6 +124,7 @@ def test_what_people_write_is_text_in_both_formats(pages):
     assert r"Adults \<b\>\|of\_any\_age\|\</b\>" in text
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_from_elsewhere(pages):
     html = (pages / "report.html").read_text("utf-8")
     assert "<script" not in html
@@ -149,6 +153,7 @@ def test_failures_are_named_and_counted(pages):
     assert "1 target more with a value by one method only" in text
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_bytes_whatever_matplotlib_is_set_to(study, pages, tmp_path):
     import matplotlib as mpl
 
@@ -207,11 +212,13 @@ def test_rater_columns_are_each_reading_against_the_other_methods_mean():
     assert found == {("A", "1"): [1.0, 0.0, -1.0], ("B", "2"): [0.0, 1.0, 2.0]}
 
 
+@pytest.mark.slow
 def test_no_rater_plot_for_one_rater_in_one_session(tmp_path):
     agreement, table = compare(targets(raters=("A",), sessions=("1",)))
     assert [picture.name for picture in draw_plots(agreement, table, tmp_path)] == ["bland_altman", "identity"]
 
 
+@pytest.mark.slow
 def test_thousands_of_points_stay_a_small_drawing(study, tmp_path):
     agreement, table = study
     points = agreement.bland_altman.points * 300

@@ -62,6 +62,7 @@ def simulated(protocol: StudyProtocol, plan: Plan, pairs: int, seed: int) -> lis
     return [judged(draw(protocol, subjects, random), protocol) for _ in range(RUNS)]
 
 
+@pytest.mark.slow
 def test_limits_are_as_narrow_as_wanted(protocol: StudyProtocol, plan: Plan) -> None:
     studies = simulated(protocol, plan, pairs_for(plan, "Shieh 2018"), seed=2)
     limits = [found.upper_limit for found, _ in studies]

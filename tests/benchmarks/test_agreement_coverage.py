@@ -9,6 +9,7 @@ from benchmarks.coverage import STUDIES, bias_and_limits_of, concordances, corre
 TRIALS = 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trial",
     [
@@ -25,6 +26,7 @@ def test_coverage_is_nominal(trial):
         assert 91.5 <= percent <= 98.5, name  # 3.2 standard errors of 400 trials on each side
 
 
+@pytest.mark.slow
 def test_raters_that_differ_as_much_as_they_err_do_not_narrow_the_icc():
     for name, (percent, _) in simulate(correlations((3, 1.0, 1.0), 2), 80, trials=TRIALS, seed=1).items():
         assert percent >= 91.5, name  # 73 by McGraw and Wong 1996

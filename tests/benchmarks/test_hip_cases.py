@@ -53,6 +53,7 @@ def joint(seed: int = 1):
     return paint_body(grid, patient), grid, truth, -patient.scene.pose.rotation @ axes.neck
 
 
+@pytest.mark.slow
 def test_a_head_is_a_ball():
     hu, grid, truth, neck = joint()
     directions = ways()
@@ -64,6 +65,7 @@ def test_a_head_is_a_ball():
     assert np.mean(outside < 250) > 0.97
 
 
+@pytest.mark.slow
 def test_a_socket_is_a_ball_with_its_rim_in_a_plane():
     hu, grid, truth, _ = joint()
     directions = ways()
@@ -76,6 +78,7 @@ def test_a_socket_is_a_ball_with_its_rim_in_a_plane():
     assert np.mean(profile[front, 1] > 400) < 0.02
 
 
+@pytest.mark.slow
 def test_a_case_is_the_same_again():
     assert np.array_equal(case("native").scan.hu, sample_hip_case(7, "native", spacing_mm=(1.0, 3.0)).scan.hu)
 
@@ -87,6 +90,7 @@ def test_angles_follow_murrays_definition():
     assert anteversion_degrees(opening) == pytest.approx(17)
 
 
+@pytest.mark.slow
 def test_the_truth_matches_the_kind():
     assert [one.metal is None for one in case("native").truth.values()] == [True, True]
     assert sum(one.metal is not None for one in case("replaced").truth.values()) == 1
@@ -99,6 +103,7 @@ def test_the_truth_matches_the_kind():
         assert (case("native").scan.grid.to_index(one.head_center_lps) > 0).all()
 
 
+@pytest.mark.slow
 def test_metal_lies_where_the_truth_says():
     scan = case("replaced").scan
     metal = next(one.metal for one in case("replaced").truth.values() if one.metal)
@@ -116,6 +121,7 @@ def test_metal_lies_where_the_truth_says():
     assert (unit(steps.sum(axis=0)) @ metal.stem_axis_lps) > 0.99
 
 
+@pytest.mark.slow
 def test_every_truth_has_a_quantity_that_is_measured():
     names = {f"{part}_{name}" for part, own in QUANTITIES.items() for name in own}
     for kind in ("native", "replaced"):
@@ -134,6 +140,7 @@ def test_errors_are_counted_by_quantity():
     assert "{'x_diameter': 2}" in "\n".join(report([replace(row, truth=None) for row in rows]))
 
 
+@pytest.mark.slow
 def test_variants_show_the_same_patient():
     scan = case("native").scan
     middle = case("native").truth["left"].head_center_lps

@@ -8,6 +8,8 @@ from scipy.ndimage import distance_transform_edt, label
 
 from benchmarks.quick_phantom import make_phantom
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(4)
 
 

@@ -58,6 +58,7 @@ def test_help_shows_a_worked_example(run_cli, words):
         assert f"Example:  monai-ctseg {words}" in result.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     ["--help", "train --help", "stats {scan}", "labels {scan} -o {out}", "series {scan}", "evaluate {mask} {mask}"],
@@ -168,6 +169,7 @@ def test_evaluate_refuses_another_grid(run_cli, phantom, tmp_path):
     refused(run_cli("evaluate", tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"), "grids differ")
 
 
+@pytest.mark.slow
 def test_a_patients_name_goes_nowhere(run_cli, make_series, phantom, tmp_path):
     def name(dataset, k):
         dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = "Sekret^Person", "ID-4711", "19550101"
@@ -249,6 +251,7 @@ def test_help_imports_no_command():
     subprocess.run([sys.executable, "-c", f"{code}assert not found, found"], check=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_without_fcntl_every_command_imports():
     code = "import sys\nsys.modules['fcntl'] = None\nfrom monai_ctseg.cli.commands import COMMANDS, load_command\n"
     code += "for entry in COMMANDS:\n    load_command(entry.name)"

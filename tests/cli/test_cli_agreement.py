@@ -50,6 +50,7 @@ def refused(result, out, *words):
     assert not list(out.parent.glob("*.partial"))
 
 
+@pytest.mark.slow
 def test_a_report_is_written_whole_and_its_summary_printed(run_cli, table, tmp_path):
     out = tmp_path / "out"
     result = run_cli("agreement", table(), "-o", out, "--acceptable-difference", "2")
@@ -218,6 +219,7 @@ def test_a_missing_package_is_named_with_its_extra(run_cli, table, tmp_path, mon
     refused(result, tmp_path / "out", package, 'pip install "monai_ctseg[agreement]"')
 
 
+@pytest.mark.slow
 def test_help_and_rooms_load_no_statistics_and_no_plots():
     code = (
         "import sys, monai_ctseg.agreement.statistics, monai_ctseg.agreement.report.report\n"

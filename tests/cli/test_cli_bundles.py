@@ -48,6 +48,7 @@ def test_the_list_is_short_and_readable(run_cli, copy, monkeypatch):
     assert "no weights" in run_cli("bundles").out
 
 
+@pytest.mark.slow
 def test_no_torch_and_no_code_of_the_config(copy):
     config = copy / "configs" / "inference.yaml"
     config.write_text(config.read_text().replace("hu_max: 32000", "hu_max: $__import__('sys').exit(9)"))

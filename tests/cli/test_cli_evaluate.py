@@ -106,6 +106,7 @@ def dataset(phantom, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_dataset_is_evaluated_by_network_and_threshold(run_cli, dataset):
     out = dataset / "out"
     words = ("evaluate", dataset / "dataset.json", "-o", out, "--weights", dataset / "model.pt", "--device", "cpu")

@@ -50,6 +50,7 @@ def refused(result, *words):
         assert word in last
 
 
+@pytest.mark.slow
 def test_it_writes_what_labels_writes(run_cli, weights, phantom, phantom_folder, tmp_path):
     out = tmp_path / "out"
     result = run_cli("infer", phantom_folder, "-o", out, "--weights", weights, "--json")
@@ -61,6 +62,7 @@ def test_it_writes_what_labels_writes(run_cli, weights, phantom, phantom_folder,
     assert len(list((out / "masks").iterdir())) == 30
 
 
+@pytest.mark.slow
 def test_the_bundles_own_weights_are_used_and_recorded(run_cli, own_weights, weights, nifti, tmp_path):
     assert run_cli("infer", nifti, "-o", tmp_path / "out", "--bundle", own_weights).code == 0
     run = json.loads((tmp_path / "out" / "run.json").read_text())
@@ -89,6 +91,7 @@ def test_weights_that_are_not_its_own_are_refused(run_cli, nifti, tmp_path):
         assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_bad_scan_does_not_hold_up_the_others(
     run_cli, weights, phantom_folder, nifti, tmp_path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -118,6 +121,7 @@ def test_a_bad_scan_does_not_hold_up_the_others(
     assert (tmp_path / "one" / "mask.nii.gz").read_bytes() == (out / "scan" / "mask.nii.gz").read_bytes()
 
 
+@pytest.mark.slow
 def test_several_scans_as_json(run_cli, weights, nifti, tmp_path):
     result = run_cli("infer", nifti, nifti, tmp_path / "gone", "-o", tmp_path / "out", "--weights", weights, "--json")
     assert result.code == 1
@@ -127,6 +131,7 @@ def test_several_scans_as_json(run_cli, weights, nifti, tmp_path):
     assert result.json[0]["voxels"] == result.json[1]["voxels"] > 0
 
 
+@pytest.mark.slow
 def test_probability_lies_on_the_scans_grid_and_makes_the_mask(run_cli, weights, phantom, nifti, tmp_path):
     out = tmp_path / "out"
     assert (
@@ -140,6 +145,7 @@ def test_probability_lies_on_the_scans_grid_and_makes_the_mask(run_cli, weights,
     assert np.array_equal(values > 0.5, np.asarray(nib.load(out / "mask.nii.gz").dataobj) > 0)
 
 
+@pytest.mark.slow
 def test_only_the_bundles_own_weights_are_averaged_with_half_maximum(run_cli, own_weights, nifti, tmp_path):
     """Other weights may have learned other edges, such as a threshold's, and are taken alone."""
     both = run_cli("infer", nifti, "-o", tmp_path / "both", "--bundle", own_weights, "--no-body-mask", "--json").json
@@ -151,6 +157,7 @@ def test_only_the_bundles_own_weights_are_averaged_with_half_maximum(run_cli, ow
     assert other.json["method"] == "network"
 
 
+@pytest.mark.slow
 def test_it_says_how_sure_it_is(run_cli, own_weights, nifti, tmp_path):
     """Volumes with intervals, and a note for each way in which the scan is unlike the training's."""
     config = own_weights / "configs" / "inference.yaml"
@@ -181,6 +188,7 @@ def test_it_says_how_sure_it_is(run_cli, own_weights, nifti, tmp_path):
     assert "unlike" not in other.err
 
 
+@pytest.mark.slow
 def test_a_smaller_batch_for_want_of_memory_is_noted(run_cli, weights, nifti, tmp_path, monkeypatch):
     from monai_ctseg.networks.predict import load_weights
 

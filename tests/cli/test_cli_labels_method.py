@@ -5,11 +5,13 @@ import re
 
 import nibabel as nib
 import numpy as np
+import pytest
 
 from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.scan import Scan
 
 
+@pytest.mark.slow
 def test_half_maximum_from_the_command_line(run_cli, phantom_folder, tmp_path):
     half = run_cli("labels", phantom_folder, "-o", tmp_path / "half", "--method", "half-maximum", "--json").json
     plain = run_cli("labels", phantom_folder, "-o", tmp_path / "plain", "--json").json

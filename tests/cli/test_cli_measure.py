@@ -24,6 +24,7 @@ def folder(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_it_writes_rows_pictures_and_a_record(run_cli, folder, tmp_path):
     out = tmp_path / "measured"
     result = run_cli("measure", folder, "-o", out, "--subject", "HIP-007", "--session", "2")
@@ -47,6 +48,7 @@ def test_it_writes_rows_pictures_and_a_record(run_cli, folder, tmp_path):
     assert "overwrite" in again.err
 
 
+@pytest.mark.slow
 def test_json_holds_every_quantity_once(run_cli, folder):
     found = json.loads(run_cli("measure", folder, "--json").out)
     assert {one["side"] for one in found} == {"left", "right", "both"}
@@ -72,6 +74,7 @@ def test_without_a_scan_nothing_is_written(run_cli, tmp_path):
         assert run_cli("measure", tmp_path, *words).code == 2
 
 
+@pytest.mark.slow
 def test_it_never_imports_torch(tmp_path):
     hu = np.zeros((20, 20, 20), dtype=np.int16)
     (tmp_path / "scan").mkdir()

@@ -38,6 +38,7 @@ def refused(result, *words):
         assert word in last
 
 
+@pytest.mark.slow
 def test_train_leaves_what_it_says(trained):
     run = json.loads((trained / "run.json").read_text())
     assert run["finished"]
@@ -51,6 +52,7 @@ def test_train_leaves_what_it_says(trained):
     assert used["training"].isdisjoint(used["validation"])
 
 
+@pytest.mark.slow
 def test_training_goes_again_over_its_own_folder(run_cli, trained, phantom_folder):
     before = (trained / "model.pt").read_bytes()
     refused(run_cli("train", phantom_folder, "-o", trained, *SHORT), "--overwrite")
@@ -96,6 +98,7 @@ def test_settings_may_be_written_as_numbers_are():
     assert settings == {"learning_rate": 0.001, "patch": 48, "cache": "none", "spacing_mm": [1, 1, 2]}
 
 
+@pytest.mark.slow
 def test_demo_runs_from_a_simulated_scan_to_its_truth(run_cli, tmp_path, monkeypatch):
     from monai_ctseg.networks.train import train
 

@@ -27,6 +27,7 @@ def scans(phantom: Phantom, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_facts_as_text_and_failures_by_path(scans: Path, tmp_path: Path, run_cli: Callable[..., Any]) -> None:
     (scans / "torn.nii").write_bytes(b"x")
     result = run_cli("prepare", scans, "-o", tmp_path / "out", "--jobs", 1)
@@ -40,6 +41,7 @@ def test_facts_as_text_and_failures_by_path(scans: Path, tmp_path: Path, run_cli
     assert len(record["inputs"]) == 3
 
 
+@pytest.mark.slow
 def test_facts_as_json(scans: Path, tmp_path: Path, run_cli: Callable[..., Any]) -> None:
     facts = run_cli("prepare", scans, "-o", tmp_path / "out", "--jobs", 1, "--test", 0, "--json").json
     assert (facts["training"], facts["validation"], facts["test"], facts["with_metal"]) == (2, 1, 0, 3)
@@ -69,6 +71,7 @@ def test_refusals(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_second_run_names_overwrite(scans: Path, tmp_path: Path, run_cli: Callable[..., Any]) -> None:
     run_cli("prepare", scans, "-o", tmp_path / "out", "--jobs", 1)
     result = run_cli("prepare", scans, "-o", tmp_path / "out", "--jobs", 1)
@@ -77,11 +80,13 @@ def test_a_second_run_names_overwrite(scans: Path, tmp_path: Path, run_cli: Call
     assert again.json["kept"] == 3
 
 
+@pytest.mark.slow
 def test_torch_stays_unloaded() -> None:
     code = "import sys, monai_ctseg.datasets, monai_ctseg.cli.prepare; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+@pytest.mark.slow
 def test_the_command_line_works_on_a_system_without_fcntl(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['fcntl'] = None\n"

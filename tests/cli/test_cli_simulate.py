@@ -25,6 +25,7 @@ SMALL = ("--size", 64, "--count", 2, "--pixel", 1.2, "--slice", 2, "--jobs", 1)
 Run = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_a_series_its_truth_and_a_picture(tmp_path: Path, run_cli: Run) -> None:
     out = tmp_path / "made"
     result = run_cli("simulate", "-o", out, "--kind", "total_hip", "--seed", 3, *SMALL)
@@ -51,11 +52,13 @@ def test_a_series_its_truth_and_a_picture(tmp_path: Path, run_cli: Run) -> None:
     assert [path.read_bytes() for path in written[0]] == [path.read_bytes() for path in written[1]]
 
 
+@pytest.mark.slow
 def test_12_bits_on_request(tmp_path: Path, run_cli: Run) -> None:
     run_cli("simulate", "-o", tmp_path / "made", "--kind", "plate", "--seed", 1, "--saturated", *SMALL)
     assert read_scan(tmp_path / "made" / "dicom").hu.max() == 3071
 
 
+@pytest.mark.slow
 def test_a_cohort_that_train_takes_and_that_goes_on(tmp_path: Path, run_cli: Run) -> None:
     out = tmp_path / "cohort"
     result = run_cli("simulate", "-o", out, "--cases", 6, "--seed", 20, *SMALL)
@@ -69,6 +72,7 @@ def test_a_cohort_that_train_takes_and_that_goes_on(tmp_path: Path, run_cli: Run
     assert run_cli("simulate", "-o", out, "--cases", 6, "--seed", 20, *SMALL).code == 1
 
 
+@pytest.mark.slow
 def test_a_real_body_takes_an_implant_and_metal_is_refused(phantom: Phantom, tmp_path: Path, run_cli: Run) -> None:
     native = np.where(phantom.scan.hu > 1500, 300, phantom.scan.hu).astype(np.int16)
     write_scan(Scan(native, phantom.scan.grid), tmp_path / "native.nii.gz")
@@ -111,11 +115,13 @@ def test_what_cannot_be_is_refused(words: list[str], code: int, said: str, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_two_cases_are_one_to_train_and_one_to_validate(tmp_path: Path, run_cli: Run) -> None:
     result = run_cli("simulate", "-o", tmp_path / "two", "--cases", 2, "--json", *SMALL)
     assert (result.json["cases"], result.json["training"], result.json["validation"]) == (2, 1, 1)
 
 
+@pytest.mark.slow
 def test_all_cases_hold_the_kind_asked_for(tmp_path: Path, run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monai_ctseg.simulation.cases.WITHOUT_METAL", 1.0)
     run_cli("simulate", "-o", tmp_path / "two", "--cases", 2, "--kind", "plate", *SMALL)
@@ -123,6 +129,7 @@ def test_all_cases_hold_the_kind_asked_for(tmp_path: Path, run_cli: Run, monkeyp
     assert [one["kinds"] for one in facts] == [["plate"], ["plate"]]
 
 
+@pytest.mark.slow
 def test_metal_outside_is_missed_by_nobody(tmp_path: Path, run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr("monai_ctseg.cli.simulate.choose_jobs", lambda voxels, tasks: asked.append(tasks) or 1)
@@ -139,6 +146,7 @@ def test_what_validates_holds_metal_where_two_cases_do() -> None:
     assert split.training == (cases[0], cases[1], cases[3])
 
 
+@pytest.mark.slow
 def test_an_empty_truth_is_said(tmp_path: Path, run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monai_ctseg.simulation.cases.sample_subject", lambda *_: np.array((0.0, 0.0, 100.0)))
     result = run_cli("simulate", "-o", tmp_path / "made", "--kind", "hip_cup", "--seed", 3, *SMALL)
@@ -166,6 +174,7 @@ def test_unseen_shapes_differ() -> None:
     assert seen.implants[0].low.tolist() != unseen.implants[0].low.tolist()
 
 
+@pytest.mark.slow
 def test_metal_of_a_few_voxels_is_said(run_cli, tmp_path):
     given = ("--kind", "filling", "--seed", 1, "--size", 64, "--pixel", 3, "--count", 4, "--slice", 3)
     result = run_cli("simulate", "-o", tmp_path / "out", *given)

@@ -124,6 +124,7 @@ def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monai_ctseg.agreement.report.report.draw_plots", lambda agreement, table, folder: ())
 
 
+@pytest.mark.slow
 def test_a_worked_example_from_plan_to_report(tmp_path: Path, run_cli: Run) -> None:
     planned = run_cli("study", "plan", "-o", tmp_path / "protocol.yaml", "--limit-width", 0.9, "--json")
     assert planned.code == 0, planned.err
@@ -486,6 +487,7 @@ def documented() -> list[list[str]]:
     return [line.split()[1:] for line in page.splitlines() if line.startswith("monai-ctseg ")]
 
 
+@pytest.mark.slow
 def test_commands_in_the_documentation_run(tmp_path: Path, run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     readers = Readers(write_cases(tmp_path, 4))

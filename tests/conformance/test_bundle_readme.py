@@ -6,6 +6,7 @@ from ast import literal_eval
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from monai.bundle import ConfigParser
 
 from monai_ctseg.networks.config import read_config
@@ -37,6 +38,7 @@ def test_the_figures_are_the_configs(bundle: Path) -> None:
     assert [words for words in stated if words not in text] == []
 
 
+@pytest.mark.slow
 def test_train_evaluate_infer_and_labels(
     bundle_copy: Path, cohort: Path, readme: list[list[str]], monai_bundle: Callable[..., None], tmp_path: Path
 ) -> None:

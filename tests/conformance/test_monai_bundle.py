@@ -25,6 +25,7 @@ def configs(bundle: Path, *names: str) -> list[str]:
     return [str(bundle / "configs" / f"{name}.yaml") for name in names]
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_runs_from_another_folder(scan_folder: Path, tmp_path: Path) -> None:
     """As a user starts it; once, since it imports for seconds."""
     bundle = find_bundle("metal_unet2d")
@@ -38,6 +39,7 @@ def test_a_process_of_its_own_runs_from_another_folder(scan_folder: Path, tmp_pa
     assert listing(tmp_path) == {"elsewhere", "out", "out/scan_label.nii.gz"}
 
 
+@pytest.mark.slow
 def test_inference_writes_the_mask_that_predict_gives(
     bundle: Path, weights: Path, scan_folder: Path, monai_bundle: Command, tmp_path: Path
 ) -> None:
@@ -54,6 +56,7 @@ def test_inference_writes_the_mask_that_predict_gives(
     assert listing(bundle) == before
 
 
+@pytest.mark.slow
 def test_the_bundles_own_folder_is_the_default_root(
     bundle_copy: Path, scan_folder: Path, monai_bundle: Command
 ) -> None:

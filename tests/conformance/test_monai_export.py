@@ -32,17 +32,20 @@ def batch(bundle: Path) -> torch.Tensor:
     return torch.rand(3, 1, *(16, 8, 8)[:dims], generator=torch.Generator().manual_seed(1))
 
 
+@pytest.mark.slow
 def test_the_network_takes_and_gives_what_the_metadata_say(bundle: Path, monai_bundle: Command) -> None:
     files = ("--config_file", "configs/inference.yaml", "--meta_file", "configs/metadata.json")
     monai_bundle("verify_net_in_out", "network_def", *files, "--device", "cpu", cwd=bundle)
 
 
+@pytest.mark.slow
 def test_other_channels_than_the_metadata_say_are_refused(bundle: Path, monai_bundle: Command) -> None:
     files = ("--config_file", "configs/inference.yaml", "--meta_file", "configs/metadata.json")
     with pytest.raises(ValueError, match="output channel number"):
         monai_bundle("verify_net_in_out", "network_def", *files, "--network_def::out_channels", 2, cwd=bundle)
 
 
+@pytest.mark.slow
 def test_torchscript_computes_the_same(
     bundle_copy: Path, network: torch.nn.Module, batch: torch.Tensor, readme: list[list[str]], monai_bundle: Command
 ) -> None:
@@ -56,6 +59,7 @@ def test_torchscript_computes_the_same(
     assert json.loads(inside["inference.json"])["network_def"]["_target_"] == "UNet"
 
 
+@pytest.mark.slow
 def test_onnx_computes_the_same_at_any_size(
     bundle_copy: Path, network: torch.nn.Module, batch: torch.Tensor, readme: list[list[str]], monai_bundle: Command
 ) -> None:

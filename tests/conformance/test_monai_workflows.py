@@ -52,11 +52,13 @@ def run_workflow(bundle: Path, *names: str, **overrides: Any) -> None:
         workflow.finalize()
 
 
+@pytest.mark.slow
 def test_training_leaves_the_best_weights_as_a_bare_state_dict(trained: Path) -> None:
     state = torch.load(trained / "model.pt", weights_only=True)
     assert all(isinstance(value, torch.Tensor) for value in state.values())
 
 
+@pytest.mark.slow
 def test_evaluation_merges_over_training_too(bundle: Path, cohort: Path, trained: Path, tmp_path: Path) -> None:
     """As the model zoo merges them; over inference.yaml alone it is in test_bundle_readme.py."""
     places = {"dataset_dir": str(cohort), "output_dir": str(tmp_path), "checkpoint": str(trained / "model.pt")}
@@ -65,6 +67,7 @@ def test_evaluation_merges_over_training_too(bundle: Path, cohort: Path, trained
     assert {case["case"] for case in scores["cases"]} == {"image_8", "image_9"}
 
 
+@pytest.mark.slow
 def test_inference_writes_a_mask_on_the_scans_own_grid(
     bundle: Path, cohort: Path, trained: Path, tmp_path: Path
 ) -> None:

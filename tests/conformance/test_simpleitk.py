@@ -48,12 +48,14 @@ def test_masks_lie_where_simpleitk_puts_them(phantom, tmp_path):
     assert Mask(phantom.truth.voxels, grid_of(image)).grid.matches(phantom.truth.grid, tolerance_mm=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize("name", ["hip-screw-ct", "hip-prosthesis-ct"])
 def test_real_scans(data_dir, name):
     compare(data_dir / name / "dicom")
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_reading_is_faster_than_simpleitk_and_lean(data_dir):
     folder = data_dir / "hip-screw-ct" / "dicom"

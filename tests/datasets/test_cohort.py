@@ -75,6 +75,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.name != "run.json"}
 
 
+@pytest.mark.slow
 def test_every_scan_becomes_a_case_with_its_label_and_report(scans: Path, tmp_path: Path) -> None:
     prepared = prepare(scans, to=tmp_path / "out")
     assert (prepared.cases, prepared.with_metal, prepared.patients, prepared.unidentified) == (7, 5, 6, 4)
@@ -90,6 +91,7 @@ def test_every_scan_becomes_a_case_with_its_label_and_report(scans: Path, tmp_pa
         assert report["source"]["voxels_sha256"].startswith(case.image.name[5:17])
 
 
+@pytest.mark.slow
 def test_nothing_of_the_patient_is_written(scans: Path, tmp_path: Path) -> None:
     write_scan(body(9), scans / "Roe_mask.nii")
     (scans / "Roe_torn.nii").write_bytes((scans / "Roe_mask.nii").read_bytes()[:5000])
@@ -106,6 +108,7 @@ def test_nothing_of_the_patient_is_written(scans: Path, tmp_path: Path) -> None:
     assert b"Roe" not in (tmp_path / "out" / "run.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_order_of_paths_and_number_of_jobs_change_nothing(scans: Path, tmp_path: Path) -> None:
     prepare(scans, to=tmp_path / "one", seed=5)
     paths = sorted(scans.iterdir(), reverse=True)
@@ -118,6 +121,7 @@ def test_order_of_paths_and_number_of_jobs_change_nothing(scans: Path, tmp_path:
     assert len(splits) > 1
 
 
+@pytest.mark.slow
 def test_the_same_voxels_under_other_names_are_one_case_and_join_their_patients(scans: Path, tmp_path: Path) -> None:
     ids = {"StudyInstanceUID": "9.1", "FrameOfReferenceUID": "9.2", "SeriesInstanceUID": "9.3", "PatientID": "ID4712"}
     write_dicom(body(1), scans / "again", **ids)
@@ -136,6 +140,7 @@ def test_a_study_is_one_patient_even_where_its_id_was_removed(tmp_path: Path) ->
     assert prepare(tmp_path / "in", to=tmp_path / "out").patients == 1
 
 
+@pytest.mark.slow
 def test_refused_scans_are_listed_and_the_rest_is_done(scans: Path, tmp_path: Path) -> None:
     saturated = body(20)
     hu = saturated.hu.copy(order="K")
@@ -155,6 +160,7 @@ def test_refused_scans_are_listed_and_the_rest_is_done(scans: Path, tmp_path: Pa
     assert len(json.loads((tmp_path / "out" / "failures.json").read_text())["failures"]) == 3
 
 
+@pytest.mark.slow
 def test_a_damaged_file_takes_the_series_of_its_folder_with_it(scans: Path, tmp_path: Path) -> None:
     file = sorted((scans / "b").iterdir())[3]
     file.write_bytes(file.read_bytes()[:700])
@@ -207,6 +213,7 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(case_module, "segment", find_some)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_and_ends_like_one_that_was_not(
     scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +230,7 @@ def test_an_interrupted_run_resumes_and_ends_like_one_that_was_not(
     assert content(tmp_path / "cut") == content(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_half_a_case_never_counts(scans: Path, tmp_path: Path) -> None:
     prepare(scans, to=tmp_path / "out")
     expected = content(tmp_path / "out")
@@ -231,6 +239,7 @@ def test_half_a_case_never_counts(scans: Path, tmp_path: Path) -> None:
     assert content(tmp_path / "out") == expected
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_resumes(scans: Path, tmp_path: Path) -> None:
     for n in range(30, 40):
         write_scan(body(n), scans / f"{n}.nii.gz")
@@ -248,6 +257,7 @@ def test_killed_in_the_middle_it_resumes(scans: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "partial").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_cohort_is_replaced_on_request_only_and_brought_up_to_date(scans: Path, tmp_path: Path) -> None:
     prepare(scans, to=tmp_path / "out")
     with pytest.raises(OutputError, match=r"finished cohort.*--overwrite"):
@@ -344,12 +354,14 @@ def _die(number: int) -> int:
     return number
 
 
+@pytest.mark.slow
 def test_a_worker_that_the_system_ends_is_one_line() -> None:
     with pytest.raises(CtsegError, match="fewer --jobs"):
         list(run_in_order(_die, range(5), jobs=2))
     assert choose_jobs(10**15, 9) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_the_real_scans(data_dir: Path, tmp_path: Path) -> None:
     paths = [data_dir / "head-neck-ct" / name for name in ("pt_265.nii.gz", "pt_38.nii.gz", "pt_54.nii.gz")]

@@ -255,6 +255,7 @@ def test_slices_on_both_sides_are_refused(tmp_path: Path) -> None:
     assert read_dataset(tmp_path / "dataset.json").validation[0].slices == (2,)
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_the_users_split_of_the_hip_screw(data_dir: Path) -> None:
     dataset = build_dataset([Case(data_dir / "hip-screw-ct" / "dicom")], split="interleaved")

@@ -10,6 +10,8 @@ from monai_ctseg.hip import NativeHip, find_hips, measure_hips, measurements
 from monai_ctseg.hip.measure import opening_degrees
 from monai_ctseg.scan import Scan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def case():

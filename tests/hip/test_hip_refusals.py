@@ -9,6 +9,7 @@ from monai_ctseg.scan import Scan
 from monai_ctseg.simulation.phantom import sample_body
 
 
+@pytest.mark.slow
 def test_a_ball_by_itself_is_no_hip():
     """Two steel balls in water, as far apart as hips."""
     i, j, k = np.meshgrid(*(np.arange(n) for n in (160, 60, 60)), indexing="ij")
@@ -19,6 +20,7 @@ def test_a_ball_by_itself_is_no_hip():
     assert all(one.value is None for one in found)
 
 
+@pytest.mark.slow
 def test_a_skull_has_no_hips():
     matrix = np.diag([1.4, 1.4, 2.5, 1.0])
     matrix[:3, 3] = (-130, -130, -110)
@@ -39,6 +41,7 @@ def test_tiny_scans_are_refused(shape):
     assert all("too small" in one.reason for one in found if one.side != "both")
 
 
+@pytest.mark.slow
 def test_noise_has_no_hips():
     hu = np.random.default_rng(0).integers(-1000, 9000, (70, 70, 50)).astype(np.int16)
     assert all(one.value is None for one in measure_hips(Scan(hu, Grid(hu.shape, np.eye(4)))))

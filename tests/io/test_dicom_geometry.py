@@ -19,6 +19,7 @@ from monai_ctseg.io.dicom import read_series, write_series
 from monai_ctseg.scan import Scan
 
 
+@pytest.mark.slow
 @given(
     turn=st.tuples(*[st.floats(-180, 180)] * 3),
     spacing=st.tuples(*[st.floats(0.3, 5)] * 3),

@@ -69,6 +69,7 @@ def batches(cohort: Path, kind: str) -> list[dict[str, torch.Tensor]]:
     return [batch for _ in range(2) for batch in DataLoader(items, batch_size=2, num_workers=0, shuffle=True)]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_training_batches_from_all_three(cohort: Path) -> None:
     expected = batches(cohort, "none")
     assert expected[0]["label"].any()
@@ -79,6 +80,7 @@ def test_the_same_seed_gives_the_same_training_batches_from_all_three(cohort: Pa
     assert len(list((cohort / "cache").glob("*.pt"))) == 2
 
 
+@pytest.mark.slow
 def test_validation_items_keep_names_grid_and_a_way_back_to_the_own_grid(cohort: Path) -> None:
     for kind in KINDS:
         parser = parts(cohort)
@@ -150,6 +152,7 @@ def test_a_truncated_file_is_made_again(counted: Callable[..., int], tmp_path: P
     assert [path.name for path in (tmp_path / "c").iterdir()] == [file.name]
 
 
+@pytest.mark.slow
 def test_names_of_cached_files_are_the_same_in_another_process(cohort: Path) -> None:
     names = config_items(cohort, "train", "disk")._names
     code = (

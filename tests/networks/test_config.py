@@ -39,6 +39,7 @@ def test_a_bundle_is_found_by_name_and_by_path(bundle: Path) -> None:
         find_bundle("metal_unet9d")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["train", "infer"])
 def test_monai_finds_every_property_it_asks_for(kind: str, bundle: Path, phantom: Phantom, tmp_path: Path) -> None:
     write_scan(phantom.scan, tmp_path / "scan.nii.gz")
@@ -196,6 +197,7 @@ def _raise(error: Exception) -> None:
     raise error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ["nan", "int", "sparse"])
 def test_weights_that_are_no_numbers_of_the_network_are_refused(odd: str, network: Any, tmp_path: Path) -> None:
     state = {key: value.clone() for key, value in network.state_dict().items()}

@@ -59,6 +59,7 @@ def launch(*command: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=300, env=environment)
 
 
+@pytest.mark.slow
 def test_two_processes_reach_the_dice_of_one(dataset: Path, tmp_path: Path, run_cli: Callable[..., Any]) -> None:
     """Together they draw twice as many patches a step: not the same weights, but as good ones."""
     alone = run_cli(*train_words(dataset, tmp_path / "run1", scans_per_batch=4))
@@ -75,6 +76,7 @@ def test_two_processes_reach_the_dice_of_one(dataset: Path, tmp_path: Path, run_
     assert not any(name.startswith("module.") for name in state["model"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle", BUNDLES)
 def test_monais_own_command_trains_and_evaluates_in_two_processes(bundle: str, dataset: Path, tmp_path: Path) -> None:
     """Both bundles' multi_gpu_*.yaml over gloo; the scores are those of one process."""
@@ -100,6 +102,7 @@ def test_monais_own_command_trains_and_evaluates_in_two_processes(bundle: str, d
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_refusal_ends_all_processes(tmp_path: Path) -> None:
     done = launch("-m", "monai_ctseg", *train_words(tmp_path / "none.json", tmp_path / "run"))
     assert done.returncode != 0

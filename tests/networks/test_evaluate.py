@@ -66,6 +66,7 @@ def figures(output: Path) -> Figures:
     return {f"{row['case']} {row['method']}": row for row in content["cases"]}
 
 
+@pytest.mark.slow
 def test_the_dice_is_the_one_that_training_reported(trained: TrainResult, tmp_path: Path) -> None:
     assert trained.dice > 0
     found = evaluate(trained.dataset, tmp_path / "out", weights=trained.weights, device="cpu")
@@ -73,6 +74,7 @@ def test_the_dice_is_the_one_that_training_reported(trained: TrainResult, tmp_pa
     assert found.inputs[0]["voxels_sha256"] == trained.inputs[0]["voxels_sha256"]
 
 
+@pytest.mark.slow
 def test_monais_own_command_writes_the_same_files(trained: TrainResult, tmp_path: Path) -> None:
     evaluate(trained.dataset, tmp_path / "ours", weights=trained.weights, device="cpu")
     configs = find_bundle() / "configs"
@@ -90,6 +92,7 @@ def test_monais_own_command_writes_the_same_files(trained: TrainResult, tmp_path
         assert (tmp_path / "ours" / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_evaluate_merges_over_train_too(trained: TrainResult) -> None:
     """As MONAI's model zoo has it; and the metric has one name."""
     parser = read_config(find_bundle(), "inference", "train", "evaluate", overrides={"device": "$torch.device('cpu')"})
@@ -98,6 +101,7 @@ def test_evaluate_merges_over_train_too(trained: TrainResult) -> None:
     assert (parser.get("initialize"), parser.get("finalize")) == ([], [])
 
 
+@pytest.mark.slow
 def test_slices_apart_have_true_volumes_and_no_distances(
     trained: TrainResult, phantom: Phantom, folder: Path, tmp_path: Path
 ) -> None:
@@ -113,6 +117,7 @@ def test_slices_apart_have_true_volumes_and_no_distances(
     assert (block["slices"], block["no_distances"]) == (10, "")
 
 
+@pytest.mark.slow
 def test_the_threshold_beside_the_network(trained: TrainResult, phantom: Phantom, folder: Path, tmp_path: Path) -> None:
     """On the same truth; a truth by threshold is its own, and a saturated scan has none."""
     saturated = Scan(np.minimum(phantom.scan.hu, 2976).astype(np.int16), phantom.scan.grid)
@@ -133,6 +138,7 @@ def test_the_threshold_beside_the_network(trained: TrainResult, phantom: Phantom
     assert len(table.notes) == 2
 
 
+@pytest.mark.slow
 def test_what_cannot_be_evaluated(trained: TrainResult, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no section 'all'"):
         evaluate(trained.dataset, tmp_path / "out", weights=trained.weights, section="all")  # type: ignore[arg-type]
@@ -185,6 +191,7 @@ def test_masks_of_cases_are_on_the_scans_own_grid() -> None:
     assert handler._scores[0].overlap == compare_masks(*masks)
 
 
+@pytest.mark.slow
 def test_without_a_threshold_it_takes_the_one_of_the_split(trained: TrainResult, tmp_path: Path) -> None:
     content = json.loads(trained.dataset.read_text())
     assert "threshold_hu" not in content  # the labels were files

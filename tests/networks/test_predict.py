@@ -278,6 +278,7 @@ def test_a_bundle_speaks_of_its_own_weights_only(weights: Path, tmp_path: Path) 
         load_network(copy)
 
 
+@pytest.mark.slow
 def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(find_bundle(), copy)
@@ -288,6 +289,7 @@ def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
         predict(noise((8, 8, 1)), weights=tmp_path / "gone.pt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle", ["metal_unet2d", "metal_unet3d"])
 def test_monais_own_run_writes_the_same_mask(bundle: str, tmp_path: Path) -> None:
     weights = random_weights(bundle, tmp_path / "model.pt")

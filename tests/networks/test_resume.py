@@ -63,6 +63,7 @@ def tensors(path: Path) -> dict[str, torch.Tensor]:
     return torch.load(path, weights_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 6, 11])
 def test_it_resumes_bit_for_bit(step: int, scan: Path, whole: TrainResult, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
@@ -77,6 +78,7 @@ def test_it_resumes_bit_for_bit(step: int, scan: Path, whole: TrainResult, tmp_p
     assert not list((tmp_path / "run").glob(".partial.*"))
 
 
+@pytest.mark.slow
 def test_the_history_has_a_row_for_each_epoch(whole: TrainResult) -> None:
     header, *rows = whole.weights.with_name("history.csv").read_text().splitlines()
     assert header == "epoch,loss,learning_rate,val_dice"
@@ -86,17 +88,20 @@ def test_the_history_has_a_row_for_each_epoch(whole: TrainResult) -> None:
     assert rates == sorted(rates, reverse=True)
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_not_repeated(scan: Path, whole: TrainResult, tmp_path: Path) -> None:
     shutil.copytree(whole.weights.parent, tmp_path / "run")
     again = run(scan, tmp_path / "run", progress=stop_at(1, AssertionError("it trained")))
     assert (again.dice, again.best_epoch, again.epochs) == (whole.dice, whole.best_epoch, whole.epochs)
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_replaced_by_another(scan: Path, whole: TrainResult, tmp_path: Path) -> None:
     shutil.copytree(whole.weights.parent, tmp_path / "run")
     assert run(scan, tmp_path / "run", max_epochs=2, seed=7).epochs == 2
 
 
+@pytest.mark.slow
 def test_it_resumes_by_a_relative_path(scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(scan.parent)
     for _ in range(2):
@@ -104,6 +109,7 @@ def test_it_resumes_by_a_relative_path(scan: Path, tmp_path: Path, monkeypatch: 
             run(Path(scan.name), tmp_path / "run", progress=stop_at(6, KeyboardInterrupt()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -124,6 +130,7 @@ def test_another_training_is_not_resumed(change: dict, word: str, scan: Path, tm
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_another_network_is_not_resumed(scan: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(scan, tmp_path / "run", progress=stop_at(6, KeyboardInterrupt()))
@@ -143,6 +150,7 @@ def test_a_loss_of_nan_stops_it(scan: Path, tmp_path: Path) -> None:
         run(scan, tmp_path / "run", overrides={"learning_rate": float("inf")})
 
 
+@pytest.mark.slow
 def test_a_case_that_goes_missing_stops_it_and_it_resumes_when_it_is_back(
     scan: Path, whole: TrainResult, tmp_path: Path
 ) -> None:
@@ -168,6 +176,7 @@ def command(scan: Path, output: Path, *more: str, epochs: int = EPOCHS) -> list[
     return [sys.executable, "-m", "monai_ctseg", *words, *settings, *more]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_the_same_command_resumes_after_a_signal(how: int, scan: Path, whole: TrainResult, tmp_path: Path) -> None:
     output = tmp_path / "run"
@@ -189,6 +198,7 @@ def test_the_same_command_resumes_after_a_signal(how: int, scan: Path, whole: Tr
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_it_in_one_line_and_keeps_the_last_checkpoint(scan: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):

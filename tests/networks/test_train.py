@@ -58,6 +58,7 @@ def result(run: Run) -> TrainResult:
     return run("first")
 
 
+@pytest.mark.slow
 def test_it_leaves_weights_masks_pictures_and_the_split(result: TrainResult) -> None:
     assert 0 < result.dice < 1
     assert result.split == "blocks"
@@ -73,6 +74,7 @@ def test_it_leaves_weights_masks_pictures_and_the_split(result: TrainResult) -> 
     assert told[-1][:2] == (4, 4)
 
 
+@pytest.mark.slow
 def test_it_starts_from_other_weights(result: TrainResult, folder: Path) -> None:
     """At a learning rate near zero they stay what they were; other processes may cut the patches."""
     more = {"start_from": str(result.weights), "learning_rate": 1e-12, "workers": 2}
@@ -90,17 +92,20 @@ def test_it_starts_from_other_weights(result: TrainResult, folder: Path) -> None
         )
 
 
+@pytest.mark.slow
 def test_the_weights_predict_on_the_scans_own_grid(result: TrainResult, phantom: Phantom) -> None:
     mask = predict(phantom.scan, weights=result.weights, device="cpu").mask
     assert mask.grid.matches(phantom.scan.grid)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(result: TrainResult, run: Run) -> None:
     one = torch.load(result.weights, weights_only=True)
     two = torch.load(run("second").weights, weights_only=True)
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
+@pytest.mark.slow
 def test_nothing_is_printed(run: Run, result: TrainResult, capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
     train(
@@ -154,6 +159,7 @@ def test_a_mask_of_another_scan_is_refused(folder: Path, tmp_path: Path) -> None
         train([folder / "scan.nii.gz"], tmp_path / "out", TrainOptions(labels=[tmp_path / "other.nii.gz"]))
 
 
+@pytest.mark.slow
 def test_padding_is_no_metal(phantom: Phantom, phantom_folder: Path) -> None:
     """The scan is smaller than what is cut out of it, so it is padded: with air, and with no label."""
     parser = read_config(find_bundle(), "inference", "train", overrides={"dataset_dir": str(phantom_folder)})

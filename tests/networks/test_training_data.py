@@ -48,6 +48,7 @@ def recipe(request: pytest.FixtureRequest, unlike: Path, tmp_path: Path) -> Iter
         yield read_config(find_bundle(request.param), "inference", "train", overrides=where)
 
 
+@pytest.mark.slow
 def test_each_step_has_patches_of_several_scans(recipe: Any) -> None:
     patch = recipe.get_parsed_content("patch")
     shape = (patch, patch) if isinstance(patch, int) else tuple(patch)

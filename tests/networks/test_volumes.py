@@ -39,6 +39,7 @@ def rearranged(scan: Scan) -> Scan:
     return Scan(np.asfortranarray(scan.hu[:, ::-1, :].transpose(1, 2, 0)), Grid((j, k, i), matrix))
 
 
+@pytest.mark.slow
 def test_a_scan_in_another_orientation_gets_the_same_metal(predictor: MetalNetwork, phantom: Phantom) -> None:
     scan, other = phantom.scan, rearranged(phantom.scan)
     assert other.grid.to_lps((0, 0, 0)) == pytest.approx(scan.grid.to_lps((0, scan.grid.shape[1] - 1, 0)))
@@ -49,6 +50,7 @@ def test_a_scan_in_another_orientation_gets_the_same_metal(predictor: MetalNetwo
     assert compare_masks(back, mask).dice > 0.999
 
 
+@pytest.mark.slow
 def test_the_mask_lies_where_the_metal_is(phantom: Phantom) -> None:
     """At the network's own spacing, which is finer than the phantom's."""
     box = np.argwhere(phantom.truth.voxels)

@@ -65,6 +65,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_keeps_its_volume(kind):
     scan, truth = scan_of(*KINDS[kind])
@@ -74,6 +75,7 @@ def test_each_kind_keeps_its_volume(kind):
     assert compare(segment(scan, body_mask=False).mask.voxels, truth)[1] > 0.09  # the threshold blooms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spacing", [(0.4, 0.4, 0.8), (0.6, 0.6, 5.0), (1.4, 1.4, 1.0)])
 def test_spacing_does_not_matter(spacing):
     scan, truth = scan_of((rod((-6, 0, -14), (8, 4, 14), 4), 16_000), spacing=spacing)
@@ -88,6 +90,7 @@ def test_one_slice_is_enough():
     assert compare(segment(one, method="half-maximum", body_mask=False).mask.voxels, truth[:, :, 11:12])[0] > 0.95
 
 
+@pytest.mark.slow
 def test_a_dim_middle_is_no_hole_and_a_liner_is_one():
     scan, truth = scan_of((ellipsoid((0, 0, 0), (15, 15, 15)), 16_000), (ellipsoid((0, 0, 0), (9, 9, 9)), 6_000))
     solid = truth | (ndimage.binary_fill_holes(truth))
@@ -109,6 +112,7 @@ def test_a_thin_screw_is_whole_up_to_the_plate():
         assert found[i, j, k], x
 
 
+@pytest.mark.slow
 def test_streaks_beside_dense_metal_are_dropped_and_the_same_alone_is_kept():
     metal, faint = (rod((-8, 0, -16), (-8, 0, 16), 5), 30_000), (rod((4, 0, -16), (4, 0, 16), 3.5), 4_600)
     both, _ = scan_of(metal, faint)
@@ -124,6 +128,7 @@ def test_a_bright_middle_does_not_pull_the_edge_inwards(spacing):
     assert compare(segment(scan, method="half-maximum", body_mask=False).mask.voxels, truth)[0] > 0.97
 
 
+@pytest.mark.slow
 def test_what_is_too_faint_for_metal_is_left_out():
     tooth = (rod((4, 0, -16), (4, 0, 16), 3.5), 3_500)
     wire = (rod((-8, 0, -16), (-8, 0, 16), 0.9), 9_000)
@@ -194,6 +199,7 @@ def test_boxes_hold_every_seed_once():
     assert held.max() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_real_hips(data_dir):
     screw = segment(read_scan(data_dir / "hip-screw-ct" / "dicom"), method="half-maximum")
@@ -207,6 +213,7 @@ def test_real_hips(data_dir):
     assert head.plateau_hu > 5_700
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_dental_metal_of_saturated_heads(data_dir):
     for number, metal in ((208, True), (239, True), (38, False), (54, False)):

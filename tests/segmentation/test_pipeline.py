@@ -83,6 +83,7 @@ def test_a_selection_is_what_labelling_the_painted_mask_gives():
     assert np.array_equal(selected.by_size, again.by_size)
 
 
+@pytest.mark.slow
 def test_the_sensitivity_equals_a_segmentation_at_each_threshold(phantom):
     for row in segment(phantom.scan).sensitivity:
         assert row.voxels == segment(phantom.scan, threshold_hu=row.threshold_hu).mask.count

@@ -305,6 +305,7 @@ def asymmetric_scan():
 ASYMMETRIC = asymmetric_scan()
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(flips=st.sets(st.integers(0, 2)), swap=st.booleans())
 def test_turned_axes_change_nothing(flips, swap):
@@ -351,6 +352,7 @@ def test_a_coronal_stack():
     assert np.array_equal(segment(scan).mask.voxels.transpose(0, 2, 1), segment(ASYMMETRIC).mask.voxels)
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_hip_screw_masks_are_the_users(data_dir):
     from PIL import Image
@@ -368,6 +370,7 @@ def test_hip_screw_masks_are_the_users(data_dir):
     assert segment(scan, threshold_hu=0, body_mask=False).mask.count == 5_871_712
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_hip_prosthesis_is_kept_and_its_table_is_not(data_dir):
     from monai_ctseg.io.read import read_scan

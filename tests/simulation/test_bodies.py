@@ -37,6 +37,7 @@ def marks(phantom: BodyPhantom, site: str):
     return [mark for mark in phantom.landmarks if mark.site == site]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", BODY_PARTS)
 def test_same_seed_same_voxels(part):
     once, again, other = (sample_body(make_grid((48, 40, 9), (8, 8, 12)), seed=seed, part=part) for seed in (5, 5, 6))
@@ -46,6 +47,7 @@ def test_same_seed_same_voxels(part):
     assert not np.array_equal(once.hu, other.hu)
 
 
+@pytest.mark.slow
 def test_slabs_leave_no_seams(monkeypatch):
     grid = make_grid((48, 40, 9), (8, 8, 12))
     at_once = sample_body(grid, seed=2).hu
@@ -67,6 +69,7 @@ def test_landmarks_can_be_had_without_drawing():
     assert [m.point_lps.tolist() for m in drawn] == [m.point_lps.tolist() for m in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", BODY_PARTS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_tissues_have_their_hounsfield_units(part, seed):
@@ -85,6 +88,7 @@ def test_extras_stay_under_what_metal_reads(seed, monkeypatch):
     assert sample_body(make_grid(), seed=seed, part="trunk").hu.max() < 3100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", BODY_PARTS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_body_is_found(part, seed):
@@ -123,6 +127,7 @@ def test_shafts_hold_marrow_in_a_shell(seed):
         assert line.max() > 600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_pedicles_are_bone(seed):
     phantom = sample_body(make_grid((150, 120, 40), (2, 2, 3)), seed=seed, part="spine", extras=False)
@@ -135,6 +140,7 @@ def test_pedicles_are_bone(seed):
         assert read(phantom, pedicle.point_lps)[0] > 100
 
 
+@pytest.mark.slow
 def test_crowns_are_teeth():
     phantom = sample_body(make_grid((160, 160, 60), (1, 1, 1.5)), seed=3, part="head", extras=False)
     crowns = marks(phantom, "jaw")
@@ -189,6 +195,7 @@ def test_patients_differ():
     assert np.ptp(volumes) > 0.02 * np.mean(volumes)
 
 
+@pytest.mark.slow
 def test_a_flipped_grid_shows_the_same_body():
     grid = make_grid((64, 50, 12), (6, 6, 8))
     flipped = np.array(grid.index_to_lps)

@@ -102,6 +102,7 @@ def test_attenuation_is_the_published_one():
     assert order == sorted(order)
 
 
+@pytest.mark.slow
 def test_a_spectrum_weighs_one_and_ends_at_its_voltage():
     low, high = make_beam(80, 7.0), make_beam(140, 7.0)
     assert low.weights.sum() == pytest.approx(1)
@@ -110,6 +111,7 @@ def test_a_spectrum_weighs_one_and_ends_at_its_voltage():
     assert low.weights @ low.water > high.weights @ high.water
 
 
+@pytest.mark.slow
 def test_water_reads_0_hu_and_metal_reads_thousands():
     body = water_cylinder()
     made = simulate(body, [metal_rod(5.0, radius=10.0)], scanner=QUIET)
@@ -120,6 +122,7 @@ def test_water_reads_0_hu_and_metal_reads_thousands():
     assert made.truth.volume_mm3 == pytest.approx(np.pi * 100 * 6, rel=0.05)
 
 
+@pytest.mark.slow
 def test_an_implant_lands_where_it_was_inserted():
     body = water_cylinder()
     made = simulate(body, [metal_rod(29.0, radius=4.0)], scanner=QUIET)
@@ -129,6 +132,7 @@ def test_an_implant_lands_where_it_was_inserted():
     assert bright == pytest.approx(centre, abs=0.5)
 
 
+@pytest.mark.slow
 def test_water_hardens_the_beam_unless_corrected():
     body = water_cylinder(n=110, mm=2.0)
     cupped = simulate(body, [], scanner=replace(QUIET, hardening_correction=False)).scan.hu
@@ -171,6 +175,7 @@ def test_water_goes_on_beyond_the_table():
     assert water[4] > water[3] > 1000
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_scan_in_any_number_of_processes():
     body = water_cylinder()
     one, two, other = (
@@ -259,6 +264,7 @@ def test_a_small_image_is_still_about_its_implant(seed):
     assert gap.min() < 32
 
 
+@pytest.mark.slow
 def test_what_is_sampled_is_what_was_asked_for(monkeypatch):
     monkeypatch.setattr("monai_ctseg.simulation.insertion.WITH_OUTSIDE", 1.0)
     assert sample_case(1, CaseOptions(kinds=("plate",), with_metal=True)).part in ("pelvis", "limb")
@@ -292,6 +298,7 @@ def depth_mm(implant: Implant, patient) -> float:
     return float(-patient.skin(shape, to_lps)[metal].min(initial=0.0))
 
 
+@pytest.mark.slow
 def test_what_lies_outside_lies_outside(monkeypatch):
     monkeypatch.setattr("monai_ctseg.simulation.insertion.WITH_OUTSIDE", 1.0)
     kinds = set()
@@ -305,6 +312,7 @@ def test_what_lies_outside_lies_outside(monkeypatch):
     assert kinds == {"ecg_lead", "buckle", "marker", "table_rail"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_cup_opens_down_outwards_and_forward(seed):
     cup = sample_case(seed, CaseOptions(kinds=("hip_cup",), with_metal=True)).implants[0]
@@ -317,6 +325,7 @@ def test_a_cup_opens_down_outwards_and_forward(seed):
     assert np.degrees(np.arccos(cosine)) < 25
 
 
+@pytest.mark.slow
 def test_an_implant_in_a_head_sits_in_bone():
     matrix = np.diag([3.0, 3.0, 3.0, 1.0])
     matrix[:3, 3] = (-120, -120, -60)
