@@ -48,7 +48,7 @@ class Phantom:
     """A CT and what is true of it.
 
     Attributes:
-        scan: int16 HU; -2048 outside the reconstruction circle, not named in `padding_hu`, as on many real scans.
+        scan: int16 HU; -2048 outside the field of view, not named in `padding_hu`, as on many real scans.
         truth: the implant; a voxel counts when more than half of its volume lies inside the implant.
         marker: a steel rod on the table, outside the body and not in `truth`, by the same rule.
     """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,7 +66,7 @@ class ScanStats:
         """What `mean_in_fov_hu` is the mean of."""
         if self.padding is None:
             return "all voxels: no padding was found"
-        kinds = {"circle": "inside the reconstruction circle", "background": "without the constant background"}
+        kinds = {"circle": "inside the reconstruction field of view", "background": "without the constant background"}
         return kinds[self.padding.kind]
 
 
@@ -75,8 +77,11 @@ def scan_stats(scan: Scan) -> ScanStats:
         scan: Sums of int16 voxels are exact; float32 voxels are summed in float64.
     """
     grid = scan.grid
-    padding = find_padding(scan.hu, named_hu=scan.padding_hu)
-    total = [_sum(scan.hu[:, :, k]) for k in range(grid.shape[2])]
+    with ThreadPoolExecutor(1) as pool:  # numpy works outside the interpreter's lock
+        scale = pool.submit(_judge_scale, scan)
+        planes = [_measure(scan.hu[:, :, k]) for k in range(grid.shape[2])]
+        padding, intensity = scale.result()
+    total = sum(plane.total for plane in planes)
     return ScanStats(
         shape=grid.shape,
         spacing_mm=grid.spacing_mm,
@@ -84,14 +89,14 @@ def scan_stats(scan: Scan) -> ScanStats:
         slice_count=grid.shape[2],
         center_lps=_triple(grid.center_lps),
         center_ras=_triple(grid.center_ras),
-        maximum_hu=scan.hu.max().item(),
-        minimum_hu=scan.hu.min().item(),
-        mean_hu=sum(total) / scan.hu.size,
-        mean_in_fov_hu=_mean_in_fov(sum(total), scan.hu.size, padding),
+        maximum_hu=max(plane.maximum_hu for plane in planes),
+        minimum_hu=min(plane.minimum_hu for plane in planes),
+        mean_hu=total / scan.hu.size,
+        mean_in_fov_hu=_mean_in_fov(total, scan.hu.size, padding),
         padding=padding,
-        intensity=judge_intensity(scan.hu, padding_hu=padding.hu if padding else None),
+        intensity=intensity,
         notes=scan.notes,
-        slices=_slices(scan, total),
+        slices=_slices(scan, planes),
     )
 
 
@@ -109,14 +114,36 @@ def write_csv(stats: ScanStats, path: str | Path) -> None:
             writer.writerow([s.index, s.name, *places, f"{s.maximum_hu:g}", f"{s.mean_hu:.3f}"])
 
 
-def _slices(scan: Scan, total: list[float]) -> tuple[SliceStats, ...]:
+def _judge_scale(scan: Scan) -> tuple[Padding | None, IntensityVerdict]:
+    padding = find_padding(scan.hu, named_hu=scan.padding_hu)
+    return padding, judge_intensity(scan.hu, padding_hu=padding.hu if padding else None)
+
+
+class _Plane(NamedTuple):
+    """Sum, highest and lowest value of a slice, in HU."""
+
+    total: float
+    maximum_hu: float
+    minimum_hu: float
+
+
+def _measure(plane: HUArray) -> _Plane:
+    total = (
+        int(plane.sum(axis=0, dtype=np.int32).sum(dtype=np.int64))  # int32 holds 65,536 voxels of int16
+        if plane.dtype == np.int16
+        else float(plane.sum(dtype=np.float64))
+    )
+    return _Plane(total, plane.max().item(), plane.min().item())
+
+
+def _slices(scan: Scan, planes: list[_Plane]) -> tuple[SliceStats, ...]:
     positions = _positions_mm(scan.grid)
     columns, rows, count = scan.grid.shape
     area = columns * rows
     centers = [_triple(scan.grid.to_lps(((columns - 1) / 2, (rows - 1) / 2, k))) for k in range(count)]
     return tuple(
-        SliceStats(k, scan.names[k], positions[k], centers[k], scan.hu[:, :, k].max().item(), total[k] / area)
-        for k in range(count)
+        SliceStats(k, scan.names[k], positions[k], centers[k], plane.maximum_hu, plane.total / area)
+        for k, plane in enumerate(planes)
     )
 
 
@@ -127,12 +154,6 @@ def _positions_mm(grid: Grid) -> list[float]:
     indices = np.zeros((grid.shape[2], 3))
     indices[:, 2] = np.arange(grid.shape[2])
     return [float(mm) for mm in grid.to_lps(indices) @ normal]
-
-
-def _sum(plane: HUArray) -> float:
-    if plane.dtype == np.int16:
-        return int(plane.sum(axis=0, dtype=np.int32).sum(dtype=np.int64))  # int32 holds 65,536 voxels of int16
-    return float(plane.sum(dtype=np.float64))
 
 
 def _mean_in_fov(total: float, voxels: int, padding: Padding | None) -> float | None:

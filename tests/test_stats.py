@@ -26,7 +26,7 @@ def test_measures_are_those_of_the_voxels(scan):
     assert (stats.maximum_hu, stats.minimum_hu, stats.mean_hu) == (hu.max(), hu.min(), hu.mean())
     assert stats.mean_in_fov_hu == pytest.approx(hu[hu != -2048].mean(), abs=1e-12)
     assert (stats.padding.hu, stats.padding.voxels) == (-2048, 16)
-    assert stats.field_of_view == "inside the reconstruction circle"
+    assert stats.field_of_view == "inside the reconstruction field of view"
     assert [s.maximum_hu for s in stats.slices] == hu.max(axis=(0, 1)).tolist()
     assert [s.mean_hu for s in stats.slices] == pytest.approx(hu.mean(axis=(0, 1)).tolist(), abs=1e-12)
     assert (stats.slice_count, stats.notes) == (4, ("Modality was missing.",))

@@ -165,7 +165,7 @@ def _is_in_body(made: SimulatedScan, voxels: int) -> bool:
 
 
 def _in_circle(made: SimulatedScan) -> Mask:
-    """The truth where the scan shows anything: outside the reconstruction circle there is padding."""
+    """The truth where the scan shows anything: outside the reconstruction field of view there is padding."""
     padding = made.scan.padding_hu
     shown = made.truth.voxels if padding is None else made.truth.voxels & (made.scan.hu != padding)
     return Mask(shown, made.truth.grid)

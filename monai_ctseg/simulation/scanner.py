@@ -35,7 +35,7 @@ class Scanner:
             others, Radiology 164 (1987) 576).
         saturation_level_hu: the highest value that is stored: 3071 on 12-bit scanners, None for the extended scale.
         hu_scale: error of the scanner's calibration, a factor on HU + 1000.
-        padding_hu: value outside the reconstruction circle; None for none.
+        padding_hu: value outside the reconstruction field of view; None for none.
     """
 
     kv: float = 120.0
