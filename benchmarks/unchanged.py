@@ -7,7 +7,8 @@
 DATA holds hip-screw-ct/dicom, hip-prosthesis-ct/dicom and head-neck-ct/pt_*.nii.gz. A snapshot is {step: {key: value}}:
 the JSON that a command prints, its exit code, the SHA-256 of the voxels of each mask, the pixels of each picture, the
 bytes of each CSV and the tensors of all weights. Paths, seconds and versions are left out. RENAMED says which keys
-changed their names on purpose; any other difference is printed and makes the exit code 1.
+changed their names on purpose. Any other difference of a fact is printed and makes the exit code 1; sentences that were
+re-worded are printed for a person to judge.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ RENAMED = {
     "anywhere": "body_mask",
     "interval_mm3": "volume_interval_mm3",
     "audits": "component_reports",
+    "hips": "targets",
+    "hips_attempted": "targets_attempted",
+    "hips.csv": "targets.csv",
     "audit.json": "component_report.json",
 }
 """Old name of a key or a file -> new name, wherever it stands in a path of keys."""
@@ -97,10 +101,11 @@ def record(data: Path) -> dict[str, dict[str, Any]]:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             facts: dict[str, Any] = {"exit": done.returncode}
             if done.returncode:
-                facts["refusal"] = done.stderr.replace(str(out), "OUT").replace(str(data), "DATA").strip()
+                facts["refusal"] = done.stderr.strip()
             if done.stdout.strip():
                 facts |= dict(flat(json.loads(done.stdout)))
-            facts |= {f"files/{key}": value for key, value in files(place)} if place.is_dir() else {}
+            facts |= {f"files/{key}": value for key, value in files(place, out)} if place.is_dir() else {}
+            facts = {key: neutral(value, out, data) for key, value in facts.items()}
             found[name] = {key: value for key, value in facts.items() if not VOLATILE.search(key)}
             print(f"{name}: exit {done.returncode}, {len(found[name])} facts", file=sys.stderr, flush=True)
     finally:
@@ -121,7 +126,12 @@ def flat(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, content
 
 
-def files(folder: Path) -> Iterator[tuple[str, str]]:
+def neutral(value: Any, out: Path, data: Path) -> Any:
+    """A value without the folders of this run."""
+    return value.replace(str(out), "OUT").replace(str(data), "DATA") if isinstance(value, str) else value
+
+
+def files(folder: Path, out: Path) -> Iterator[tuple[str, str]]:
     """Hashes of what a command wrote; of coloured pictures, which hold text, only the size."""
     for path in sorted(folder.rglob("*")):
         key = path.relative_to(folder).as_posix()
@@ -137,7 +147,7 @@ def files(folder: Path) -> Iterator[tuple[str, str]]:
         elif path.suffix == ".pt" and path.name == "model.pt":
             yield key, weights_sha(path)
         elif path.name == "dataset.json":
-            yield key, sha(path.read_bytes())
+            yield key, sha(path.read_bytes().replace(str(out).encode(), b"OUT"))
 
 
 def weights_sha(path: Path) -> str:
@@ -176,20 +186,23 @@ def translated(facts: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def compare(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> list[str]:
-    """Every difference that no renamed key explains, a line each."""
-    lines = []
+def compare(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> tuple[list[str], list[str], int]:
+    """Differences of facts that no renamed key explains; re-worded sentences; and how many facts are equal."""
+    moved, reworded, equal = [f"{step}: is new" for step in after if step not in before], [], 0
     for step, facts in before.items():
-        old, new = translated(facts), after.get(step)
-        if new is None:
-            lines.append(f"{step}: is gone")
-            continue
-        lines += [
-            f"{step}: {key}: {old.get(key)!r} -> {new.get(key)!r}"
-            for key in sorted({*old, *new})
-            if old.get(key) != new.get(key)
-        ]
-    return lines + [f"{step}: is new" for step in after if step not in before]
+        old, new = translated(facts), after.get(step, {})
+        for key in sorted({*old, *new}):
+            if old.get(key) == new.get(key):
+                equal += 1
+                continue
+            line = f"{step}: {key}: {old.get(key)!r} -> {new.get(key)!r}"
+            (reworded if is_sentence(old.get(key)) and is_sentence(new.get(key)) else moved).append(line)
+    return moved, reworded, equal
+
+
+def is_sentence(value: Any) -> bool:
+    """Whether a value is text for people."""
+    return isinstance(value, str) and " " in value
 
 
 def main() -> int:
@@ -198,9 +211,10 @@ def main() -> int:
         Path(sys.argv[2]).write_text(json.dumps(record(Path(sys.argv[3]).resolve()), indent=1) + "\n", "utf-8")
         return 0
     if len(sys.argv) == 4 and sys.argv[1] == "compare":
-        lines = compare(*(json.loads(Path(name).read_text("utf-8")) for name in sys.argv[2:]))
-        print("\n".join(lines) or "nothing moved")
-        return 1 if lines else 0
+        moved, reworded, equal = compare(*(json.loads(Path(name).read_text("utf-8")) for name in sys.argv[2:]))
+        print("\n".join([*moved, *reworded]))
+        print(f"{equal:,} facts equal, {len(reworded)} sentences re-worded, {len(moved)} facts moved")
+        return 1 if moved else 0
     print(__doc__, file=sys.stderr)
     return 2
 

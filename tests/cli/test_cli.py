@@ -349,7 +349,7 @@ def test_ctrl_c_is_one_line(run_cli, phantom_folder, tmp_path, monkeypatch):
 
 def test_version(run_cli):
     result = run_cli("--version")
-    assert (result.code, result.out.strip()) == (0, "0.1.0")
+    assert (result.code, result.out.strip()) == (0, monai_ctseg.__version__)
 
 
 def test_a_csv_is_only_written_to_a_csv(run_cli, phantom_folder, tmp_path):
