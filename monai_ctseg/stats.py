@@ -12,7 +12,8 @@ import numpy as np
 
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.scan import HUArray, Scan
-from monai_ctseg.segmentation.intensity import IntensityVerdict, Padding, find_padding, judge_intensity
+from monai_ctseg.segmentation.intensity import IntensityVerdict, judge_intensity
+from monai_ctseg.segmentation.padding import Padding, find_padding
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Segmentation: Scan -> metal.
 
-intensity      saturation, sentinel values, padding
+intensity      saturation, sentinel values
+padding        voxels that were never measured
 body           the patient without the table
-scan_facts     these three, once a scan
+scan_facts     these, once a scan
 components     connected components of a mask, measured
 judge          which of them are kept, and why
 threshold      what lies above so many HU

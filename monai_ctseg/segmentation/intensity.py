@@ -1,4 +1,4 @@
-"""The scan's intensities judged before anything is thresholded: saturation, sentinel values, padding.
+"""The scan's intensities judged before anything is thresholded: saturation and sentinel values.
 
 Scanners with a 12-bit range clip all that is denser at their saturation level (2952 to 3095 HU on real scans): metal
 is a plateau there, and no voxel exceeds it. Scans of an extended scale reach 20,000 HU and more.
@@ -7,7 +7,6 @@ The rules were found on 26 real scans: two pelves and 24 heads and necks.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,7 +32,6 @@ SENTINEL_HU = 30_000
 """From here up, and from its negative down, a value may be the end of the 16-bit scale, written on purpose."""
 METAL_HU = 3000.0
 """The usual threshold for metal, and the default of every command; it is not the right one (docs/limits.md)."""
-MATTER_HU = -500.0
 BONE_HU = 2500.0
 """The densest bone and enamel of 26 real scans stay below it."""
 
@@ -89,30 +87,6 @@ class IntensityVerdict:
         return f"{text}; sentinel values, no measurement: {values}" if values else text
 
 
-@dataclass(frozen=True)
-class Padding:
-    """Voxels that were never measured.
-
-    Attributes:
-        hu: their value.
-        voxels: how many hold it.
-        kind: "circle": outside the reconstruction field of view (a value below that of air, or the same pixels in every
-            slice); "background": a constant that somebody wrote around the patient, slice by slice.
-        source: "header": the scan names the value; "corners": found as the value of the slices' corners.
-    """
-
-    hu: float
-    voxels: int
-    kind: Literal["circle", "background"]
-    source: Literal["header", "corners"]
-
-    def describe(self) -> str:
-        """One line for people."""
-        where = "outside the reconstruction field of view" if self.kind == "circle" else "of constant background"
-        origin = "named by the header" if self.source == "header" else "found in the slices' corners"
-        return f"{self.voxels:,} voxels of {self.hu:g} HU {where} ({origin})"
-
-
 def judge_intensity(hu: HUArray, *, padding_hu: float | None = None) -> IntensityVerdict:
     """Judge what the scale of a scan can show.
 
@@ -165,32 +139,6 @@ def _twelve_bit_level(counts: npt.NDArray[np.int64]) -> int | None:
     if strays and _is_plateau(counts, level) and strays <= STRAY_SHARE * counts[level - LOWEST_HU]:
         return level
     return None
-
-
-def find_padding(hu: HUArray, *, named_hu: float | None = None) -> Padding | None:
-    """Find the voxels that were never measured, by their one value.
-
-    The value that the header names counts when voxels hold it; else the one value of (nearly) all slice corners.
-    Padding of exactly the value of measured air cannot be told from it.
-
-    Args:
-        hu: [i, j, k].
-        named_hu: the padding value that the scan's header names; None where it names none.
-
-    Returns:
-        The padding; None where there is none.
-    """
-    source: Literal["header", "corners"] = "header"
-    value, voxels, share = named_hu, 0, 0.0
-    if value is not None and (value <= MATTER_HU or value == _corner_value(hu)):  # else it names tissue: a mistake
-        voxels, share = _spread(hu, value)
-    if not voxels:
-        source, value = "corners", _corner_value(hu)
-        if value is None:
-            return None
-        voxels, share = _spread(hu, value)
-    assert value is not None
-    return Padding(value, voxels, "circle" if value < -1024 or share > 0.98 else "background", source)
 
 
 def histogram(hu: HUArray, *, from_hu: int = LOWEST_HU) -> npt.NDArray[np.int64]:
@@ -261,21 +209,3 @@ def _stands_alone(hu: HUArray, value: int) -> bool:
 
 
 _AROUND = tuple((a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b)
-
-
-def _corner_value(hu: HUArray) -> float | None:
-    """The value of at least nine in ten slice corners, or None."""
-    corners = hu[np.ix_((0, -1), (0, -1))].ravel()
-    [(value, count)] = Counter(corners.tolist()).most_common(1)
-    return value if count >= 0.9 * corners.size else None
-
-
-def _spread(hu: HUArray, value: float) -> tuple[int, float]:
-    """Voxels that hold `value`, and which share of them stands in columns that hold it in every slice (0 of one)."""
-    always = np.ones_like(hu[:, :, 0], dtype=bool)  # in the volume's memory order: seven times as fast
-    voxels = 0
-    for k in range(hu.shape[2]):
-        plane = hu[:, :, k] == value
-        voxels += int(np.count_nonzero(plane))
-        always &= plane
-    return voxels, float(always.sum() * hu.shape[2] / voxels) if voxels and hu.shape[2] > 1 else 0.0

@@ -9,7 +9,8 @@ import numpy as np
 
 from monai_ctseg.scan import BoolArray, Scan
 from monai_ctseg.segmentation.body import Body, locate_body
-from monai_ctseg.segmentation.intensity import IntensityVerdict, Padding, equals, find_padding, judge_intensity
+from monai_ctseg.segmentation.intensity import IntensityVerdict, equals, judge_intensity
+from monai_ctseg.segmentation.padding import Padding, find_padding
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monai_ctseg.segmentation.intensity import find_padding, histogram, judge_intensity
+from monai_ctseg.segmentation.intensity import histogram, judge_intensity
+from monai_ctseg.segmentation.padding import find_padding
 
 
 def volume(seed=0, shape=(60, 50, 8)):
