@@ -136,11 +136,12 @@ def _evaluate_dataset(
         )
     if dataset.suffix != ".json" and not (dataset / "dataset.json").is_file():
         raise typer.BadParameter(f"{dataset.name} is not a dataset.json and holds none; name one, or give TRUTH, too")
+    from monai_ctseg.networks.evaluate import EvaluateOptions
     from monai_ctseg.networks.evaluate import evaluate as run_evaluation
 
     with new_folder(output, overwrite=overwrite) as folder:
         with progress("evaluating") as callback:
-            result = run_evaluation(dataset, folder, progress=callback, **options)
+            result = run_evaluation(dataset, folder, EvaluateOptions(**options), progress=callback)
         write_run(
             folder,
             "evaluate",

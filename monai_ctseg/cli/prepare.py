@@ -17,7 +17,7 @@ from monai_ctseg.cli.console import (
     progress,
     warn,
 )
-from monai_ctseg.datasets import Failure, Prepared, prepare_cohort
+from monai_ctseg.datasets import CohortOptions, Failure, Prepared, prepare_cohort
 from monai_ctseg.segmentation.intensity import METAL_HU
 
 LISTED = 20
@@ -88,12 +88,8 @@ def prepare(
         prepared = prepare_cohort(
             paths,
             output,
-            threshold_hu=threshold,
-            validation=validation,
-            test=test,
-            seed=seed,
+            CohortOptions(threshold, validation, test, seed, overwrite),
             jobs=jobs,
-            overwrite=overwrite,
             progress=callback,
             on_failure=say,
         )

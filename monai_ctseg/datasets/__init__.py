@@ -11,6 +11,6 @@ simulated      a cohort of simulated cases
 """
 
 from monai_ctseg.datasets.cohort_run import Failure
-from monai_ctseg.datasets.prepare import Prepared, prepare_cohort
+from monai_ctseg.datasets.prepare import CohortOptions, Prepared, prepare_cohort
 
-__all__ = ["Failure", "Prepared", "prepare_cohort"]
+__all__ = ["CohortOptions", "Failure", "Prepared", "prepare_cohort"]

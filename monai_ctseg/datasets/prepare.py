@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from monai_ctseg.datasets.case import RESTART
@@ -48,16 +48,40 @@ class Prepared:
     seconds: float
 
 
+@dataclass(frozen=True)
+class CohortOptions:
+    """How to make a cohort.
+
+    Attributes:
+        threshold_hu: Metal is what lies above, in the body.
+        validation: Share of the patients that validates.
+        test: Share of the patients that is kept for a test.
+        seed: Of the split.
+        overwrite: Whether a finished cohort may be brought up to date.
+
+    Raises:
+        DatasetError: The shares leave nothing to train on.
+    """
+
+    threshold_hu: float = METAL_HU
+    validation: float = SHARE
+    test: float = TEST_SHARE
+    seed: int = 0
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.validation >= 0 and self.test >= 0 and self.validation + self.test < 1):
+            raise DatasetError(
+                f"shares of {self.validation:g} for validation and {self.test:g} for test leave nothing to train on"
+            )
+
+
 def prepare_cohort(
     paths: Sequence[str | Path],
     output_dir: str | Path,
+    options: CohortOptions = CohortOptions(),
     *,
-    threshold_hu: float = METAL_HU,
-    validation: float = SHARE,
-    test: float = TEST_SHARE,
-    seed: int = 0,
     jobs: int | None = None,
-    overwrite: bool = False,
     progress: Progress | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> Prepared:
@@ -69,39 +93,34 @@ def prepare_cohort(
     Args:
         paths: Folders, searched with the folders in them, and files.
         output_dir: The folder to write; an interrupted run resumes there.
-        threshold_hu: Metal is what lies above, in the body.
-        validation: Share of the patients that validates.
-        test: Share of the patients that is kept for a test.
-        seed: Of the split.
+        options: Threshold, split, and whether to replace.
         jobs: Number of processes; None: by cores and memory.
-        overwrite: Whether a finished cohort may be brought up to date.
         progress: Called with the number of sources done and of all sources.
         on_failure: Called as soon as something is refused.
 
     Raises:
         NoScanFound: There is nothing to read.
-        DatasetError: Nothing could be used, or the shares leave nothing to train on.
+        DatasetError: Nothing could be used.
         OutputError: The folder cannot be written, or may not be replaced.
     """
     start = time.monotonic()
-    if not (validation >= 0 and test >= 0 and validation + test < 1):
-        raise DatasetError(f"shares of {validation:g} for validation and {test:g} for test leave nothing to train on")
+    threshold_hu = float(options.threshold_hu)
     output = Path(output_dir).absolute()
     with writing_errors(output):
         if not output.exists():
             output.mkdir(parents=True)
     with locked(output), writing_errors(output, advice=RESTART):
-        settings = {"threshold_hu": float(threshold_hu), "monai_ctseg": version_of("monai_ctseg")}
-        folder = CohortFolder(output, settings, overwrite=overwrite)
+        settings = {"threshold_hu": threshold_hu, "monai_ctseg": version_of("monai_ctseg")}
+        folder = CohortFolder(output, settings, overwrite=options.overwrite)
         try:
             sources = find_sources([Path(path).expanduser() for path in paths], leave_out=output)
-            run = CohortRun(folder, float(threshold_hu), on_failure or (lambda failure: None))
+            run = CohortRun(folder, threshold_hu, on_failure or (lambda failure: None))
             run.work(sources, jobs=jobs, progress=progress)
             folder.begin()
             folder.tidy([*run.cases], run.fingerprints)
-            dataset = run.split(seed=seed, validation=validation, test=test)
+            dataset = run.split(seed=options.seed, validation=options.validation, test=options.test)
             write_json(output / FAILURES, {"failures": run.recorded})
-            dataset = replace(dataset, threshold_hu=float(threshold_hu))
+            dataset = replace(dataset, threshold_hu=threshold_hu)
             write_dataset(dataset, output / FILE_NAME)
         finally:
             folder.clean()
@@ -110,7 +129,7 @@ def prepare_cohort(
         write_run(
             output,
             COMMAND,
-            {"threshold_hu": threshold_hu, "validation": validation, "test": test, "seed": seed},
+            {name: value for name, value in asdict(options).items() if name != "overwrite"},
             inputs=[made.source for made, _ in run.known()],
             seconds={"all": seconds},
             found={**counts, "duplicates": len(run.duplicates), "failures": len(run.failures)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,23 +45,11 @@ class Evaluation:
     inputs: tuple[Mapping[str, Any], ...] = ()
 
 
-def evaluate(
-    dataset: str | Path,
-    output_dir: str | Path,
-    *,
-    bundle: str | Path = DEFAULT_BUNDLE,
-    weights: str | Path | None = None,
-    section: Section = "validation",
-    device: str | None = None,
-    threshold_hu: float | None = None,
-    overrides: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
-) -> Evaluation:
-    """Run a bundle's network over the cases of one section, and score it and the threshold against the same truth.
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What to evaluate, and how.
 
-    Args:
-        dataset: A dataset.json or its folder.
-        output_dir: Where cases.csv, scores.json and sheet.png go.
+    Attributes:
         bundle: Name or folder of the bundle.
         weights: A model.pt; None: the bundle's own.
         section: "validation", "test" or "training".
@@ -69,6 +57,29 @@ def evaluate(
         threshold_hu: Of the threshold, and of the truth where a case names no mask; None: the one that the dataset was
             split with, else as the bundle says.
         overrides: Values for other ids of the bundle's configs.
+    """
+
+    bundle: str | Path = DEFAULT_BUNDLE
+    weights: str | Path | None = None
+    section: Section = "validation"
+    device: str | None = None
+    threshold_hu: float | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+def evaluate(
+    dataset: str | Path,
+    output_dir: str | Path,
+    options: EvaluateOptions = EvaluateOptions(),
+    *,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Run a bundle's network over the cases of one section, and score it and the threshold against the same truth.
+
+    Args:
+        dataset: A dataset.json or its folder.
+        output_dir: Where cases.csv, scores.json and sheet.png go.
+        options: What to evaluate, and how.
         progress: Called with (cases done, cases in all).
 
     Returns:
@@ -81,25 +92,25 @@ def evaluate(
         SaturatedScan: The truth is by threshold, and a scan is saturated below it. And what `read_scan` raises.
     """
     start = time.monotonic()
-    folder, output = find_bundle(bundle), Path(output_dir)
+    folder, output = find_bundle(options.bundle), Path(output_dir)
     split = open_dataset(dataset)
-    case_items(split, section)
-    threshold_hu = split.threshold_hu if threshold_hu is None else threshold_hu
+    case_items(split, options.section)
+    threshold_hu = split.threshold_hu if options.threshold_hu is None else options.threshold_hu
     settings = {
         "dataset_dir": str(dataset),
         "output_dir": str(output),
-        "section": section,
+        "section": options.section,
         **({} if threshold_hu is None else {"threshold_hu": threshold_hu}),
-        **device_override(device),
-        **(overrides or {}),
+        **device_override(options.device),
+        **options.overrides,
     }
-    file = _check_weights(folder, weights, settings)
+    file = _check_weights(folder, options.weights, settings)
     with writing_errors(output):
         output.mkdir(parents=True, exist_ok=True)
         scores = _run(folder, {**settings, "checkpoint": str(file)}, progress)
     return Evaluation(
         scores.table,
-        section,
+        options.section,
         split.note,
         made_by_hu=split.threshold_hu,
         weights=file,

@@ -1,4 +1,4 @@
-"""A cohort: found anywhere, prepared whole, split by patient, cut off and gone on with."""
+"""A cohort: found anywhere, prepared whole, split by patient, interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pydicom
 import pytest
 
 from benchmarks.quick_phantom import make_phantom
-from monai_ctseg.datasets import Prepared, prepare_cohort
+from monai_ctseg.datasets import CohortOptions, Prepared, prepare_cohort
 from monai_ctseg.datasets import case as case_module
 from monai_ctseg.datasets.dataset_file import read_dataset
 from monai_ctseg.errors import CtsegError, DatasetError, NoScanFound, OutputError
@@ -66,7 +66,8 @@ def scans(tmp_path: Path) -> Path:
 
 
 def prepare(*paths: Path, to: Path, **options: Any) -> Prepared:
-    return prepare_cohort(paths, to, jobs=options.pop("jobs", 1), **options)
+    how = {name: options.pop(name) for name in ("jobs", "progress", "on_failure") if name in options}
+    return prepare_cohort(paths, to, CohortOptions(**options), **{"jobs": 1, **how})
 
 
 def content(folder: Path) -> dict[str, bytes]:

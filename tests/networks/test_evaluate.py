@@ -21,7 +21,7 @@ from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.metrics.overlap import compare_masks
 from monai_ctseg.networks.config import read_config
-from monai_ctseg.networks.evaluate import case_items, evaluate
+from monai_ctseg.networks.evaluate import EvaluateOptions, case_items, evaluate
 from monai_ctseg.networks.guards import quiet
 from monai_ctseg.networks.handlers import Scores
 from monai_ctseg.networks.handlers.scores import are_neighbours, choose_slice
@@ -69,14 +69,14 @@ def figures(output: Path) -> Figures:
 @pytest.mark.slow
 def test_the_dice_is_the_one_that_training_reported(trained: TrainResult, tmp_path: Path) -> None:
     assert trained.dice > 0
-    found = evaluate(trained.dataset, tmp_path / "out", weights=trained.weights, device="cpu")
+    found = evaluate(trained.dataset, tmp_path / "out", EvaluateOptions(weights=trained.weights, device="cpu"))
     assert found.table.overall["network"].dice.mean == pytest.approx(trained.dice, abs=1e-6)
     assert found.inputs[0]["voxels_sha256"] == trained.inputs[0]["voxels_sha256"]
 
 
 @pytest.mark.slow
 def test_monais_own_command_writes_the_same_files(trained: TrainResult, tmp_path: Path) -> None:
-    evaluate(trained.dataset, tmp_path / "ours", weights=trained.weights, device="cpu")
+    evaluate(trained.dataset, tmp_path / "ours", EvaluateOptions(weights=trained.weights, device="cpu"))
     configs = find_bundle() / "configs"
     with quiet():
         run_bundle(
@@ -108,7 +108,7 @@ def test_slices_apart_have_true_volumes_and_no_distances(
     slices = list(range(4, 30, 5))
     case = {"image": str(folder / "scan.nii.gz"), "label": str(folder / "mask.nii.gz")}
     place = write_split(tmp_path / "data", {**case, "slices": slices}, {**case, "slices": list(range(10, 20))})
-    evaluate(place, tmp_path / "out", weights=trained.weights, device="cpu")
+    evaluate(place, tmp_path / "out", EvaluateOptions(weights=trained.weights, device="cpu"))
     found = figures(tmp_path / "out")
     apart, block = found[f"{folder.name}_scan network"], found[f"{folder.name}_scan_2 network"]
     assert apart["voxels_truth"] == phantom.truth.voxels[:, :, slices].sum() > 0
@@ -129,7 +129,8 @@ def test_the_threshold_beside_the_network(trained: TrainResult, phantom: Phantom
         {"image": image},
         {"image": str(tmp_path / "saturated.nii.gz"), "label": label},
     )
-    table = evaluate(place, tmp_path / "out", weights=trained.weights, device="cpu", threshold_hu=3000).table
+    options = EvaluateOptions(weights=trained.weights, device="cpu", threshold_hu=3000)
+    table = evaluate(place, tmp_path / "out", options).table
     found = figures(tmp_path / "out")
     assert "saturated threshold" not in found
     assert found[f"{folder.name}_scan_2 threshold"]["dice"] == 1.0
@@ -141,9 +142,9 @@ def test_the_threshold_beside_the_network(trained: TrainResult, phantom: Phantom
 @pytest.mark.slow
 def test_what_cannot_be_evaluated(trained: TrainResult, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no section 'all'"):
-        evaluate(trained.dataset, tmp_path / "out", weights=trained.weights, section="all")  # type: ignore[arg-type]
+        evaluate(trained.dataset, tmp_path / "out", EvaluateOptions(weights=trained.weights, section="all"))  # type: ignore[arg-type]
     with pytest.raises(BundleError, match="no 'pach'"):
-        evaluate(trained.dataset, tmp_path / "out", weights=trained.weights, overrides={"pach": 3})
+        evaluate(trained.dataset, tmp_path / "out", EvaluateOptions(weights=trained.weights, overrides={"pach": 3}))
     assert not (tmp_path / "out").exists()
 
 
@@ -200,5 +201,5 @@ def test_without_a_threshold_it_takes_the_one_of_the_split(trained: TrainResult,
         for name in ("training", "validation")
     }
     (tmp_path / "dataset.json").write_text(json.dumps({**items, "threshold_hu": 2500}))
-    found = evaluate(tmp_path, tmp_path / "out", weights=trained.weights, device="cpu")
+    found = evaluate(tmp_path, tmp_path / "out", EvaluateOptions(weights=trained.weights, device="cpu"))
     assert found.table.threshold_hu == 2500
