@@ -32,7 +32,7 @@ from monai_ctseg.segmentation.pipeline import segment
 from monai_ctseg.segmentation.records import Segmentation
 
 if TYPE_CHECKING:
-    from monai_ctseg.networks.metal_network import MetalNetwork
+    from monai_ctseg.networks.bundle_network import MetalNetwork
 
 
 @dataclass(frozen=True)

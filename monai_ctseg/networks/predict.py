@@ -13,9 +13,9 @@ from monai.transforms import Compose
 from monai_ctseg.bundles import DEFAULT_BUNDLE, WEIGHTS, find_bundle, find_weights
 from monai_ctseg.errors import BundleError
 from monai_ctseg.io.read import read_scan
+from monai_ctseg.networks.bundle_network import MetalNetwork
 from monai_ctseg.networks.config import device_override, read_config
 from monai_ctseg.networks.guards import config_errors, quiet
-from monai_ctseg.networks.metal_network import MetalNetwork
 from monai_ctseg.networks.weights import load_weights
 from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Scan

@@ -5,7 +5,7 @@ padding        voxels that were never measured
 body           the patient without the table
 scan_facts     these, once a scan
 components     connected components of a mask, measured
-judge          which of them are kept, and why
+keep           which of them are kept, and why
 threshold      what lies above so many HU
 half_maximum/  each object up to its own edges
 confidence/    volume intervals, what a network never saw

@@ -21,7 +21,7 @@ from monai_ctseg.segmentation.half_maximum import (
     shows_plateaus,
 )
 from monai_ctseg.segmentation.intensity import METAL_HU
-from monai_ctseg.segmentation.judge import Judged, judge
+from monai_ctseg.segmentation.keep import Judged, judge
 from monai_ctseg.segmentation.records import METAL, Component, Confidence, Method, Segmentation, Shares, Volumes
 from monai_ctseg.segmentation.scan_facts import ScanFacts
 from monai_ctseg.segmentation.threshold import find_above, try_other_thresholds

@@ -10,7 +10,7 @@ from monai_ctseg.scan import BoolArray, Box, bounding_box
 from monai_ctseg.segmentation.body import Body
 from monai_ctseg.segmentation.components import Components, IntArray
 from monai_ctseg.segmentation.intensity import IntensityVerdict
-from monai_ctseg.segmentation.judge import kept_labels
+from monai_ctseg.segmentation.keep import kept_labels
 from monai_ctseg.segmentation.records import Sensitivity
 from monai_ctseg.segmentation.scan_facts import ScanFacts
 

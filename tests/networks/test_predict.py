@@ -19,9 +19,9 @@ from monai_ctseg.bundles import find_bundle
 from monai_ctseg.errors import BundleError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import read_mask, write_scan
+from monai_ctseg.networks.bundle_network import MetalNetwork
 from monai_ctseg.networks.config import device_override, open_workflow, read_config
 from monai_ctseg.networks.guards import quiet
-from monai_ctseg.networks.metal_network import MetalNetwork
 from monai_ctseg.networks.predict import load_network, predict
 from monai_ctseg.scan import Scan
 from monai_ctseg.segmentation.confidence import Calibration

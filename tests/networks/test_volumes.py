@@ -15,8 +15,8 @@ from monai_ctseg.errors import DatasetError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_scan
 from monai_ctseg.metrics.overlap import compare_masks
+from monai_ctseg.networks.bundle_network import MetalNetwork
 from monai_ctseg.networks.config import read_config
-from monai_ctseg.networks.metal_network import MetalNetwork
 from monai_ctseg.networks.predict import load_network
 from monai_ctseg.networks.train import TrainOptions, train
 from monai_ctseg.networks.transforms import contiguous_runs

@@ -11,25 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.datadict import tag_for_keyword
 
 from monai_ctseg.errors import PixelDataError, ScanError
 from monai_ctseg.io.dicom.header import first_item, number_of, numbers_of, transfer_syntax
-
-REPAIRS: dict[str, str] = {
-    "Modality": "taken as CT",
-    "SOPClassUID": "taken as CT Image Storage",
-    "PhotometricInterpretation": "taken as MONOCHROME2",
-    "SamplesPerPixel": "taken as 1",
-    "BitsStored": "taken as BitsAllocated",
-    "HighBit": "taken as BitsStored - 1",
-    "RescaleSlope": "taken as 1",
-    "RescaleIntercept": "taken as 0, the pixels being signed",
-}
-"""Elements that an anonymized header may lack, and the rule that replaces each. Nothing else is repaired."""
+from monai_ctseg.io.dicom.repairs import missing_elements
 
 _PER_FRAME = 0x52009230
-_REPAIRED_TAGS = {name: tag_for_keyword(name) or 0 for name in REPAIRS}
 HIGHEST_RESCALE = 1e6
 HU_RESCALE_TYPES = {"", "HU", "HU_MOD", "US"}
 
@@ -127,13 +114,13 @@ def _of_frame(path: Path, header: Dataset, groups: list[Dataset]) -> dict[str, A
         return {
             **_geometry(path, header, header, header),
             **_rescale(path, header, header),
-            "missing": _missing(header),
+            "missing": missing_elements(header),
         }
     position = _group(groups, "PlanePositionSequence")
     orientation = _group(groups, "PlaneOrientationSequence")
     measures = _group(groups, "PixelMeasuresSequence")
     scale = _group(groups, "PixelValueTransformationSequence")
-    missing = _missing(header, scale)
+    missing = missing_elements(header, scale)
     return {**_geometry(path, position, orientation, measures), **_rescale(path, scale, header), "missing": missing}
 
 
@@ -164,11 +151,6 @@ def _rescale(path: Path, scale: Dataset, header: Dataset) -> dict[str, float]:
             "not a rescale to HU; export it again"
         )
     return {"slope": slope, "intercept": intercept}
-
-
-def _missing(*datasets: Dataset) -> tuple[str, ...]:
-    """The elements of REPAIRS that none of these datasets has."""
-    return tuple(name for name, tag in _REPAIRED_TAGS.items() if not any(tag in dataset for dataset in datasets))
 
 
 def _group(groups: list[Dataset], name: str) -> Dataset:

@@ -11,9 +11,10 @@ import numpy as np
 
 from monai_ctseg.errors import GeometryError, PixelDataError
 from monai_ctseg.grid import Grid
-from monai_ctseg.io.dicom.frame import REPAIRS, Frame
+from monai_ctseg.io.dicom.frame import Frame
 from monai_ctseg.io.dicom.geometry import SAME_POSITION_MM, grid_of, normal_of, positions_of
 from monai_ctseg.io.dicom.pixels import hu_volume, stored_values
+from monai_ctseg.io.dicom.repairs import REPAIRS
 from monai_ctseg.io.dicom.stacks import choose, find_stacks
 from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Scan

@@ -16,7 +16,7 @@ from monai_ctseg.datasets.label import read_label
 from monai_ctseg.networks.transforms.scans import Item, tensor_to_scan, volume_of
 from monai_ctseg.segmentation.body import locate_body
 from monai_ctseg.segmentation.intensity import METAL_HU
-from monai_ctseg.segmentation.judge import keep_in_body
+from monai_ctseg.segmentation.keep import keep_in_body
 from monai_ctseg.segmentation.pipeline import segment
 
 
