@@ -1,8 +1,8 @@
 """The repairs of stripped headers: which elements may be missing, and what each is taken as. Nothing else is repaired.
 
 This list is what the notes of a scan tell. The value itself is put in where the element is read: modality and SOP
-class in `header`, the layout of the pixels and the rescale in `frame`, the photometric interpretation in `decode`. A new
-repair needs both.
+class in `header`, the layout of the pixels and the rescale in `frame`, the photometric interpretation in `decode`.
+A new repair needs both.
 """
 
 from __future__ import annotations
