@@ -16,7 +16,6 @@ from monai_ctseg.agreement.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INK, PAPER = "#1b1f24", "#fefefe"
 POINTS, LIMITS, ACCEPTABLE, LINES = "#2f7fbf", "#c8540a", "#0a8f6a", "#8a8f96"
@@ -39,22 +38,11 @@ STYLE = {
     "legend.frameon": False,
     "savefig.facecolor": PAPER,
     "svg.fonttype": "path",
-    "svg.hashsalt": "monai_ctseg",
     "text.color": INK,
     "text.parse_math": False,
     "xtick.color": INK,
     "ytick.color": INK,
 }
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """A figure without a display, which need not be closed."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def dots(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:

@@ -21,7 +21,6 @@ from monai_ctseg.agreement.report.marks import (
     dots,
     join,
     label,
-    new_figure,
     ratio_axis,
     room,
     span,
@@ -33,6 +32,7 @@ from monai_ctseg.agreement.statistics.estimate import Estimate
 from monai_ctseg.agreement.statistics.records import Agreement, BlandAltman, Point, Regression
 from monai_ctseg.agreement.statistics.table import Table
 from monai_ctseg.errors import plural
+from monai_ctseg.output.figures import figure_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,9 +50,7 @@ class Picture:
 
 def draw_plots(agreement: Agreement, table: Table, folder: Path) -> tuple[Picture, ...]:
     """Write each plot into `folder` as PNG and SVG; OSError where that is impossible."""
-    import matplotlib.style
-
-    with matplotlib.style.context(["default", STYLE]):  # whatever the user's own matplotlibrc says
+    with figure_style(STYLE):
         pictures = [
             _save(folder, "bland_altman", "Differences against means", *plot_bland_altman(agreement)),
             _save(folder, "identity", "One method against the other", *plot_identity(agreement)),

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from monai_ctseg.agreement.report.captions import acceptable, compared
-from monai_ctseg.agreement.report.marks import ACCEPTABLE, INK, LINES, dots, join, new_figure, ratio_axis
+from monai_ctseg.agreement.report.marks import ACCEPTABLE, INK, LINES, dots, join, ratio_axis
 from monai_ctseg.agreement.report.readings import RaterColumn
 from monai_ctseg.agreement.report.wording import numbers_for, short
 from monai_ctseg.agreement.statistics.records import Agreement
+from monai_ctseg.output.figures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
