@@ -162,7 +162,8 @@ def output_error(error: OSError, where: Path | str, *, advice: str = "") -> Outp
         The refusal, to be raised.
     """
     advice = advice or _ADVICE.get(error.errno or 0, "name another path")
-    return OutputError(f"{where}: cannot be written ({error.strerror or error}); {advice}")
+    reason = error.strerror or str(error).partition("\n")[0]
+    return OutputError(f"{where}: cannot be written ({reason}); {advice}")
 
 
 @contextmanager

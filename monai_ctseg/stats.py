@@ -12,8 +12,9 @@ import numpy as np
 
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.scan import HUArray, Scan
-from monai_ctseg.segmentation.intensity import IntensityVerdict, judge_intensity
-from monai_ctseg.segmentation.padding import Padding, find_padding
+from monai_ctseg.segmentation.intensity import IntensityVerdict
+from monai_ctseg.segmentation.padding import Padding
+from monai_ctseg.segmentation.scan_facts import ScanFacts
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,8 @@ def write_csv(stats: ScanStats, path: str | Path) -> None:
 
 
 def _judge_scale(scan: Scan) -> tuple[Padding | None, IntensityVerdict]:
-    padding = find_padding(scan.hu, named_hu=scan.padding_hu)
-    return padding, judge_intensity(scan.hu, padding_hu=padding.hu if padding else None)
+    facts = ScanFacts(scan)
+    return facts.padding, facts.intensity
 
 
 class _Plane(NamedTuple):

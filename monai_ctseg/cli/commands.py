@@ -7,6 +7,7 @@ say under which title of `--help` each stands.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -14,6 +15,9 @@ from typing import Any, NamedTuple
 from typer import Context
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
+
+PYTHONS_OWN = gc.get_threshold()
+"""Allocations between two searches for garbage, before the command line asks for fewer searches."""
 
 
 class Entry(NamedTuple):
@@ -86,6 +90,8 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
     """
     module = import_module(f"monai_ctseg.cli.{name}")
     group = get_group(module.app)
+    if name in (entry.name for entry in COMMANDS if entry.panel == NETWORKS):
+        gc.set_threshold(*PYTHONS_OWN)  # a network's tensors are large garbage
     loaded: Any = group.commands.get(name, group)
     loaded.name = name
     for command in (loaded, *getattr(loaded, "commands", {}).values()):

@@ -149,13 +149,12 @@ def _segment(source: Path, folder: Path, tool: Tool, options: Options) -> Segmen
     start = perf_counter()
     scan = load(source, options.series)
     read = perf_counter()
-    with (
-        progress("segmenting") as callback,
-        segmentation_writer(folder, scan, image=options.image, probability=options.probability) as write,
-    ):
-        found = segment(scan, network=tool.network, body_mask=options.body_mask, progress=callback)
+    with segmentation_writer(folder, scan, image=options.image, probability=options.probability) as write:
+        with progress("segmenting") as callback:
+            found = segment(scan, network=tool.network, body_mask=options.body_mask, progress=callback)
         segmented = perf_counter()
-        write(found)
+        with progress("writing") as callback:
+            write(found, progress=callback)
     for note in found.notes:
         warn(note)
     for sentence in found.confidence.out_of_distribution if found.confidence else ():

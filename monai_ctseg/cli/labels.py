@@ -68,13 +68,12 @@ def labels(
     with new_folder(output, overwrite=overwrite) as folder:
         loaded = load(scan, series)
         read = perf_counter()
-        with (
-            progress("segmenting") as callback,
-            segmentation_writer(folder, loaded, image=image, progress=callback) as write,
-        ):
-            found = segment(loaded, method=method.value, threshold_hu=threshold, body_mask=not no_body_mask)
+        with segmentation_writer(folder, loaded, image=image) as write:
+            with progress("segmenting"):
+                found = segment(loaded, method=method.value, threshold_hu=threshold, body_mask=not no_body_mask)
             segmented = perf_counter()
-            write(found)
+            with progress("writing") as callback:
+                write(found, progress=callback)
         write_run(
             folder,
             "labels",

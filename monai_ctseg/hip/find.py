@@ -11,7 +11,7 @@ from monai_ctseg.hip.replaced import find_replaced
 from monai_ctseg.hip.search import METAL_BALL, find_balls
 from monai_ctseg.parallel import Progress
 from monai_ctseg.scan import Scan
-from monai_ctseg.segmentation.intensity import judge_intensity
+from monai_ctseg.segmentation.scan_facts import ScanFacts
 
 
 def find_hips(scan: Scan, *, progress: Progress | None = None) -> Hips:
@@ -28,7 +28,7 @@ def find_hips(scan: Scan, *, progress: Progress | None = None) -> Hips:
     report = progress or (lambda done, of: None)
     if reason := why_unfit(scan):
         return Hips(None, None, reason)
-    verdict = judge_intensity(scan.hu, padding_hu=scan.padding_hu)
+    verdict = ScanFacts(scan).intensity
     report(0, 4)
     hips: list[Hip] = []
     if verdict.saturated or verdict.highest_hu > METAL_BALL.window_hu[1]:

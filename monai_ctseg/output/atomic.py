@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from monai_ctseg.errors import OutputError, writing_errors
+from monai_ctseg.errors import OutputError, output_error, writing_errors
 from monai_ctseg.output.earlier_run import PARTIAL, require_free
 
 _KEPT_OF_NAME = 40
@@ -96,6 +96,11 @@ def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             partial.chmod(0o777 & ~_umask())
             yield partial
             _replace_folder(partial, target)
+    except OutputError as error:
+        cause = error.__cause__
+        if not isinstance(cause, OSError) or str(partial) not in str(error):
+            raise
+        raise output_error(cause, target) from cause  # nobody knows the hidden folder
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +24,15 @@ RUN_LENGTHS = 3
 """zlib's strategy Z_RLE: half of the time of the usual one, and CT slices come out smaller."""
 COMPONENT_REPORT = "component_report.json"
 
-Write = Callable[[Segmentation], None]
+
+class Write(Protocol):
+    """Writes the segmentation of a scan; `progress` is called with files done and files in all."""
+
+    def __call__(self, found: Segmentation, *, progress: Progress | None = None) -> None: ...  # noqa: D102
 
 
 @contextmanager
-def segmentation_writer(
-    folder: Path, scan: Scan, *, image: bool = False, probability: bool = False, progress: Progress | None = None
-) -> Iterator[Write]:
+def segmentation_writer(folder: Path, scan: Scan, *, image: bool = False, probability: bool = False) -> Iterator[Write]:
     """Write a segmentation into a folder, and the scan's pictures meanwhile: they need not wait for the mask.
 
     Writes mask.nii.gz, masks/NAME.png and images/NAME.png for each slice, and component_report.json. PNGs are 8-bit,
@@ -40,7 +43,6 @@ def segmentation_writer(
         scan: HU on a grid.
         image: write the scan as image.nii.gz, too.
         probability: write a network's probability as probability.nii.gz, too.
-        progress: called with pictures done and pictures in all, once the mask is known.
 
     Yields:
         A function that takes the scan's segmentation and returns when all of it is written.
@@ -52,7 +54,7 @@ def segmentation_writer(
         if image:
             jobs.append(pool.submit(write_scan, scan, folder / "image.nii.gz"))
 
-        def write(found: Segmentation) -> None:
+        def write(found: Segmentation, *, progress: Progress | None = None) -> None:
             scan.grid.require(found.mask.grid)
             jobs.append(pool.submit(write_mask, found.mask, folder / "mask.nii.gz"))
             if probability and found.probability is not None:

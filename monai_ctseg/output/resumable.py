@@ -27,7 +27,7 @@ def resumable_folder(
     Args:
         target: The folder.
         writes: The files, and folders with a slash at the end, that may be overwritten if the work is interrupted.
-        keep: The file without which nothing is worth keeping.
+        keep: The file, or the folder with something in it, without which nothing is worth keeping.
         options: Values that JSON can hold; work with others is not resumed.
         overwrite: Whether an earlier result, or unfinished work with other options, may be replaced.
 
@@ -54,12 +54,17 @@ def resumable_folder(
             with writing_errors(target):
                 yield target
         except BaseException:
-            if not (target / keep).exists():
+            if not _holds(target / keep):
                 shutil.rmtree(target, ignore_errors=True)
                 if earlier.exists():
                     earlier.rename(target)
             raise
         shutil.rmtree(earlier, ignore_errors=True)
+
+
+def _holds(place: Path) -> bool:
+    """Whether there is such a file, or such a folder with something in it."""
+    return any(place.iterdir()) if place.is_dir() else place.exists()
 
 
 @contextmanager

@@ -93,13 +93,16 @@ def segment(
 
     Raises:
         SaturatedScan: metal could not show above `threshold_hu`, or cannot be told from bone.
+        ValueError: there is no such method.
         BundleError: the network ran out of memory, or its bundle's config is broken.
     """
     facts = ScanFacts(scan)
     if network is not None:
         return _by_network(facts, network, body_mask=body_mask, progress=progress)
-    by = {"threshold": _by_threshold, "half-maximum": _by_half_maximum}[method]
-    return by(facts, threshold_hu, body_mask=body_mask)
+    by = {"threshold": _by_threshold, "half-maximum": _by_half_maximum}
+    if method not in by:
+        raise ValueError(f"method is {method!r}; take one of {', '.join(by)}, or give a network")
+    return by[method](facts, threshold_hu, body_mask=body_mask)
 
 
 def judge_mask(scan: Scan, mask: Mask, *, body_mask: bool = True) -> Segmentation:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from monai_ctseg.scan import BoolArray, Scan
-from monai_ctseg.segmentation.body import Body, locate_body
 from monai_ctseg.segmentation.intensity import IntensityVerdict, equals, judge_intensity
 from monai_ctseg.segmentation.padding import Padding, find_padding
+
+if TYPE_CHECKING:
+    from monai_ctseg.segmentation.body import Body
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,8 @@ class ScanFacts:
     @cached_property
     def body(self) -> Body:
         """The patient's body."""
+        from monai_ctseg.segmentation.body import locate_body  # brings scipy, which `stats` does without
+
         return locate_body(self.scan)
 
     def above(self, threshold_hu: float) -> BoolArray:

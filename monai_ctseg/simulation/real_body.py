@@ -56,7 +56,10 @@ def require_no_metal(scan: Scan) -> None:
 
 
 def without_sentinels(scan: Scan) -> Scan:
-    """The scan with air instead of sentinel values (lines and text drawn into it), which are no measurement."""
+    """The scan with air instead of sentinel values (lines and text drawn into it), which are no measurement.
+
+    Padding at the end of the scale that no header names becomes air, too: it is judged as a sentinel value here.
+    """
     sentinels = judge_intensity(scan.hu, padding_hu=scan.padding_hu).sentinels
     hu = scan.hu.copy(order="K") if sentinels else scan.hu
     for value in sentinels:

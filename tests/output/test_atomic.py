@@ -11,7 +11,15 @@ from PIL import Image
 
 from monai_ctseg.errors import DatasetError, OutputError
 from monai_ctseg.io.nifti import read_mask
-from monai_ctseg.output import locked, new_file, new_folder, resumable_folder, segmentation_writer, write_run
+from monai_ctseg.output import (
+    locked,
+    new_file,
+    new_folder,
+    resumable_folder,
+    segmentation_writer,
+    write_json,
+    write_run,
+)
 from monai_ctseg.scan import Mask, Scan, voxels_sha256
 from monai_ctseg.segmentation.pipeline import judge_mask
 
@@ -254,3 +262,30 @@ def test_a_full_disk_does_not_take_what_was_trained(tmp_path):
     assert (tmp_path / "out" / "a").read_text() == "weights"
     with pytest.raises(OutputError, match="a run that did not end"), new_folder(tmp_path / "out"):
         pass
+
+
+def test_a_full_disk_inside_a_new_folder_names_the_folder_that_was_asked_for(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(OutputError) as refusal, new_folder(tmp_path / "out") as folder:
+        write_json(folder / "facts.json", {})
+    assert str(refusal.value).startswith(f"{tmp_path / 'out'}: cannot be written (No space left on device)")
+    assert "partial" not in str(refusal.value)
+
+
+def test_work_that_left_an_empty_folder_only_leaves_nothing_and_the_earlier_result_comes_back(tmp_path):
+    target = tmp_path / "cohort"
+    with resumable_folder(target, writes=["facts/"], keep="facts", options={"seed": 1}) as folder:
+        (folder / "facts").mkdir()
+        (folder / "facts" / "1.json").write_text("{}")
+        write_run(folder, "test", {})
+    with (
+        pytest.raises(OutputError, match="missing"),
+        resumable_folder(target, writes=["facts/"], keep="facts", options={"seed": 2}, overwrite=True) as folder,
+    ):
+        (folder / "facts").mkdir()
+        raise OutputError("an extra is missing")
+    assert (target / "facts" / "1.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["cohort"]

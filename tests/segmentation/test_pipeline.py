@@ -8,6 +8,7 @@ import cc3d
 import numpy as np
 import pytest
 
+import monai_ctseg.segmentation.body as body
 import monai_ctseg.segmentation.scan_facts as scan_facts
 from monai_ctseg.scan import Mask
 from monai_ctseg.segmentation.components import Components
@@ -41,8 +42,9 @@ def calls(monkeypatch) -> Counter:
 
         return call
 
-    for name in ("locate_body", "find_padding", "judge_intensity"):
+    for name in ("find_padding", "judge_intensity"):
         monkeypatch.setattr(scan_facts, name, counted(name, getattr(scan_facts, name)))
+    monkeypatch.setattr(body, "locate_body", counted("locate_body", body.locate_body))
     monkeypatch.setattr(Components, "of", counted("components", Components.of))
     return count
 
@@ -95,3 +97,8 @@ def test_a_given_mask_gets_the_same_report(phantom):
     assert given.method == "given"
     assert given.components == tuple(c for c in found.components if c.kept)
     assert cc3d.connected_components(given.mask.voxels, connectivity=26).max() == len(given.components)
+
+
+def test_an_unknown_method_is_named_with_those_there_are(phantom):
+    with pytest.raises(ValueError, match="'magic'; take one of threshold, half-maximum, or give a network"):
+        segment(phantom.scan, method="magic")
