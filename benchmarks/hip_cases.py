@@ -132,8 +132,8 @@ def sample_hip_case(
     truth = {side: _truth(patient, hip(person, (-1, 1)[n]), side) for n, side in enumerate(SIDES)}
     implants: list[Implant] = []
     for side in _replaced(random, kind):
-        truth[side], pieces = _replace_hip(random, truth[side])
-        implants += pieces
+        truth[side], hip_implants = _replace_hip(random, truth[side])
+        implants += hip_implants
     chosen = random.uniform(0.5, 1.0), random.uniform(1.5 if full else 0.6, 3.0)
     pixel_mm, slice_mm = spacing_mm or chosen
     grid = _choose_grid(random, truth, pixel_mm, slice_mm)
@@ -203,7 +203,7 @@ def _replaced(random: np.random.Generator, kind: Kind) -> tuple[str, ...]:
 
 
 def _replace_hip(random: np.random.Generator, native: HipTruth) -> tuple[HipTruth, tuple[Implant, ...]]:
-    """A total hip about the socket's centre: what is true of it, and its pieces."""
+    """A total hip at the socket's centre: its true measures and its implants."""
     sign = 1.0 if native.side == "left" else -1.0
     center = native.socket_center_lps + random.uniform(-2, 2, 3)
     mirror = np.diag([sign, 1.0, 1.0])
@@ -278,7 +278,7 @@ def _split(grid: Grid, parts: tuple[float, float, float]) -> Grid:
     return Grid((i, j, k), matrix)
 
 
-def _piece(grid: Grid, block: Block) -> Grid:
+def _block_grid(grid: Grid, block: Block) -> Grid:
     """What a block of a grid covers."""
     matrix = np.array(grid.index_to_lps)
     matrix[:3, 3] = grid.to_lps([part.start for part in block])
@@ -305,7 +305,7 @@ def _paint(grid: Grid, patient: PatientOnTable, truth: Truth) -> Floats:
             one.head_center_lps - JOINT_MM, one.head_center_lps + JOINT_MM
         )
         if block is not None:
-            fine = _split(_piece(grid, block), (1, 1, parts))
+            fine = _split(_block_grid(grid, block), (1, 1, parts))
             near = paint_body(fine, patient)
             if one.metal is not None:
                 _make_room(near, fine, one, one.metal)
@@ -314,7 +314,7 @@ def _paint(grid: Grid, patient: PatientOnTable, truth: Truth) -> Floats:
 
 
 def _make_room(hu: Floats, grid: Grid, truth: HipTruth, metal: Metal) -> None:
-    """Take the head off at the neck; scar around the ball, and the plastic liner in the cup."""
+    """Remove the head at the neck; scar around the ball, and the plastic liner in the cup."""
     x, y, z = Space(grid.shape, grid.index_to_lps).points(every(grid.shape))
     offset = tuple(p - np.float32(c) for p, c in zip((x, y, z), metal.cup_center_lps, strict=True))
     far, along = np.sqrt(dot(offset, offset)), dot(offset, metal.cup_opening_lps)
@@ -350,7 +350,7 @@ def _mix_metal(hu: Floats, share: Floats, grid: Grid, implant: Implant, random: 
     block = Space(grid.shape, grid.index_to_lps).block(implant.low - 1, implant.high + 1)
     if block is None:
         return
-    fine = _split(_piece(grid, block), (1, 1, parts))
+    fine = _split(_block_grid(grid, block), (1, 1, parts))
     points = Space(fine.shape, fine.index_to_lps).points(every(fine.shape))
     x, y, z = (np.broadcast_to(p, fine.shape) for p in points)
     edge = np.float32(fine.voxel_mm3 ** (1 / 3))

@@ -146,7 +146,7 @@ def calibrate(bundle: str, weights: Path, data: DataSplit, out: Path) -> dict[st
 
 
 def _seen(bundle: str, weights: Path, data: DataSplit) -> Iterator[tuple[Scan, BoolArray, np.ndarray]]:
-    """Validation cases, on the extended scale and cut off at 12 bits: scan, truth, probability (uint8)."""
+    """Validation cases, on the extended scale and clipped at 12 bits: scan, truth, probability (uint8)."""
     from monai_ctseg.networks.predict import load_network
 
     predictor = load_network(bundle, weights=weights)

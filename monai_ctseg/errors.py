@@ -11,7 +11,7 @@ CtsegError
 ├── MaskError              a mask with other values than 0 and 1
 ├── SaturatedScan          a threshold that no voxel of this scan can exceed
 ├── DatasetError           a dataset.json, or a split, that cannot be used
-├── TrainingError          a training that cannot go on
+├── TrainingError          a training that cannot continue
 ├── BundleError            a bundle or its weights that cannot be used
 ├── MeasurementsError      a table of measurements that cannot be used
 ├── ProtocolError          a study's protocol, sheet or key that cannot be used
@@ -86,7 +86,7 @@ class DatasetError(CtsegError):
 
 
 class TrainingError(CtsegError):
-    """A training that cannot go on: a loss that is no number, a checkpoint of another training."""
+    """A training that cannot continue: a loss of NaN, a checkpoint of another training."""
 
 
 class BundleError(CtsegError):

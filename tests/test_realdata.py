@@ -46,7 +46,7 @@ def test_hip_screw_stats(run_cli, screw):
 def test_hip_screw_labels_equal_the_users_own(run_cli, screw, data_dir, tmp_path):
     facts = run_cli("labels", screw, "-o", tmp_path / "out", "--json").json
     assert (facts["voxels"], facts["slices_with_metal"]) == (21_594, 110)
-    assert [piece["voxels"] for piece in facts["components"] if piece["kept"]] == [21_026, 371, 197]
+    assert [component["voxels"] for component in facts["components"] if component["kept"]] == [21_026, 371, 197]
     theirs = sorted((data_dir / "hip-screw-ct" / "masks_threshold3000").glob("*.png"))
     assert len(theirs) == 200
     for path in theirs:
@@ -67,7 +67,7 @@ def test_hip_prosthesis(run_cli, prosthesis, tmp_path):
     assert facts["spacing_mm"] == pytest.approx((0.976562, 0.976562, 2.5))
     facts = run_cli("labels", prosthesis, "-o", tmp_path / "out", "--json").json
     assert facts["voxels"] == 27_675
-    assert [piece["voxels"] for piece in facts["components"]] == [21_285, 6_374, 10, 4, 2]
+    assert [component["voxels"] for component in facts["components"]] == [21_285, 6_374, 10, 4, 2]
 
 
 def test_two_series_in_one_folder_are_a_choice(run_cli, data_dir):
@@ -78,15 +78,15 @@ def test_two_series_in_one_folder_are_a_choice(run_cli, data_dir):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("numbers", "ceiling"), [(SATURATED_AT_2976, 2976), (SATURATED_AT_3071, 3071)])
-def test_saturated_heads(run_cli, head, numbers, ceiling, tmp_path):
+@pytest.mark.parametrize(("numbers", "level_hu"), [(SATURATED_AT_2976, 2976), (SATURATED_AT_3071, 3071)])
+def test_saturated_heads(run_cli, head, numbers, level_hu, tmp_path):
     for number in numbers:
         verdict = run_cli("stats", head(number), "--json").json["intensity"]
-        assert (verdict["kind"], verdict["highest_hu"]) == ("saturated", ceiling), number
+        assert (verdict["kind"], verdict["highest_hu"]) == ("saturated", level_hu), number
         labels = run_cli("labels", head(number), "-o", tmp_path / str(number))
-        if ceiling < 3000:
+        if level_hu < 3000:
             assert labels.code == 1
-            assert f"saturated at {ceiling} HU" in labels.err
+            assert f"saturated at {level_hu} HU" in labels.err
             assert not (tmp_path / str(number)).exists()
             assert run_cli("labels", head(number), "-o", tmp_path / str(number), "--threshold", 2500).code == 0
         else:
@@ -103,7 +103,7 @@ def test_other_heads(run_cli, head, tmp_path):
         assert bool(labels.json["voxels"]) == (number in EXTENDED), number
 
 
-def test_couch_rods_are_not_metal_in_the_patient(run_cli, head, tmp_path):
+def test_table_rods_are_not_metal_in_the_patient(run_cli, head, tmp_path):
     facts = run_cli("labels", head(38), "-o", tmp_path / "out", "--threshold", 2500, "--json").json
     assert facts["voxels"] == 0
-    assert sum(piece["voxels"] for piece in facts["components"]) == 256
+    assert sum(component["voxels"] for component in facts["components"]) == 256

@@ -45,7 +45,7 @@ def main() -> None:
         plans = make_plans(given.cases, given.bare, given.coarse, seed=given.seed)
         kept = list(keep_cases(plans, given.out / "cases", jobs=given.jobs))
         records += run_simulated(kept, methods, store)
-        oracles = find_ceilings(kept)
+        oracles = find_upper_bounds(kept)
     if given.data and "real" in given.rows:
         records += run_real(given.data, store, lambda scan: swap(methods, given.without, scan), given.scans)
     if given.data and "head-neck" in given.rows:
@@ -114,8 +114,8 @@ def swap(methods: Sequence[Method], without: Sequence[Sequence[str]], scan: str)
     return [others.get(method.name, method) for method in methods]
 
 
-def find_ceilings(kept: Sequence[Kept]) -> list[Record]:
-    """What a surface a little off, and the 3D network's grid, cost each case."""
+def find_upper_bounds(kept: Sequence[Kept]) -> list[Record]:
+    """The Dice that a small deviation of the surface, and the 3D network's grid, leave for each case."""
     spacing = describe_bundle(find_bundle(NETWORKS["net3d"])).spacing_mm
     rows = []
     for one in kept:
@@ -146,7 +146,7 @@ def write(records: list[Record], oracles: list[Record], kept: Sequence[Kept], st
         "targets": [vars(row) for row in rows],
         "calibration": calibration,
         "summary": summarize(records_measured(records)),
-        "ceilings": oracles,
+        "upper_bounds": oracles,
         "cases": [{"name": one.folder.name, **one.facts} for one in kept],
         "records": records,
     }

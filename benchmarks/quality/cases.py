@@ -1,7 +1,7 @@
 """Cases: which scans are simulated for the measurement, and keeping them.
 
 Seeds start at 910000: no training starts there, and no constant was chosen on these cases (some were on 900000). Each
-scan is simulated once, on the extended scale; its saturated twin is the same scan cut off at 3071 HU.
+scan is simulated once, on the extended scale; its saturated twin is the same scan clipped at 3071 HU.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.quality.oracles import moved_surface
 from benchmarks.quality.records import on_scale
-from benchmarks.quality.shapes import METALS, make_piece
+from benchmarks.quality.shapes import METALS, make_test_implant
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import read_mask, read_nifti, write_mask, write_scan
 from monai_ctseg.parallel import run_in_order
@@ -56,9 +56,10 @@ SLICES = 10
 
 @dataclass(frozen=True)
 class Plan:
-    """One case. group: "plain" pieces, "unseen" implants, "bare" (no metal), "coarse" (dental, pixels of 3 to 5 mm).
+    """One case.
 
-    kind: by which figures are put together: the plain piece, or the group of an implant. what: the implant itself.
+    group: "plain" test implants, "unseen" implants, "bare" (no metal), "coarse" (dental, pixels of 3 to 5 mm).
+    kind: by which figures are grouped: the plain test implant, or the group of an implant. what: the implant itself.
     """
 
     name: str
@@ -109,7 +110,7 @@ class Kept:
         return read_mask(self.folder / "truth.nii.gz")
 
     def scan(self, variant: str) -> Scan:
-        """The scan on the extended scale, or cut off at 12 bits."""
+        """The scan on the extended scale, or clipped at 12 bits."""
         return on_scale(read_nifti(self.folder / "image.nii.gz"), variant)
 
 
@@ -159,7 +160,7 @@ def _make(plan: Plan) -> tuple[SimulationCase, SimulatedScan, int]:
 
 
 def _is_in_body(made: SimulatedScan, voxels: int) -> bool:
-    """Whether so much metal is to be seen, half of it in the body."""
+    """Whether at least so many voxels of metal are shown, half of them in the body."""
     truth = _in_circle(made)
     return truth.count >= voxels and judge_mask(made.scan, truth).mask.count >= truth.count / 2
 
@@ -198,11 +199,11 @@ def _choose_part(random: np.random.Generator) -> BodyPart:
 
 
 def _with_test_implant(plan: Plan, case: SimulationCase, random: np.random.Generator) -> SimulationCase:
-    """The case with a plain piece where its implant was, and the image about it."""
+    """The case with a plain test implant where its implant was, and the image around it."""
     first = next(implant for implant in case.implants if implant.inside)
     middle = (first.low + first.high) / 2
-    piece = pose_implants([make_piece(plan.what, plan.metal, random)], np.eye(3), middle)
-    return replace(case, kinds=(plan.what,), implants=piece, grid=_about(case.grid, middle, random))
+    posed = pose_implants([make_test_implant(plan.what, plan.metal, random)], np.eye(3), middle)
+    return replace(case, kinds=(plan.what,), implants=posed, grid=_about(case.grid, middle, random))
 
 
 def _about(grid: Grid, middle: np.ndarray, random: np.random.Generator) -> Grid:

@@ -99,17 +99,17 @@ def reliability(records: Sequence[Record], where: str) -> Reliability | None:
         return None
     n, said, true = np.sum(counts, axis=0)
     some = np.maximum(n, 1)
-    off, middle = np.abs(said - true), slice(1, -1)
-    error, unsure = (float(off[s].sum() / max(n[s].sum(), 1)) for s in (slice(None), middle))
+    deviation, middle = np.abs(said - true), slice(1, -1)
+    error, unsure = (float(deviation[s].sum() / max(n[s].sum(), 1)) for s in (slice(None), middle))
     return Reliability(n.tolist(), (said / some).tolist(), (true / some).tolist(), error, unsure)
 
 
 def coverage(records: Sequence[Record]) -> tuple[int, int] | None:
     """How many of the intervals for a whole case hold the true volume, and how many there are."""
-    given = [r for r in records if r.get("interval_mm3") and r.get("truth_mm3")]
+    given = [r for r in records if r.get("volume_interval_mm3") and r.get("truth_mm3")]
     if not given:
         return None
-    return sum(r["interval_mm3"][0] <= r["truth_mm3"] <= r["interval_mm3"][1] for r in given), len(given)
+    return sum(r["volume_interval_mm3"][0] <= r["truth_mm3"] <= r["volume_interval_mm3"][1] for r in given), len(given)
 
 
 def objects_held(records: Sequence[Record]) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
-"""Head and neck: 24 coarse real scans, of which it is known what is bright in them.
+"""Head and neck: 24 coarse real scans, whose bright objects are known.
 
 Jaw: where teeth are. All are 128 x 128 x 128 voxels, i to the patient's left, j to the back, k to the feet, and the
-jaw lies at about (64, 46, 50) in each; contrast medium, couch rods and a wire lie elsewhere. Bright means above
+jaw lies at about (64, 46, 50) in each; contrast medium, table rods and a wire lie elsewhere. Bright means above
 2450 HU, which metal is on all of them and enamel on none.
 """
 
@@ -19,7 +19,7 @@ from monai_ctseg import read_scan
 from monai_ctseg.scan import BoolArray, Scan, voxels_sha256
 
 KNOWN = {
-    "pt_38": "couch rods, no metal in the body",
+    "pt_38": "table rods, no metal in the body",
     "pt_265": "dental; contrast in an arm",
     "pt_277": "dental; contrast in an arm",
     "pt_312": "dental; contrast in veins",
@@ -38,9 +38,9 @@ FOUND_MM3 = 20.0
 def run_head_neck(data: Path, store: Store, methods: Sequence[Method]) -> list[Record]:
     """A record for each volume and method: mm3 marked in the jaw near bright voxels, and elsewhere."""
     records = []
-    for place in sorted((data / "head-neck-ct").glob("*.nii.gz"), key=lambda p: int(p.name[3:-7])):
-        name, scan = place.name[:-7], read_scan(place)
-        pieces = bright_pieces(scan)
+    for path in sorted((data / "head-neck-ct").glob("*.nii.gz"), key=lambda p: int(p.name[3:-7])):
+        name, scan = path.name[:-7], read_scan(path)
+        components = bright_components(scan)
         for method in methods:
             if method.name == "best_threshold":
                 continue
@@ -55,14 +55,16 @@ def run_head_neck(data: Path, store: Store, methods: Sequence[Method]) -> list[R
                 kind=name,
                 voxels=voxels_sha256(scan),
             )
-            records.append(record | place_of(store.mask(record), pieces, scan) | _known(name, scan, pieces))
+            records.append(
+                record | measure_by_site(store.mask(record), components, scan) | _known(name, scan, components)
+            )
         row = {r["method"]: round(r["jaw_mm3"]) for r in records if r["case"] == name}
         print(f"{name}: {KNOWN.get(name, 'dental')}; in the jaw, mm3: {row}", flush=True)
     return records
 
 
-def bright_pieces(scan: Scan) -> tuple[BoolArray, BoolArray]:
-    """Bright pieces [i, j, k] in the jaw, and all others; in the jaw they reach 2900 HU, or 2450 on 3 voxels."""
+def bright_components(scan: Scan) -> tuple[BoolArray, BoolArray]:
+    """Bright components [i, j, k] in the jaw, and all others; in the jaw they reach 2900 HU, or 2450 on 3 voxels."""
     bright = np.asarray(scan.hu > BRIGHT_HU)
     labels = cc3d.connected_components(bright, connectivity=26)
     stats, jaw = cc3d.statistics(labels), np.zeros(int(labels.max()) + 1, dtype=bool)
@@ -72,9 +74,9 @@ def bright_pieces(scan: Scan) -> tuple[BoolArray, BoolArray]:
     return jaw[labels], bright & ~jaw[labels]
 
 
-def place_of(voxels: BoolArray, pieces: tuple[BoolArray, BoolArray], scan: Scan) -> Record:
-    """What was marked near bright pieces of the jaw (8 mm), how many of the pieces were touched, and the rest."""
-    jaw, _ = pieces
+def measure_by_site(voxels: BoolArray, components: tuple[BoolArray, BoolArray], scan: Scan) -> Record:
+    """What was marked near bright components of the jaw (8 mm), how many of those were touched, and the rest."""
+    jaw, _ = components
     near = within(jaw, scan.grid, NEAR_MM)
     labels = cc3d.connected_components(jaw, connectivity=26)
     touched = set(np.unique(labels[voxels & jaw]).tolist()) - {0}
@@ -82,20 +84,20 @@ def place_of(voxels: BoolArray, pieces: tuple[BoolArray, BoolArray], scan: Scan)
     return {
         "jaw_mm3": float((voxels & near).sum() * mm3),
         "elsewhere_mm3": float((voxels & ~near).sum() * mm3),
-        "pieces": int(labels.max()),
-        "pieces_found": len(touched),
+        "components": int(labels.max()),
+        "components_found": len(touched),
     }
 
 
-def _known(name: str, scan: Scan, pieces: tuple[BoolArray, BoolArray]) -> Record:
+def _known(name: str, scan: Scan, components: tuple[BoolArray, BoolArray]) -> Record:
     mm3 = scan.grid.voxel_mm3
     highest = int(scan.hu.max())
     return {
         "known": KNOWN.get(name, "dental"),
         "dental": name != "pt_38" and KNOWN.get(name) != "no metal",
         "highest_hu": highest,
-        "bright_jaw_mm3": float(pieces[0].sum() * mm3),
-        "bright_elsewhere_mm3": float(pieces[1].sum() * mm3),
+        "bright_jaw_mm3": float(components[0].sum() * mm3),
+        "bright_elsewhere_mm3": float(components[1].sum() * mm3),
     }
 
 

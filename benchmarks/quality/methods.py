@@ -22,7 +22,7 @@ from monai_ctseg.segmentation.confidence import matching_levels
 from monai_ctseg.segmentation.pipeline import judge_mask, segment
 
 NETWORKS = {"net2d": "metal_unet2d", "net3d": "metal_unet3d", "infer": "metal_unet2d"}
-"""Alone, but for "infer", which draws edges together with half-maximum as the command does."""
+"""Alone, except "infer", which averages probabilities with half-maximum as the command does."""
 METHODS = ("threshold", "best_threshold", "plain_half_maximum", "half_maximum", *NETWORKS)
 NAMES = {
     "threshold": "3000 HU",
@@ -42,13 +42,14 @@ SURE_HU = 3000.0
 class Found:
     """What a method says of a scan.
 
-    audit: as `infer` and `labels` write it. held: for each object found, whether its interval holds its true volume.
+    component_report: as `infer` and `labels` write it.
+    held: for each object found, whether its interval holds its true volume.
     note: why there is nothing.
     """
 
     voxels: BoolArray
     probability: npt.NDArray[np.uint8] | None = None
-    audit: dict[str, Any] = field(default_factory=dict)
+    component_report: dict[str, Any] = field(default_factory=dict)
     held: tuple[bool, ...] = ()
     note: str = ""
 
@@ -82,8 +83,8 @@ def _own_files(name: str) -> list[Any]:
         return []
     from monai_ctseg.segmentation import half_maximum as module
 
-    place = Path(module.__file__)
-    return [path.read_text() for path in (sorted(place.parent.glob("*.py")) if place.stem == "__init__" else [place])]
+    path = Path(module.__file__)
+    return [file.read_text() for file in (sorted(path.parent.glob("*.py")) if path.stem == "__init__" else [path])]
 
 
 def _key_of(*things: Any) -> str:
@@ -97,7 +98,7 @@ def threshold(scan: Scan, truth: Mask | None) -> Found:
         found = segment(scan, threshold_hu=SURE_HU)
     except SaturatedScan as error:
         return Found(np.zeros(scan.grid.shape, dtype=bool), note=str(error))
-    return Found(found.mask.voxels, audit=found.component_report())
+    return Found(found.mask.voxels, component_report=found.component_report())
 
 
 def oracle(scan: Scan, truth: Mask | None) -> Found:
@@ -109,7 +110,7 @@ def oracle(scan: Scan, truth: Mask | None) -> Found:
 
 
 def plain_half_maximum(scan: Scan, truth: Mask | None) -> Found:
-    """Above half of the maximum within 4 mm; pieces with a voxel above 3000 HU, in the body."""
+    """Above half of the maximum within 4 mm; components with a voxel above 3000 HU, in the body."""
     reach = [np.arange(-int(NEAR_MM / mm), int(NEAR_MM / mm) + 1) * mm for mm in scan.grid.spacing_mm]
     ball = np.sqrt(sum(axis**2 for axis in np.meshgrid(*reach, indexing="ij"))) <= NEAR_MM
     voxels = np.zeros(scan.grid.shape, dtype=bool, order="F")
@@ -128,7 +129,7 @@ def plain_half_maximum(scan: Scan, truth: Mask | None) -> Found:
 def half_maximum(scan: Scan, truth: Mask | None) -> Found:
     """As `labels --method half-maximum` does it."""
     found = segment(scan, method="half-maximum")
-    return Found(found.mask.voxels, audit=found.component_report())
+    return Found(found.mask.voxels, component_report=found.component_report())
 
 
 def _network(name: str, weights: Path | None) -> Method:
@@ -155,7 +156,7 @@ def _network(name: str, weights: Path | None) -> Method:
 def hold_objects(
     probability: npt.NDArray[np.uint8], found: Mask, truth: Mask | None, levels: tuple[float, float]
 ) -> tuple[bool, ...]:
-    """For each piece found, whether the interval between the levels holds its true volume."""
+    """For each component found, whether the interval between the levels holds its true volume."""
     if truth is None:
         return ()
     matching = matching_levels(probability, found.voxels, truth.voxels, truth.grid)

@@ -1,4 +1,4 @@
-"""Oracles: what is out of reach by the voxels alone, so that a figure can be held against its ceiling."""
+"""Oracles: the upper bounds that the voxels alone set, so that a figure can be compared with its bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records: a method run on a case, measured, and kept, so that a run that was cut off goes on where it was."""
+"""Records: a method run on a case, measured, and kept, so that an interrupted run resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monai_ctseg.grid import Grid
 from monai_ctseg.metrics.overlap import compare_masks
 from monai_ctseg.scan import BoolArray, Mask, Scan
 
-CEILING_HU = 3071
+SATURATION_LEVEL_HU = 3071
 VARIANTS = ("extended", "saturated")
 NEAR_MM = 5.0
 BINS = 10
@@ -33,35 +33,35 @@ class Store:
 
     folder: Path
 
-    def _place(self, name: str, variant: str, method: str, ending: str) -> Path:
+    def _path(self, name: str, variant: str, method: str, ending: str) -> Path:
         return self.folder / method / f"{name}__{variant}{ending}"
 
     def load(self, name: str, variant: str, method: str, key: str) -> Record | None:
         """The record, where it was made with the same key."""
-        place = self._place(name, variant, method, ".json")
-        record = json.loads(place.read_text()) if place.exists() else None
+        path = self._path(name, variant, method, ".json")
+        record = json.loads(path.read_text()) if path.exists() else None
         return record if record and record["key"] == key else None
 
     def keep(self, record: Record, mask: BoolArray) -> None:
         """Write the mask, then the record that says it is there."""
         words = (record["case"], record["variant"], record["method"])
-        place = self._place(*words, ".npz")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(place, shape=mask.shape, bits=np.packbits(mask))
-        self._place(*words, ".json").write_text(json.dumps(record))
+        path = self._path(*words, ".npz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, shape=mask.shape, bits=np.packbits(mask))
+        self._path(*words, ".json").write_text(json.dumps(record))
 
     def mask(self, record: Record) -> BoolArray:
         """The mask of a record."""
-        with np.load(self._place(record["case"], record["variant"], record["method"], ".npz")) as file:
+        with np.load(self._path(record["case"], record["variant"], record["method"], ".npz")) as file:
             shape = tuple(file["shape"])
             return np.unpackbits(file["bits"], count=int(np.prod(shape))).astype(bool).reshape(shape)
 
 
 def on_scale(scan: Scan, variant: str) -> Scan:
-    """The scan as it is ("extended"), or as a scanner of 12 bits would store it ("saturated")."""
+    """The scan as it is ("extended"), or clipped as a 12-bit scanner stores it ("saturated")."""
     if variant == "extended":
         return scan
-    return replace(scan, hu=np.minimum(scan.hu, np.asarray(CEILING_HU, dtype=scan.hu.dtype)))
+    return replace(scan, hu=np.minimum(scan.hu, np.asarray(SATURATION_LEVEL_HU, dtype=scan.hu.dtype)))
 
 
 def run_method(
@@ -117,10 +117,10 @@ def measure(found: Found, truth: Mask) -> Record:
         "missed_mm3": overlap.false_negative_mm3,
         "stray_mm3": float(np.count_nonzero(found.voxels & ~near_truth) * truth.grid.voxel_mm3),
         "touched": bool((found.voxels & near_truth).any()),
-        "interval_mm3": found.audit.get("volume_interval_mm3"),
+        "volume_interval_mm3": found.component_report.get("volume_interval_mm3"),
         "objects": len(found.held),
         "objects_held": sum(found.held),
-        "out_of_distribution": (found.audit.get("confidence") or {}).get("out_of_distribution", []),
+        "out_of_distribution": (found.component_report.get("confidence") or {}).get("out_of_distribution", []),
     }
     if found.probability is not None:
         near = within(truth.voxels | found.voxels, truth.grid, NEAR_MM)

@@ -1,4 +1,4 @@
-"""Report: quality.md, tables that can be taken over into docs."""
+"""Report: quality.md, tables for the docs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_report(
         "## Targets\n",
         table(make_rows(records)),
         *_kinds(simulated),
-        *_ceilings(oracles),
+        *_upper_bounds(oracles),
         *_real([r for r in records if r["group"] == "real"]),
         *_head_neck([r for r in records if r["group"] == "head-neck"]),
         *_calibration(simulated),
@@ -86,7 +86,7 @@ def _false_metal(records: Sequence[Record]) -> list[str]:
     return ["\n## Simulated, without metal: false metal, mm3\n", "\n".join(lines)]
 
 
-def _ceilings(oracles: Sequence[Record]) -> list[str]:
+def _upper_bounds(oracles: Sequence[Record]) -> list[str]:
     if not oracles:
         return []
     moves = sorted(
@@ -103,7 +103,7 @@ def _ceilings(oracles: Sequence[Record]) -> list[str]:
         "Dice with the truth of a mask whose surface is the true one, moved outwards by so many mm (0 checks the "
         "count), and of the truth taken to the 3D network's grid and back: what thin parts cost at these pixels.\n"
     )
-    return ["\n## Ceilings\n", text, "\n".join(lines)]
+    return ["\n## Upper bounds\n", text, "\n".join(lines)]
 
 
 def _real(records: Sequence[Record]) -> list[str]:
@@ -139,7 +139,7 @@ def _head_neck(records: Sequence[Record]) -> list[str]:
     for name, some in by(records, "case").items():
         own = {r["method"]: r for r in some}
         cells = [
-            f"{r['jaw_mm3']:.0f} / {r['elsewhere_mm3']:.0f} ({r['pieces_found']} of {r['pieces']})"
+            f"{r['jaw_mm3']:.0f} / {r['elsewhere_mm3']:.0f} ({r['components_found']} of {r['components']})"
             for m in methods
             if (r := own[m])
         ]
@@ -147,8 +147,8 @@ def _head_neck(records: Sequence[Record]) -> list[str]:
         bright = f"{first['bright_jaw_mm3']:.0f} / {first['bright_elsewhere_mm3']:.0f}"
         lines.append(f"| {name} | {first['highest_hu']} | {first['known']} | {bright} | {' | '.join(cells)} |")
     text = (
-        "mm3 marked within 8 mm of bright (above 2450 HU) pieces in the jaw / anywhere else; in brackets, how many of "
-        "the bright pieces in the jaw were touched. One voxel is 35 to 80 mm3.\n"
+        "mm3 marked within 8 mm of bright (above 2450 HU) components in the jaw / anywhere else; in brackets, how many "
+        "of the bright components in the jaw were touched. One voxel is 35 to 80 mm3.\n"
     )
     return ["\n## head-neck-ct\n", text, "\n".join(lines)]
 
@@ -171,6 +171,6 @@ def _calibration(records: Sequence[Record]) -> list[str]:
     text = (
         "Expected calibration error over ten bins of probability; near metal: over voxels within 5 mm of true or found "
         "metal; from 0.1 to 0.9: of those among them alone. Intervals: cases whose whole volume lies in the "
-        "interval that the audit gives, and objects found whose own does.\n"
+        "interval that the component report gives, and objects found whose volume lies in their own interval.\n"
     )
     return ["\n## Calibration\n", text, "\n".join(lines)] if len(lines) > 2 else []

@@ -1,6 +1,6 @@
-"""Plain test pieces whose sizes are known, about the origin: plates, screws, rods, balls, cups.
+"""Plain test implants of known sizes, centred on the origin: plates, screws, rods, balls, cups.
 
-They are of no training's making: the kinds and sizes are those on which simple methods were measured before.
+No training uses them. Kinds and sizes are those on which simple methods were measured before.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def plate(random: Random) -> list[Solid]:
 
 
 def screws(random: Random) -> list[Solid]:
-    """Two to five side by side, 1.6 to 5 mm thick, each a little aslant."""
+    """Two to five side by side, 1.6 to 5 mm thick, each tilted a little."""
     solids: list[Solid] = []
     thick = random.uniform(1.6, 5)
     for n in range(int(random.integers(2, 6))):
         length = random.uniform(20, 50)
         own = cylinder(max(0.8, thick * random.uniform(0.8, 1.1) / 2), length).moved((0, 0, -length / 2))
-        aslant = toward((*random.uniform(-0.2, 0.2, 2), 1.0))
-        solids.append(own.moved((n * (thick + random.uniform(3, 9)) - 10, random.uniform(-6, 6), 0), aslant))
+        tilt = toward((*random.uniform(-0.2, 0.2, 2), 1.0))
+        solids.append(own.moved((n * (thick + random.uniform(3, 9)) - 10, random.uniform(-6, 6), 0), tilt))
     return solids
 
 
@@ -75,8 +75,8 @@ MAKERS: dict[str, Callable[[Random], list[Solid]]] = {
 }
 
 
-def make_piece(kind: str, metal: str, random: Random) -> Implant:
-    """A piece of one metal, turned at random: about z at will, z up to half a right angle aslant, screws any way."""
+def make_test_implant(kind: str, metal: str, random: Random) -> Implant:
+    """An implant of one metal, rotated at random: any angle about z, z tilted a little, or anyhow for screws."""
     lean = random.normal(0, 1.0 if kind == "screws" else 0.25, 2)
     turn = toward((lean[0], lean[1], 1.0), side=(np.cos(a := random.uniform(0, 2 * np.pi)), np.sin(a), 0))
     return Implant(kind, metal, tuple(solid.moved((0, 0, 0), turn) for solid in MAKERS[kind](random)))

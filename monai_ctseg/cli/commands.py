@@ -67,7 +67,7 @@ class Commands(TyperGroup):
         }
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """The options before a command's name; Typer's own are put more briefly."""
+        """The options before a command's name; shorter than Typer's own."""
         found: list[Any] = list(super().get_params(ctx))
         for option in found:
             option.help = COMPLETION_HELP.get(option.name or "", option.help)

@@ -110,7 +110,7 @@ def infer(
     A bundle's network segments whole scans; only metal in the patient's body is kept.
 
     Writes mask.nii.gz, masks/ and images/ (an 8-bit PNG a slice), component_report.json and run.json. Each of several
-    scans gets a folder of its own in the output folder, named after the scan's folder or file: mind what those names
+    scans gets a folder of its own in the output folder, named after the scan's folder or file: check what those names
     say of a patient. A scan that is refused does not stop the others.
 
     Each volume comes with an interval. A scan unlike those that the network was trained on is flagged.

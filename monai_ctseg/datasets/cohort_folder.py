@@ -34,7 +34,7 @@ class CohortFolder:
 
         Args:
             folder: Of the cohort; it need not exist.
-            settings: Values that JSON can hold; a case made with others is made anew.
+            settings: Values that JSON can hold; a case made with others is made again.
             overwrite: Whether a finished cohort may be brought up to date.
 
         Raises:
@@ -129,7 +129,7 @@ class CohortFolder:
         if settings != self.settings and not overwrite:
             raise OutputError(
                 f"{self.folder}: holds a run that did not end, with {_differences(settings, self.settings)}; "
-                "start the same command again, or give --overwrite to make its cases anew"
+                "start the same command again, or give --overwrite to make its cases again"
             )
 
 

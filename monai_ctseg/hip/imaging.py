@@ -41,7 +41,7 @@ SEARCH = ImagingSearch()
 
 
 def refine_head(region: Region, head: Head, across_mm: float) -> tuple[Head, Imaging] | None:
-    """Fit a head anew with all rays and with the imaging that explains its rays best.
+    """Fit a head again with all rays and with the imaging that explains its rays best.
 
     Args:
         region: around the head.

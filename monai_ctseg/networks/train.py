@@ -20,7 +20,7 @@ from monai_ctseg.errors import BundleError, DatasetError
 from monai_ctseg.networks.config import ConfigName, device_override, open_workflow
 from monai_ctseg.networks.distributed import is_first, join, started_by_torchrun, wait
 from monai_ctseg.networks.guards import config_errors, own_errors, quiet, writing_errors
-from monai_ctseg.networks.handlers import Progress, ProgressReport
+from monai_ctseg.networks.handlers import ProgressReport, TrainingProgress
 from monai_ctseg.networks.training_cases import TrainOptions, require_same_cases, split_cases
 
 __all__ = ["TrainOptions", "TrainResult", "train"]
@@ -71,7 +71,7 @@ def train(
     output_dir: str | Path,
     options: TrainOptions | None = None,
     *,
-    progress: Progress | None = None,
+    progress: TrainingProgress | None = None,
 ) -> TrainResult:
     """Train a bundle's network on scans, and leave everything in a folder.
 
@@ -133,7 +133,7 @@ def _settings(options: TrainOptions, output: Path) -> dict[str, Any]:
     }
 
 
-def _run(bundle: Path, settings: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
+def _run(bundle: Path, settings: Mapping[str, Any], progress: TrainingProgress | None) -> dict[str, Any]:
     """Run the workflow; the best Dice, its epoch, and the epochs there were."""
     with quiet():
         more: tuple[ConfigName, ...] = ("multi_gpu_train",) if started_by_torchrun() > 1 else ()

@@ -106,7 +106,7 @@ def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _replace_folder(partial: Path, target: Path) -> None:
-    """Rename; an existing target is put aside before and comes back if that fails."""
+    """Rename; an existing target is moved away before and comes back if that fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
         partial.rename(target)

@@ -109,7 +109,7 @@ def _can_resume(target: Path, options: Mapping[str, Any], *, overwrite: bool) ->
     if other and not overwrite:
         raise OutputError(
             f"{target}: holds a run that did not end, with other options ({', '.join(other)}); give those again to "
-            "resume it, --overwrite to start anew, or another folder"
+            "resume it, --overwrite to start again, or another folder"
         )
     return not other
 

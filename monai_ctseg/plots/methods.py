@@ -25,7 +25,7 @@ METHOD_TRUTH_COLOR = "#009e73"
 
 @figure_style()
 def plot_methods(scan: Scan, masks: Mapping[str, Mask], truth: Mask | None, path: str | Path) -> None:
-    """Draw one slice several times, cut to the metal: the scan, each mask's outline on it, and the truth's.
+    """Draw one slice several times, cropped to the metal: the scan, each mask's outline on it, and the truth's.
 
     It is the slice where the masks differ most. Below each picture: the volume and the Dice of the whole scan.
 

@@ -127,7 +127,7 @@ def block_edges(voxels: int, step: float) -> IntArray:
 
 
 def _block_means(scan: Scan, edges: list[IntArray]) -> npt.NDArray[np.float32]:
-    """Mean HU of each block, cut to -1000 ... 200 so that neither padding, streaks nor metal outweigh their block."""
+    """Mean HU of each block, clipped to -1000 ... 200 so that padding, streaks and metal do not outweigh it."""
     a, b, c = edges
     means = np.empty((len(a) - 1, len(b) - 1, len(c) - 1), dtype=np.float32)
     area = np.outer(np.diff(a), np.diff(b)).astype(np.float32)

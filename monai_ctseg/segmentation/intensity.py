@@ -190,7 +190,7 @@ def _take_sentinels(hu: HUArray, counts: npt.NDArray[np.int64], padding_hu: floa
 
 
 def _stands_alone(hu: HUArray, value: int) -> bool:
-    """Whether voxels of `value` mostly border on no metal, as a drawn line does; clipped metal shades off."""
+    """Whether voxels of `value` mostly border on no metal, as a drawn line does. Clipped metal borders on metal."""
     alone = bordering = 0
     for k in range(hu.shape[2]):
         plane = hu[:, :, k]

@@ -15,7 +15,8 @@ from monai_ctseg.segmentation.pipeline import segment
 
 BONE_HU = 250.0
 AROUND_MM = 40.0
-METAL_HU = 2500.0
+EXISTING_METAL_HU = 2500.0
+"""A body with components above it holds metal already; below metal's own threshold, to miss none."""
 AIR_HU = -1000
 
 
@@ -46,7 +47,7 @@ def require_no_metal(scan: Scan) -> None:
     Raises:
         CtsegError: the scan holds metal.
     """
-    found = segment(scan, threshold_hu=METAL_HU) if scan.hu.max() > METAL_HU else None
+    found = segment(scan, threshold_hu=EXISTING_METAL_HU) if scan.hu.max() > EXISTING_METAL_HU else None
     if found is not None and found.mask.count:
         slices = np.flatnonzero(found.mask.voxels.any(axis=(0, 1)))
         raise CtsegError(

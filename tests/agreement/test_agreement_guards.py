@@ -24,7 +24,7 @@ NAMES = {"reference": "ruler", "test": "ct"}
 
 
 def rows(reference, test, *, sides=("",), raters=("",), sessions=("1",), **more):
-    """Targets in order, `sides` of a subject together; values in `reference` go on with rater and session."""
+    """Targets in order, `sides` of a subject together; values in `reference` run over raters, then sessions."""
     found = []
     for i, (values, other) in enumerate(zip(reference, test, strict=True)):
         own = {"subject": f"p{i // len(sides)}", "side": sides[i % len(sides)], **more}

@@ -119,7 +119,7 @@ def test_the_same_grid_keeps_the_truth_and_a_coarse_one_does_not() -> None:
     assert oracles.dice(oracles.through_grid(block(), (5, 5, 5)), block().voxels) < 1
 
 
-def test_intervals_hold_the_mean_and_are_the_same_each_time() -> None:
+def test_intervals_contain_the_mean_and_are_the_same_each_time() -> None:
     some = [record(dice=value) for value in (0.8, 0.9, 1.0, None)]
     figure = figures.mean_of(some, "dice")
     assert figure == figures.mean_of(some, "dice")
@@ -140,7 +140,7 @@ def test_a_kind_lost_to_the_threshold_is_named() -> None:
     assert figures.losses([*some, record(kind="ball")], "net2d") == {"rod, extended": pytest.approx(0.1)}
 
 
-def test_calibration_error_is_what_the_probability_is_off() -> None:
+def test_calibration_error_is_the_deviation_of_the_probability() -> None:
     chances = np.full((1, 1, 100), 204, dtype=np.uint8)  # 0.8
     truth = np.zeros((1, 1, 100), dtype=bool)
     truth[..., :60] = True
@@ -154,8 +154,8 @@ def test_calibration_error_is_what_the_probability_is_off() -> None:
 
 def test_coverage_counts_cases_and_objects() -> None:
     some = [
-        record(interval_mm3=[1, 3], truth_mm3=2, objects=2, objects_held=1),
-        record(interval_mm3=[1, 3], truth_mm3=4),
+        record(volume_interval_mm3=[1, 3], truth_mm3=2, objects=2, objects_held=1),
+        record(volume_interval_mm3=[1, 3], truth_mm3=4),
     ]
     assert figures.coverage(some) == (1, 2)
     assert figures.objects_held(some) == (1, 2)
@@ -173,8 +173,8 @@ def test_plans_start_at_seeds_of_their_own_and_mix_kinds_and_metals() -> None:
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_a_plain_piece_is_drawn_again_from_its_seed(kind: str) -> None:
-    first, again = (shapes.make_piece(kind, "steel", np.random.default_rng(7)) for _ in range(2))
+def test_a_plain_test_implant_is_sampled_again_from_its_seed(kind: str) -> None:
+    first, again = (shapes.make_test_implant(kind, "steel", np.random.default_rng(7)) for _ in range(2))
     assert np.array_equal(first.low, again.low)
     at = (np.zeros(1, np.float32), np.zeros(1, np.float32), np.zeros(1, np.float32))
     assert first.distance(at) == again.distance(at)
@@ -195,16 +195,16 @@ def test_targets_say_what_is_met_and_a_missed_case_is_not() -> None:
     assert not rows["simulated, extended, plain implants: surface distance, mm"].met
 
 
-def test_dental_metal_and_contrast_are_told_apart_by_place() -> None:
+def test_dental_metal_and_contrast_are_told_apart_by_site() -> None:
     hu = np.zeros((128, 128, 128), dtype=np.int16)
     hu[60:64, 44:46, 50:52] = 2976
     hu[20:22, 70:72, 110:112] = 3000
     scan = Scan(hu, Grid((128, 128, 128), np.diag([4.0, 4.0, 2.5, 1.0])))
-    jaw, other = head_neck.bright_pieces(scan)
+    jaw, other = head_neck.bright_components(scan)
     assert (jaw.sum(), other.sum()) == (16, 8)
-    place = head_neck.place_of(hu > 2900, (jaw, other), scan)
-    assert place == {"jaw_mm3": 640, "elsewhere_mm3": 320, "pieces": 1, "pieces_found": 1}
-    own = {**place, "dental": True, "highest_hu": 2976}
+    sites = head_neck.measure_by_site(hu > 2900, (jaw, other), scan)
+    assert sites == {"jaw_mm3": 640, "elsewhere_mm3": 320, "components": 1, "components_found": 1}
+    own = {**sites, "dental": True, "highest_hu": 2976}
     assert head_neck.counts([own, {**own, "jaw_mm3": 0.0}])["found_2976"] == 1
 
 
@@ -219,7 +219,14 @@ def test_the_report_holds_every_table_for_which_there_are_records(tmp_path: Path
     oracle = [{"case": "a", "group": "plain", "kind": "rod", "moved +0.1 mm": 0.9, "through the 3D grid": 0.8}]
     report.write_report(some, oracle, tmp_path / "q.md", command="x", pictures=["a.png"])
     text = (tmp_path / "q.md").read_text()
-    for title in ("Targets", "Simulated, saturated: Dice", "Ceilings", "Real scans", "without metal", "Calibration"):
+    for title in (
+        "Targets",
+        "Simulated, saturated: Dice",
+        "Upper bounds",
+        "Real scans",
+        "without metal",
+        "Calibration",
+    ):
         assert f"{title}" in text
     assert "| rod | 1 | 0.900 | 0.800 |" in text
     json.dumps(figures.summarize(some), allow_nan=False)

@@ -79,8 +79,8 @@ def test_metal_is_on_most_slices_but_not_all(phantoms, seed):
 def test_marker_lies_apart_from_the_body(phantoms, seed):
     phantom = phantoms[seed]
     assert not (phantom.marker.voxels & phantom.truth.voxels).any()
-    pieces, _ = label(phantom.scan.hu > -400, structure=np.ones((3, 3, 3)))
-    assert set(pieces[phantom.marker.voxels]).isdisjoint(pieces[phantom.truth.voxels])
+    components, _ = label(phantom.scan.hu > -400, structure=np.ones((3, 3, 3)))
+    assert set(components[phantom.marker.voxels]).isdisjoint(components[phantom.truth.voxels])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

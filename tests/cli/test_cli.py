@@ -109,7 +109,7 @@ def test_labels(run_cli, phantom, phantom_folder, tmp_path):
     mask = np.asarray(nib.load(out / "mask.nii.gz").dataobj) > 0
     assert result.json["voxels"] == mask.sum() > 0
     assert not (mask & phantom.marker.voxels).any()
-    assert [piece["kept"] for piece in result.json["components"]].count(False) == 1
+    assert [component["kept"] for component in result.json["components"]].count(False) == 1
     assert np.array_equal(np.asarray(nib.load(out / "image.nii.gz").dataobj), phantom.scan.hu)
     for folder in ("masks", "images"):
         assert sorted(p.stem for p in (out / folder).iterdir()) == list(phantom.scan.names)

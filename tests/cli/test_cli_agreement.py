@@ -36,7 +36,7 @@ def table(tmp_path):
 
 @pytest.fixture
 def without_plots(monkeypatch):
-    """Reports without plots: drawing takes most of the time, and other tests look at the plots."""
+    """Reports without plots: drawing takes most of the time, and other tests check the plots."""
     monkeypatch.setattr("monai_ctseg.agreement.report.report.draw_plots", lambda agreement, table, folder: ())
 
 
@@ -113,7 +113,7 @@ BAD = {
     "no subject": ([*GOOD, ",left,clinician,A,1,50"], HEADER, "line 26", "subject is missing"),
     "a row twice": ([*GOOD, GOOD[0]], HEADER, "line 26", "twice"),
     "text in numbers": ([*GOOD, "S9,left,clinician,A,1,50 mm"], HEADER, "line 26", "'50 mm' is not a number"),
-    "no number": ([*GOOD, "S9,left,clinician,A,1,nan"], HEADER, "line 26", "'nan' is not a number"),
+    "NaN": ([*GOOD, "S9,left,clinician,A,1,nan"], HEADER, "line 26", "'nan' is not a number"),
     "units mixed": (
         [f"{row},{'cm' if 'S3' in row else 'mm'}" for row in GOOD],
         f"{HEADER},unit",

@@ -120,7 +120,7 @@ def study(made: Path, tmp_path: Path) -> tuple[Path, list[Path], Path]:
 
 @pytest.fixture
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports without plots: drawing takes most of the time, and other tests look at the plots."""
+    """Reports without plots: drawing takes most of the time, and other tests check the plots."""
     monkeypatch.setattr("monai_ctseg.agreement.report.report.draw_plots", lambda agreement, table, folder: ())
 
 

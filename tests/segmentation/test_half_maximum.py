@@ -42,7 +42,7 @@ def scan_of(*parts, spacing=SPACING, sigma=0.7, noise=40.0, tissue=50.0):
 
 
 def compare(found, truth):
-    """Dice, and by how much the volume is wrong."""
+    """Dice, and the relative deviation of the volume."""
     return 2 * (found & truth).sum() / (found.sum() + truth.sum()), found.sum() / truth.sum() - 1
 
 
@@ -69,9 +69,9 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_keeps_its_volume(kind):
     scan, truth = scan_of(*KINDS[kind])
-    dice, off = compare(segment(scan, method="half-maximum", body_mask=False).mask.voxels, truth)
+    dice, deviation = compare(segment(scan, method="half-maximum", body_mask=False).mask.voxels, truth)
     assert dice > (0.93 if kind == "screws" else 0.965)
-    assert abs(off) < (0.08 if kind == "screws" else 0.03)
+    assert abs(deviation) < (0.08 if kind == "screws" else 0.03)
     assert compare(segment(scan, body_mask=False).mask.voxels, truth)[1] > 0.09  # the threshold blooms
 
 
@@ -79,9 +79,9 @@ def test_each_kind_keeps_its_volume(kind):
 @pytest.mark.parametrize("spacing", [(0.4, 0.4, 0.8), (0.6, 0.6, 5.0), (1.4, 1.4, 1.0)])
 def test_spacing_does_not_matter(spacing):
     scan, truth = scan_of((rod((-6, 0, -14), (8, 4, 14), 4), 16_000), spacing=spacing)
-    dice, off = compare(segment(scan, method="half-maximum", body_mask=False).mask.voxels, truth)
+    dice, deviation = compare(segment(scan, method="half-maximum", body_mask=False).mask.voxels, truth)
     assert dice > 0.96
-    assert abs(off) < 0.04
+    assert abs(deviation) < 0.04
 
 
 def test_one_slice_is_enough():
@@ -140,11 +140,11 @@ def test_what_is_too_faint_for_metal_is_left_out():
     assert segment(scan, method="half-maximum", body_mask=False).mask.voxels[truth].mean() > 0.5
 
 
-def test_a_high_ceiling_leaves_faint_metal_in():
+def test_a_high_saturation_level_leaves_faint_metal_in():
     titanium, gold = (rod((-9, 0, -16), (-9, 0, 16), 3), 8_000), (rod((9, 0, -16), (9, 0, 16), 5), 30_000)
     scan, truth = scan_of(titanium, gold, noise=20)
-    cut = Scan(np.minimum(scan.hu, np.int16(20_000)), scan.grid)
-    metal = segment(cut, method="half-maximum", body_mask=False)
+    clipped = Scan(np.minimum(scan.hu, np.int16(20_000)), scan.grid)
+    metal = segment(clipped, method="half-maximum", body_mask=False)
     assert metal.intensity.saturated
     assert metal.method == "half-maximum"
     assert compare(metal.mask.voxels, truth)[0] > 0.93
@@ -232,11 +232,11 @@ def test_probabilities_are_averaged_where_both_see_metal():
     averaged = average_probabilities(ScanFacts(scan), network).probability
     assert compare(averaged >= METAL, plate)[0] > compare(network >= METAL, plate)[0] + 0.03
     assert np.array_equal(averaged[:14], network[:14])  # the rod that it does not see, the bone that it marks
-    cut = Scan(np.minimum(scan.hu, 3071), scan.grid)
-    assert average_probabilities(ScanFacts(cut), network) is None
-    both = average_probabilities(ScanFacts(cut), network, threshold=0.45)
+    clipped = Scan(np.minimum(scan.hu, 3071), scan.grid)
+    assert average_probabilities(ScanFacts(clipped), network) is None
+    both = average_probabilities(ScanFacts(clipped), network, threshold=0.45)
     assert both.partner == "threshold"
-    assert np.array_equal(both.probability >= METAL, (network >= METAL) & (cut.hu > 3000))
+    assert np.array_equal(both.probability >= METAL, (network >= METAL) & (clipped.hu > 3000))
     low = Scan(np.minimum(scan.hu, 2976), scan.grid)
     assert average_probabilities(ScanFacts(low), network, threshold=0.45) is None
 

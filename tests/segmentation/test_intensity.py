@@ -23,14 +23,14 @@ def with_implant(peak, seed=0):
     return np.asfortranarray(np.maximum(hu, blob).round())
 
 
-@pytest.mark.parametrize("ceiling", [2952, 2976, 3071, 3095, 1500])
+@pytest.mark.parametrize("level_hu", [2952, 2976, 3071, 3095, 1500])
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_a_plateau_at_the_maximum_is_saturation(ceiling, dtype):
-    hu = np.minimum(with_implant(20_000), ceiling).astype(dtype)
+def test_a_plateau_at_the_maximum_is_saturation(level_hu, dtype):
+    hu = np.minimum(with_implant(20_000), level_hu).astype(dtype)
     verdict = judge_intensity(hu)
-    assert (verdict.kind, verdict.highest_hu) == ("saturated", ceiling)
-    assert verdict.highest_voxels == np.count_nonzero(hu == ceiling)
-    assert f"{ceiling} HU" in verdict.describe()
+    assert (verdict.kind, verdict.highest_hu) == ("saturated", level_hu)
+    assert verdict.highest_voxels == np.count_nonzero(hu == level_hu)
+    assert f"{level_hu} HU" in verdict.describe()
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_heads_and_necks(data_dir, case, kind, highest_hu, voxels):
 
 
 @pytest.mark.parametrize(("value", "count"), [(3071, 1), (32767, 4), (4095, 20), (-32768, 4)])
-def test_a_few_brighter_voxels_do_not_hide_a_ceiling(value, count):
+def test_a_few_brighter_voxels_do_not_hide_a_saturation_level(value, count):
     hu = np.random.default_rng(0).normal(0, 200, (40, 40, 20)).astype(np.int16)
     hu[10:20, 10:20, 5:15] = 2976
     hu[0, :count, 0] = value

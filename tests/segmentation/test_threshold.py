@@ -233,7 +233,7 @@ def test_a_saturated_scan_names_the_threshold_that_works():
         assert np.array_equal(segment(scene.scan, threshold_hu=works).mask.voxels, implant)
 
 
-def test_a_scan_cut_off_inside_bone_says_so():
+def test_a_scan_saturated_within_bone_is_refused():
     scene = Scene().pelvis()
     scene.ellipse(280, 180, 10, 10, 8000)
     scene.hu = np.minimum(scene.hu, 1500)
@@ -241,7 +241,7 @@ def test_a_scan_cut_off_inside_bone_says_so():
         segment(scene.scan)
 
 
-def test_burned_in_lines_are_no_metal():
+def test_lines_of_sentinel_values_are_no_metal():
     scene = Scene().pelvis()
     core = scene.ellipse(280, 180, 7, 7, 5500)
     scene.noise[:] = 0
@@ -252,7 +252,7 @@ def test_burned_in_lines_are_no_metal():
     assert np.array_equal(metal.mask.voxels, core & ~line)
 
 
-def test_every_piece_is_accounted_for():
+def test_every_component_is_reported():
     scene = Scene()
     scene.hu[::4, ::4, ::3] = 4000
     metal = segment(scene.scan, body_mask=False)

@@ -55,12 +55,12 @@ def test_slabs_leave_no_seams(monkeypatch):
     assert np.allclose(at_once, sample_body(grid, seed=2).hu, atol=0.05)
 
 
-def test_a_piece_shows_the_same_patient():
+def test_a_part_of_the_grid_shows_the_same_patient():
     grid = make_grid((64, 50, 12), (6, 6, 8))
     matrix = np.array(grid.index_to_lps)
     matrix[:3, 3] += 4 * matrix[:3, 2]
-    piece = sample_body(Grid((64, 50, 3), matrix), seed=1, whole=grid)
-    assert np.allclose(piece.hu, sample_body(grid, seed=1).hu[:, :, 4:7], atol=0.05)
+    part = sample_body(Grid((64, 50, 3), matrix), seed=1, whole=grid)
+    assert np.allclose(part.hu, sample_body(grid, seed=1).hu[:, :, 4:7], atol=0.05)
 
 
 def test_landmarks_can_be_had_without_drawing():

@@ -137,7 +137,7 @@ def test_a_dome_with_a_ball_inside_leaves_room_for_the_liner():
         assert from_center[cup.distance(at) < 0].min() - from_center[head.distance(at) < 0].max() > 0.0
 
 
-def test_a_hip_screw_is_one_piece_and_goes_where_its_frame_says():
+def test_a_hip_screw_is_connected_and_lies_where_its_frame_says():
     implant = _made("hip_screw")[0]
     voxels = _voxels(implant, 0.8)
     assert label(voxels, structure=np.ones((3, 3, 3)))[1] == 1

@@ -13,7 +13,7 @@ from monai_ctseg.networks.handlers.checkpoints import Checkpoint, StopOnNaN
 from monai_ctseg.networks.handlers.history import History
 from monai_ctseg.networks.handlers.masks import MaskWriter
 from monai_ctseg.networks.handlers.pictures import Pictures, Validated, choose_slices, draw_sheet
-from monai_ctseg.networks.handlers.progress import Progress, ProgressReport
+from monai_ctseg.networks.handlers.progress import ProgressReport, TrainingProgress
 from monai_ctseg.networks.handlers.reseed import Reseed
 from monai_ctseg.networks.handlers.scores import Scores
 
@@ -22,11 +22,11 @@ __all__ = [
     "History",
     "MaskWriter",
     "Pictures",
-    "Progress",
     "ProgressReport",
     "Reseed",
     "Scores",
     "StopOnNaN",
+    "TrainingProgress",
     "Validated",
     "choose_slices",
     "draw_sheet",

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from ignite.engine import Engine, Events
 
-Progress = Callable[[int, int, float], None]
+TrainingProgress = Callable[[int, int, float], None]
 """Called after each step with the step (from 1), the number of steps, and the loss."""
 
 
 class ProgressReport:
     """Calls `report(step, steps, loss)` after each training step; steps are counted over all epochs, from 1."""
 
-    def __init__(self, report: Progress) -> None:
+    def __init__(self, report: TrainingProgress) -> None:
         self.report = report
 
     def attach(self, engine: Engine) -> None:

@@ -160,7 +160,7 @@ def _labels_at(components: Components, voxels: tuple[npt.NDArray[Any], ...]) -> 
 def _nearest(
     components: Components, voxels: list[npt.NDArray[Any]], around: tuple[int, int], grid: Grid, reach: float
 ) -> npt.NDArray[np.int64]:
-    """The label of the nearest component within `reach` of each voxel, 0 without one; `around`: slices to look at."""
+    """The label of the nearest component within `reach` of each voxel, 0 without one; `around`: slices to search."""
     first, last = (min(max(k - components.origin[2], 0), components.labels.shape[2]) for k in around)
     labels = components.labels[:, :, first:last]
     surface = np.nonzero(surface_voxels(labels > 0))

@@ -21,7 +21,7 @@ FEWEST_NOISE_WINDOWS = 200
 WIDEST_PIXEL_MM = 2.0
 """Wider pixels make windows that hold anatomy, not noise."""
 LOWEST_AIR_HU = -1024.0
-AIR_HU = 500.0
+AIR_MARGIN_HU = 500.0
 """A scan whose darkest voxel is so far above the training's shows no air."""
 
 
@@ -102,7 +102,7 @@ def _odd_scale(facts: ScanFacts, ranges: Mapping[str, tuple[float, float]]) -> l
     trained = f"the network was trained on {low:g} to {high:g} HU"
     darkest = _darkest(facts)
     found: list[str | None] = []
-    if low + AIR_HU < darkest < math.inf:
+    if low + AIR_MARGIN_HU < darkest < math.inf:
         found.append(f"it shows no air, nothing is darker than {darkest:g} HU (is it in HU?); {trained}")
     if facts.intensity.highest_hu > high:
         found.append(f"it reaches {facts.intensity.highest_hu:g} HU; {trained}")

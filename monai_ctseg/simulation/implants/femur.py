@@ -140,8 +140,8 @@ def screws(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     for n in range(count):
         angle = 2 * np.pi * n / count
         start = (circle * (np.cos(angle) - 1), circle * np.sin(angle), random.uniform(-3, 3) * (n > 0))
-        aslant = toward((*random.uniform(-0.05, 0.05, 2), 1.0))
-        solids += [solid.moved(start, aslant) for solid in screw_solids(screw)]
+        tilt = toward((*random.uniform(-0.05, 0.05, 2), 1.0))
+        solids += [solid.moved(start, tilt) for solid in screw_solids(screw)]
     return (Implant("screws", choose_metal(random, titanium=0.6, steel=0.4), tuple(solids)),)
 
 
@@ -160,8 +160,8 @@ def pins(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
         pin = [loft(z, half_x=point, half_y=point, x=bow, corner=square)]
         if family == "unseen":
             pin += wire(np.array([(0, 0, 0), (0, 2, -2), (0, 5, -2), (0, 6, 1), (0, 6, 5)]) * radius, radius)
-        aslant = toward((*random.uniform(-0.25, 0.25, 2), 1.0))
-        solids += [solid.moved(start, aslant) for solid in pin]
+        tilt = toward((*random.uniform(-0.25, 0.25, 2), 1.0))
+        solids += [solid.moved(start, tilt) for solid in pin]
     return (Implant("pins", choose_metal(random, titanium=0.3, steel=0.7), tuple(solids)),)
 
 

@@ -157,7 +157,7 @@ def plate_screws(
     filled: float = 0.7,
     family: Family = "training",
 ) -> tuple[Solid, ...]:
-    """Screws through some of the holes, the head sunk into the plate, each up to 8 degrees aslant."""
+    """Screws through some of the holes, the head sunk into the plate, each tilted by up to 8 degrees."""
     screw = sample_screw(random, screw_mm, float(random.uniform(*lengths)), family=family)
     if screw.style == "headless":
         screw = replace(screw, style="locking")

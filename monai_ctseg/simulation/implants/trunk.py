@@ -56,8 +56,8 @@ def staples(random: np.random.Generator, family: Family) -> tuple[Implant, ...]:
     solids = []
     for n in range(count):
         z = (n - (count - 1) / 2) * apart
-        aslant = toward((*random.uniform(-0.2, 0.2, 2), 1.0))
-        solids += [solid.moved((wave * np.sin(z / 25), wave * np.cos(z / 30), z), aslant) for solid in one]
+        tilt = toward((*random.uniform(-0.2, 0.2, 2), 1.0))
+        solids += [solid.moved((wave * np.sin(z / 25), wave * np.cos(z / 30), z), tilt) for solid in one]
     return (Implant("staples", metal, tuple(solids)),)
 
 

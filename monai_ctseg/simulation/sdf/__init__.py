@@ -1,4 +1,4 @@
-"""Shapes by signed distance: one type, `Solid`, for the phantom's bodies, for implants and for test pieces.
+"""Shapes by signed distance: one type, `Solid`, for the phantom's bodies and for implants.
 
 vectors      points, rotations
 solid        Solid: distance, box, pose; the distance to the nearest of many
