@@ -54,7 +54,11 @@ class NotCT(ScanError):
 
 
 class AmbiguousScan(ScanError):
-    """Several series or stacks where one is needed; `table` lists them."""
+    """Several series or stacks where one is needed.
+
+    Attributes:
+        table: the series and stacks that there are, as text; "" where there is no list.
+    """
 
     def __init__(self, message: str, table: str = "") -> None:
         super().__init__(message)

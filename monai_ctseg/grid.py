@@ -37,6 +37,9 @@ class Grid:
         shape: voxels along i (along a row), j (down a column) and k (along the slice normal).
         index_to_lps: 4 x 4 float64, (i, j, k, 1) -> millimetres in DICOM's LPS frame, at voxel centres. A sheared map
             (a tilted gantry) is kept as it is.
+
+    Raises:
+        ValueError: `index_to_lps` is not a finite, invertible 4 x 4 matrix.
     """
 
     shape: tuple[int, int, int]
@@ -55,7 +58,18 @@ class Grid:
 
     @classmethod
     def from_ras(cls, shape: tuple[int, int, int], affine_ras: FloatArray) -> Grid:
-        """Grid of a NIfTI or MONAI affine, 4 x 4, millimetres in RAS."""
+        """Grid of a NIfTI or MONAI affine.
+
+        Args:
+            shape: Voxels along i, j, k.
+            affine_ras: 4 x 4, (i, j, k, 1) -> millimetres in RAS.
+
+        Returns:
+            The same grid in LPS.
+
+        Raises:
+            ValueError: `affine_ras` is not a finite, invertible 4 x 4 matrix.
+        """
         return cls(shape, LPS_TO_RAS @ np.asarray(affine_ras, dtype=np.float64))
 
     @property
@@ -103,23 +117,53 @@ class Grid:
         return "".join("LPS"[axis] if steps[axis, n] > 0 else "RAI"[axis] for n, axis in enumerate(order))
 
     def to_lps(self, ijk: npt.ArrayLike) -> FloatArray:
-        """Voxel indices (..., 3) -> LPS millimetres (..., 3)."""
+        """Voxel indices -> patient coordinates.
+
+        Args:
+            ijk: (..., 3) in the order i, j, k; fractions and indices beyond the volume are allowed.
+
+        Returns:
+            (..., 3) float64, millimetres in LPS.
+        """
         return np.asarray(ijk, dtype=np.float64) @ self.index_to_lps[:3, :3].T + self.index_to_lps[:3, 3]
 
     def to_index(self, lps: npt.ArrayLike) -> FloatArray:
-        """LPS millimetres (..., 3) -> voxel indices (..., 3), fractions kept."""
+        """Patient coordinates -> voxel indices.
+
+        Args:
+            lps: (..., 3), millimetres in LPS.
+
+        Returns:
+            (..., 3) float64 in the order i, j, k, fractions kept.
+        """
         offset = np.asarray(lps, dtype=np.float64) - self.index_to_lps[:3, 3]
         return offset @ np.linalg.inv(self.index_to_lps[:3, :3]).T
 
     def matches(self, other: Grid, *, tolerance_mm: float = 0.01) -> bool:
-        """Same shape, and every corner voxel within `tolerance_mm` of its twin."""
+        """Whether two grids are the same.
+
+        Args:
+            other: The other grid.
+            tolerance_mm: Largest distance between the same corner voxel of both, in millimetres.
+
+        Returns:
+            Whether the shapes are equal and every corner voxel is within the tolerance of its twin.
+        """
         if self.shape != other.shape:
             return False
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1).T
         return bool(np.abs(self.to_lps(corners) - other.to_lps(corners)).max() <= tolerance_mm)
 
     def require(self, other: Grid, *, tolerance_mm: float = 0.01) -> None:
-        """Raise GridMismatch unless `matches`."""
+        """Refuse another grid.
+
+        Args:
+            other: The other grid.
+            tolerance_mm: As in `matches`.
+
+        Raises:
+            GridMismatch: The grids do not match.
+        """
         if not self.matches(other, tolerance_mm=tolerance_mm):
             raise GridMismatch(f"the grids differ: {self.describe()} against {other.describe()}; resample one of them")
 

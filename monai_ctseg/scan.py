@@ -31,6 +31,9 @@ class Scan:
             patient's identity where the source does: never print or write them whole.
         padding_hu: the value outside the reconstruction field of view, where the source names it.
         notes: what was repaired or left out on reading, a sentence each.
+
+    Raises:
+        ValueError: voxels, names or headers do not fit the grid.
     """
 
     hu: HUArray
@@ -52,7 +55,15 @@ class Scan:
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """A segmentation: voxels [i, j, k] bool, on its grid."""
+    """A segmentation on its grid.
+
+    Attributes:
+        voxels: [i, j, k] bool, i along a row, j down a column, k along the slice normal.
+        grid: where the voxels lie.
+
+    Raises:
+        ValueError: the voxels are not bool, or do not fit the grid.
+    """
 
     voxels: BoolArray
     grid: Grid

@@ -21,10 +21,13 @@ from monai_ctseg.segmentation.scan_facts import ScanFacts
 class SliceStats:
     """One slice.
 
-    index: k. name: Of the source file.
-    position_mm: Along the slice normal, which may point to the feet.
-    center_lps: Centre of the slice in mm.
-    maximum_hu, mean_hu: Over all its voxels, padding included.
+    Attributes:
+        index: k.
+        name: Of the source file.
+        position_mm: Along the slice normal, which may point to the feet.
+        center_lps: Centre of the slice in mm.
+        maximum_hu: Over all its voxels, padding included.
+        mean_hu: Likewise.
     """
 
     index: int
@@ -39,13 +42,22 @@ class SliceStats:
 class ScanStats:
     """Measures of a scan; plain numbers and strings, so that `dataclasses.asdict` is JSON.
 
-    shape: Voxels along i, j, k.
-    orientation: The letters of `Grid.orientation`.
-    maximum_hu, minimum_hu, mean_hu: Over all voxels, padding and sentinel values included; whole numbers for int16.
-    mean_in_fov_hu: In the reconstruction field of view: over all voxels except the padding. Equals mean_hu where there
-        is no padding; None where all is padding.
-    center_lps, center_ras: Centre of the volume, voxel index (N - 1) / 2, in mm.
-    notes: What was repaired on reading.
+    Attributes:
+        shape: Voxels along i, j, k.
+        spacing_mm: Length of one step along i, j, k.
+        orientation: The letters of `Grid.orientation`.
+        slice_count: Voxels along k.
+        center_lps: Centre of the volume, voxel index (N - 1) / 2, in mm.
+        center_ras: The same point in RAS.
+        maximum_hu: Over all voxels, padding and sentinel values included; a whole number for int16.
+        minimum_hu: Likewise.
+        mean_hu: Over the same voxels.
+        mean_in_fov_hu: In the reconstruction field of view: over all voxels except the padding. Equals mean_hu where
+            there is no padding; None where all is padding.
+        padding: The voxels that were never measured; None where there are none.
+        intensity: What the scan's scale can show.
+        notes: What was repaired on reading.
+        slices: The measures of each slice, [k].
     """
 
     shape: tuple[int, int, int]
@@ -76,7 +88,10 @@ def scan_stats(scan: Scan) -> ScanStats:
     """Measure a scan.
 
     Args:
-        scan: Sums of int16 voxels are exact; float32 voxels are summed in float64.
+        scan: HU on a grid. Sums of int16 voxels are exact; float32 voxels are summed in float64.
+
+    Returns:
+        Geometry, extremes and means in HU, padding and intensity scale, of the whole scan and of each slice.
     """
     grid = scan.grid
     with ThreadPoolExecutor(1) as pool:  # numpy works outside the interpreter's lock

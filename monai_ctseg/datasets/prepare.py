@@ -31,10 +31,16 @@ _MANY_FILES = 2000
 class Prepared:
     """The result of `prepare_cohort`.
 
-    dataset: As written to dataset.json.
-    unidentified: Cases whose source names no patient; each counts as a patient of its own.
-    kept: Cases of an earlier run that were not read again.
-    duplicates: (where, case) of sources whose voxels another source had already.
+    Attributes:
+        dataset: As written to dataset.json.
+        cases: Number of cases.
+        with_metal: How many of them hold metal.
+        patients: Number of patients.
+        unidentified: Cases whose source names no patient; each counts as a patient of its own.
+        kept: Cases of an earlier run that were not read again.
+        duplicates: (where, case) of sources whose voxels another source had already.
+        failures: What was refused, and why.
+        seconds: Of the whole run.
     """
 
     dataset: DataSplit
@@ -53,7 +59,7 @@ class CohortOptions:
     """How to make a cohort.
 
     Attributes:
-        threshold_hu: Metal is what lies above, in the body.
+        threshold_hu: Metal is what lies above, in the body; HU.
         validation: Share of the patients that validates.
         test: Share of the patients that is kept for a test.
         seed: Of the split.
@@ -97,6 +103,10 @@ def prepare_cohort(
         jobs: Number of processes; None: by cores and memory.
         progress: Called with the number of sources done and of all sources.
         on_failure: Called as soon as something is refused.
+
+    Returns:
+        The dataset that was written, with counts, duplicates and failures. A source that is refused is a failure and
+        does not end the run.
 
     Raises:
         NoScanFound: There is nothing to read.

@@ -23,7 +23,9 @@ def read_scan(source: str | Path, *, series: str | None = None, progress: Progre
         Voxels in HU [i, j, k] on their grid in LPS, with the headers and with notes of what was repaired.
 
     Raises:
-        ScanError: The scan cannot be read without guessing; see its subclasses in `monai_ctseg.errors`.
+        NoScanFound: Nothing there is a CT slice or a NIfTI volume, or no series has that name.
+        AmbiguousScan: Several series or stacks are there, and none is named.
+        ScanError: The scan cannot be read without guessing; see its other subclasses in `monai_ctseg.errors`.
     """
     path = Path(source).expanduser()
     if not exists(path):

@@ -14,11 +14,19 @@ from monai_ctseg.scan import BoolArray, Mask, bounding_box, surface_voxels
 class Overlap:
     """Agreement of a predicted mask with the true one; plain numbers, so `dataclasses.asdict` gives JSON.
 
-    volume_difference_percent: Predicted minus true volume, in percent of the true one; None without truth.
-    false_positive_mm3: Predicted but not true.
-    false_negative_mm3: True but not predicted.
-    hd95_mm: See `compare_masks`; None where a mask is empty, or distances were not asked for.
-    average_surface_distance_mm: Likewise.
+    Attributes:
+        dice: Dice coefficient, from 0 to 1.
+        iou: Intersection over union (Jaccard index), from 0 to 1.
+        voxels_predicted: Number of voxels of the predicted mask.
+        voxels_truth: Number of voxels of the true mask.
+        voxels_shared: Number of voxels that both have.
+        volume_predicted_mm3: Volume of the predicted mask.
+        volume_truth_mm3: Volume of the true mask.
+        volume_difference_percent: Predicted minus true volume, in percent of the true one; None without truth.
+        false_positive_mm3: Predicted but not true.
+        false_negative_mm3: True but not predicted.
+        hd95_mm: See `compare_masks`; None where a mask is empty, or distances were not asked for.
+        average_surface_distance_mm: Likewise.
     """
 
     dice: float
@@ -52,6 +60,9 @@ def compare_masks(predicted: Mask, truth: Mask, *, distances: bool = True) -> Ov
         predicted: Voxels [i, j, k] bool.
         truth: On the same grid.
         distances: False where neighbours along k are not adjacent in space, so that there is no surface to measure.
+
+    Returns:
+        Overlap, volumes in mm3 and surface distances in mm.
 
     Raises:
         GridMismatch: The masks do not lie on one grid.

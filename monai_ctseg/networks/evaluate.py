@@ -54,8 +54,8 @@ class EvaluateOptions:
         weights: A model.pt; None: the bundle's own.
         section: "validation", "test" or "training".
         device: "cpu", "cuda", "cuda:1"; None: CUDA where there is one.
-        threshold_hu: Of the threshold, and of the truth where a case names no mask; None: the one that the dataset was
-            split with, else as the bundle says.
+        threshold_hu: HU, of the threshold, and of the truth where a case names no mask; None: the one that the dataset
+            was split with, else as the bundle says.
         overrides: Values for other ids of the bundle's configs.
     """
 
@@ -89,7 +89,8 @@ def evaluate(
         DatasetError: The dataset or its section cannot be used.
         BundleError: The bundle, an override or the weights cannot be used.
         OutputError: The folder cannot be written.
-        SaturatedScan: The truth is by threshold, and a scan is saturated below it. And what `read_scan` raises.
+        SaturatedScan: The truth is by threshold, and a scan is saturated below it.
+        ScanError: A scan cannot be read, see `read_scan`.
     """
     start = time.monotonic()
     folder, output = find_bundle(options.bundle), Path(output_dir)

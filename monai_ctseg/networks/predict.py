@@ -95,8 +95,12 @@ def predict(
         body_mask: as in `segment`.
         progress: as in `segment`.
 
+    Returns:
+        The mask on the scan's own grid, its components with reasons, the probability, and how far to rely on them.
+
     Raises:
-        CtsegError: what `read_scan`, `load_network` and `segment` raise.
+        ScanError: the scan cannot be read, see `read_scan`.
+        BundleError: the bundle or its weights cannot be used, or the network ran out of memory.
     """
     source = scan if isinstance(scan, Scan) else read_scan(scan)
     network = load_network(bundle, weights=weights, device=device)

@@ -91,7 +91,9 @@ def train(
         DatasetError: The scans cannot be split, or hold no metal to learn or to validate.
         BundleError: The bundle or an override cannot be used.
         TrainingError: The loss became NaN, or an unfinished training in the folder is another one.
-        OutputError: The folder cannot be written. And what `read_scan` raises.
+        OutputError: The folder cannot be written.
+        SaturatedScan: A label is by threshold, and its scan is saturated below it.
+        ScanError: A scan cannot be read, see `read_scan`.
 
     """
     start = time.monotonic()

@@ -26,8 +26,8 @@ class TrainOptions:
         split: "blocks" (one scan; the default there), "interleaved" (one scan) or "patients" (several scans; the
             default there).
         held_out: First and last slice that validate, both included, as names or indices k.
-        threshold_hu: Metal lies above it.
-        max_epochs: None: as the bundle says.
+        threshold_hu: Metal lies above it; HU.
+        max_epochs: Number of epochs; None: as the bundle says.
         augment: Whether patches are varied at random.
         seed: Of weights, patches and augmentation. On one machine's CPU the same seed gives the same weights.
         device: "cpu", "cuda", "cuda:1"; None: CUDA where there is one.

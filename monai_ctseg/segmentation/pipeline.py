@@ -111,7 +111,11 @@ def judge_mask(scan: Scan, mask: Mask, *, body_mask: bool = True) -> Segmentatio
     Args:
         scan: HU on a grid.
         mask: on the same grid.
-        body_mask: drop components outside the patient's body.
+        body_mask: drop components that lie outside the patient's body by more than three quarters.
+
+    Returns:
+        The mask without voxels of sentinel values and without the components that were dropped, and the components with
+        reasons. The method is "given", and there is neither threshold nor interval of volume.
 
     Raises:
         GridMismatch: the mask lies on another grid than the scan.

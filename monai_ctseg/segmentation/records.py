@@ -40,8 +40,9 @@ class Component:
         share_in_body: share of the voxels that lie in the body; None where no body mask was used.
         kept: whether it is part of the mask.
         reason: why it was kept or dropped.
-        plateau_hu, edge_hu, surroundings_hu: medians over the component, where half-maximum found its edges: what it
-            would read without blur, the HU of its edge, and what lies around it.
+        plateau_hu: what it would read without blur, where half-maximum found its edges; a median over the component.
+        edge_hu: HU of its edge, likewise.
+        surroundings_hu: HU of what lies around it, likewise.
         volume_interval_mm3: interval of the true volume, where the method gives one.
     """
 

@@ -42,11 +42,11 @@ class CaseOptions:
         metal: one metal for all implants.
         family: of the implants' shapes.
         saturated: whether the scale is saturated at 12 bits.
-        pixel_mm: pixel spacing.
-        slice_mm: slice spacing.
+        pixel_mm: pixel spacing, mm.
+        slice_mm: slice spacing, mm.
         size: pixels a side.
         slices: number of slices.
-        scanner: settings of the scanner by name.
+        scanner: settings of the scanner by the names of `Scanner`; they replace the random ones.
     """
 
     part: BodyPart | None = None
@@ -112,7 +112,10 @@ def sample_case(seed: int, options: CaseOptions | None = None) -> SimulationCase
 
     Args:
         seed: chooses all that is not given.
-        options: what is given.
+        options: what is given; None for nothing.
+
+    Returns:
+        Patient, implants, scanner and grid, for `simulate_case`. Nothing is scanned yet.
 
     Raises:
         CtsegError: there is no such part of the body, or none with a site for the kinds.
@@ -169,11 +172,15 @@ def simulate_case(case: SimulationCase, *, jobs: int = 1, progress: Progress | N
 
     Args:
         case: what is scanned, and how.
-        jobs: processes.
-        progress: is told how many slices are done.
+        jobs: number of processes; it does not change the voxels.
+        progress: called with the number of slices done and of all slices.
+
+    Returns:
+        The scan, int16 HU, and its true mask, both on `case.grid`.
 
     Raises:
         CtsegError: the image is longer than what there is of a patient.
+        MissingExtra: the extra `simulation` is not installed.
     """
     body = case.body
     if body is None:

@@ -29,10 +29,10 @@ class SimulatedScan:
     """A scan and what is true of it.
 
     Attributes:
-        scan: int16 HU.
-        truth: voxels of which at least half is metal of an implant. Of a component that fills no voxel by half, the
-            voxel that it fills most, from a tenth on: large voxels would lose a filling otherwise. What lies outside
-            the body (ECG leads and the like) or under padding is not in the truth.
+        scan: int16 HU [i, j, k], without headers.
+        truth: on the scan's grid, voxels of which at least half is metal of an implant. Of a component that fills no
+            voxel by half, the voxel that it fills most, from a tenth on: large voxels would lose a filling otherwise.
+            What lies outside the body (ECG leads and the like) or under padding is not in the truth.
         scanner: its settings.
         seed: of the noise.
     """
@@ -68,13 +68,16 @@ def simulate(
     """Scan a body with implants in it; the same arguments give the same voxels, whatever `jobs`.
 
     Args:
-        body: free of metal, at least as wide and as long as what is reconstructed. Tissue gives way to metal.
-        implants: in LPS.
+        body: HU, free of metal, at least as wide and as long as what is reconstructed. Tissue gives way to metal.
+        implants: solids in LPS, mm, each of one metal.
         scanner: its settings; None for those of `Scanner()`.
         grid: of the result, with axes along the body's; None for the body's own.
         seed: of the noise.
-        jobs: processes.
-        progress: is told how many slices are done.
+        jobs: number of processes.
+        progress: called with the number of slices done and of all slices.
+
+    Returns:
+        The scan, int16 HU, and its true mask, both on the grid of the result.
 
     Raises:
         CtsegError: the grids' axes differ or are sheared, or the result has slices beyond the body's.

@@ -211,12 +211,27 @@ class Agreement:
     """All statistics of one comparison.
 
     Attributes:
-        subjects: Subjects with a value by both methods; `targets` likewise.
+        protocol: What was fixed before the data were seen.
+        quantity: What was measured.
+        unit: Of all values.
+        design: Whether subjects have several targets (nested) and targets several readings (replicated).
+        subjects: Subjects with a value by both methods.
+        targets: Targets (a subject, or one side of it) with a value by both methods.
         readings: Rows of both methods.
+        raters: Their names, in order of first appearance.
+        sessions: Their names, likewise.
         unpaired: Targets that only one method measured, as (subject, side, method without a value).
+        failures: How often each method gave no value.
         bland_altman: On the chosen scale.
         other_scale: On the other scale for comparison, where the values allow it.
-        targets_attempted: Targets with a row by either method; `subjects_attempted` likewise.
+        per_rater: The test method compared with each rater of the reference method.
+        reliability: Of the readings, between raters, sessions and methods.
+        deming: Line by Deming regression.
+        passing_bablok: Line by Passing-Bablok regression.
+        equivalence: The verdict on the acceptable difference or ratio.
+        notes: What the reader should know, a sentence each.
+        targets_attempted: Targets with a row by either method.
+        subjects_attempted: Subjects with a row by either method.
         readings_with_value: How many of `readings` have a value.
         readings_used: How many of them belong to a pair.
         failed_by_both: Targets (subject, side) without a value by either method.

@@ -22,8 +22,14 @@ class Reading:
     """One row of a table; text is empty where a column is empty or absent.
 
     Attributes:
+        subject: The subject's name in the study.
         side: left, right, both or empty.
-        value: The measurement; None for a failure.
+        method: The method's name.
+        rater: Who measured; empty for a program.
+        session: Which of the rater's repeated readings it is.
+        value: The measurement, in `unit`; None for a failure.
+        quantity: What was measured.
+        unit: Such as mm or degrees.
         reason: Why there is no value.
         location: File and line, for messages.
     """
@@ -48,7 +54,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Table:
-    """Readings without duplicates, each quantity in one unit. Build it with `make_table` or `read_table`."""
+    """Readings without duplicates, each quantity in one unit. Build it with `make_table` or `read_table`.
+
+    Attributes:
+        readings: In the order of the rows.
+    """
 
     readings: tuple[Reading, ...]
 
@@ -71,7 +81,10 @@ def read_table(*paths: Path) -> Table:
     value is a failure.
 
     Args:
-        paths: The files.
+        paths: The files; their rows are joined in this order.
+
+    Returns:
+        The checked table, a reading for each row.
 
     Raises:
         MeasurementsError: A file cannot be read, or its rows are refused by `make_table`.
@@ -82,6 +95,12 @@ def read_table(*paths: Path) -> Table:
 
 def make_table(readings: Sequence[Reading]) -> Table:
     """A checked table.
+
+    Args:
+        readings: Its rows.
+
+    Returns:
+        The table, with the readings as they were given.
 
     Raises:
         MeasurementsError: No rows, duplicates, mixed units, unknown sides, values that are not finite or beyond a

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SeriesRow:
-    """One line of the table that `series` prints."""
+    """One line of the table that `series` prints.
+
+    Attributes:
+        series: The name of the stack, as `read_scan` takes it.
+        number: SeriesNumber.
+        description: SeriesDescription.
+        slices: Number of slices.
+        matrix: Columns x rows.
+        spacing_mm: Along i, j and k, in millimetres; "unknown" without geometry.
+        orientation: The letters of `Grid.orientation`; "unknown" without geometry.
+    """
 
     series: str
     number: str
@@ -30,7 +40,14 @@ class SeriesRow:
 
 
 def series_rows(stacks: Iterable[Stack]) -> tuple[SeriesRow, ...]:
-    """The rows of the table, one for each stack."""
+    """What a folder holds, as a table that helps to choose a stack.
+
+    Args:
+        stacks: From `find_stacks`.
+
+    Returns:
+        One row for each stack, in the same order.
+    """
     return tuple(_row(stack) for stack in stacks)
 
 

@@ -22,7 +22,7 @@ def write_series(
         folder: An existing folder.
         description: SeriesDescription.
         seed: A part of PatientID and, with the voxels, of the UIDs.
-        kv: Tube voltage.
+        kv: Tube voltage, in kilovolts.
 
     Returns:
         The files, [k].

@@ -28,7 +28,7 @@ class LabelMetald(MapTransform):  # type: ignore[misc]
     Args:
         keys: The loaded image (one), in HU.
         label_key: Where the item names a mask file, and where the label goes.
-        threshold_hu: Metal lies above it, where no mask file is named.
+        threshold_hu: Metal lies above it, where no mask file is named; HU.
 
     """
 
@@ -38,7 +38,21 @@ class LabelMetald(MapTransform):  # type: ignore[misc]
         self.threshold_hu = float(threshold_hu)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Item:
-        """Add the label. Raises GridMismatch, MaskError, and what `segment` raises."""
+        """Add the label.
+
+        Args:
+            data: The item; the image is a MetaTensor (1, i, j, k) in HU.
+
+        Returns:
+            A copy of the item with the label, a MetaTensor on the image's grid.
+
+        Raises:
+            GridMismatch: The mask file lies on another grid than the image.
+            MaskError: The mask file holds other values than 0 and 1.
+            SaturatedScan: No mask file is named, and metal could not show above the threshold.
+            ScanError: The mask file cannot be read.
+
+        """
         item = dict(data)
         for key in self.key_iterator(item):
             scan, file = tensor_to_scan(item[key]), item.get(self.label_key)

@@ -37,7 +37,19 @@ class LoadScand(MapTransform):  # type: ignore[misc]
         self.series_key = series_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Item:
-        """Load the images. Raises what `read_scan` raises."""
+        """Load the images.
+
+        Args:
+            data: The item; each image is a path that `read_scan` takes, a Scan or a MetaTensor.
+
+        Returns:
+            A copy of the item with the images as MetaTensors, and without `series_key`.
+
+        Raises:
+            ScanError: A scan cannot be read, see `read_scan`.
+            KeyError: The item lacks an image, and `allow_missing_keys` is False.
+
+        """
         item = dict(data)
         series = item.pop(self.series_key, None)
         for key in self.key_iterator(item):
