@@ -59,21 +59,24 @@ def agreement(
     acceptable_difference: Annotated[
         float | None,
         typer.Option(
-            help="The largest difference without consequence, fixed before the data were seen.", show_default=False
+            metavar="N",
+            help="The largest difference without consequence, fixed before the data were seen.",
+            show_default=False,
         ),
     ] = None,
     acceptable_ratio: Annotated[
-        float | None, typer.Option(help="The same for ratios, such as 1.05.", show_default=False)
+        float | None, typer.Option(metavar="N", help="The same for ratios, such as 1.05.", show_default=False)
     ] = None,
     scale: Annotated[
         Scale | None,
-        typer.Option(help="Differences or ratios; auto, the default: ratios where the spread grows with size."),
+        typer.Option(
+            metavar="SCALE",
+            help="auto, difference or ratio; auto, the default: ratios where the spread grows with size.",
+        ),
     ] = None,
     protocol: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PROTOCOL.yaml", help="A study's protocol; it replaces the options above.", show_default=False
-        ),
+        typer.Option(metavar="FILE", help="A study's protocol; it replaces the options above.", show_default=False),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

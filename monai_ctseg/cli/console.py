@@ -42,7 +42,7 @@ def finite(value: float) -> float:
 
 
 ThresholdOption = Annotated[
-    float, typer.Option("--threshold", callback=finite, help="Metal is what lies strictly above this many HU.")
+    float, typer.Option("--threshold", callback=finite, help="Metal lies above this value, in HU.")
 ]
 NoBodyMaskOption = Annotated[
     bool, typer.Option("--no-body-mask", help="Keep what lies outside the patient's body, too.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from monai_ctseg.cli.console import print_facts, print_json, warn
+from monai_ctseg.errors import plural
 from monai_ctseg.output.masks import COMPONENT_REPORT
 from monai_ctseg.segmentation.records import Component, Segmentation, Volumes
 
@@ -22,14 +23,14 @@ def print_segmentation(found: Segmentation, output: Path, *, as_json: bool) -> N
         print_facts(describe(found))
         typer.echo(f"\nwritten to {output}: mask.nii.gz, masks/, images/, {COMPONENT_REPORT}, run.json")
     if not found.mask.count:
-        warn("no metal was found, and the empty mask says so; it is an answer, not a fault")
+        warn("no metal was found; the mask is empty")
 
 
 def describe(found: Segmentation) -> dict[str, str]:
     """Names and values, in the order to print them."""
-    mask = found.mask
+    voxels, slices = plural(found.mask.count, "voxel"), plural(found.slices_with_metal, "slice")
     facts = {
-        "metal": f"{mask.count:,} voxels, {mask.volume_mm3:,.0f} mm3, on {found.slices_with_metal} slices",
+        "metal": f"{voxels}, {found.mask.volume_mm3:,.0f} mm3, on {slices}",
         "volume": _volumes(found),
         "found": f"{_found_by(found)}, {'in the body' if found.body_mask else 'without a body mask'}",
         "intensity": found.intensity.describe(),

@@ -186,7 +186,7 @@ def _try(source: Path, place: Path, tool: Tool, options: Options) -> dict[str, A
         refuse(f"{source}: not enough memory for this scan")
         return {**row, "error": "not enough memory for this scan"}
     if not found.mask.count:
-        warn(f"{source}: no metal was found, and the empty mask says so")
+        warn(f"{source}: no metal was found; the mask is empty")
     return {**row, "output": str(place), **found.component_report()}
 
 

@@ -43,7 +43,10 @@ def labels(
     threshold: ThresholdOption = METAL_HU,
     method: Annotated[
         Method,
-        typer.Option(help="half-maximum: each object up to its own edges; --threshold is what it exceeds somewhere."),
+        typer.Option(
+            metavar="METHOD",
+            help="threshold, or half-maximum: each object up to its own edges, if it exceeds --threshold somewhere.",
+        ),
     ] = Method.threshold,
     no_body_mask: NoBodyMaskOption = False,
     image: Annotated[bool, typer.Option("--image", help="Write the scan as image.nii.gz beside the mask.")] = False,

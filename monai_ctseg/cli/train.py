@@ -72,7 +72,11 @@ def train(
     threshold: ThresholdOption = METAL_HU,
     split: Annotated[
         Split | None,
-        typer.Option(help="Default: blocks with one scan, patients with several.", show_default=False),
+        typer.Option(
+            metavar="SPLIT",
+            help="blocks or interleaved slices of one scan, or patients. Default: blocks; patients with several scans.",
+            show_default=False,
+        ),
     ] = None,
     held_out: Annotated[
         tuple[str, str] | None,

@@ -52,8 +52,17 @@ def new_file(target: Path, *, overwrite: bool = False, durable: bool = False) ->
                 with partial.open("rb+") as file:
                     os.fsync(file.fileno())
             partial.replace(target)
+    except OutputError as error:
+        raise _of(error, partial, target) from error.__cause__
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _of(error: OutputError, partial: Path, target: Path) -> OutputError:
+    """The refusal, about `target` where it is about the hidden path, which nobody knows."""
+    cause = error.__cause__
+    hidden = isinstance(cause, OSError) and str(partial) in str(error)
+    return output_error(cause, target) if hidden else error
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
@@ -97,10 +106,7 @@ def new_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             yield partial
             _replace_folder(partial, target)
     except OutputError as error:
-        cause = error.__cause__
-        if not isinstance(cause, OSError) or str(partial) not in str(error):
-            raise
-        raise output_error(cause, target) from cause  # nobody knows the hidden folder
+        raise _of(error, partial, target) from error.__cause__
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

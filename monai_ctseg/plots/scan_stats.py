@@ -30,7 +30,7 @@ def plot_stats(stats: ScanStats, path: str | Path) -> None:
     upper.plot(position, [s.maximum_hu for s in stats.slices], color="#1565c0", **_markers(len(position)))
     lower.plot(position, [s.mean_hu for s in stats.slices], color="#00695c", **_markers(len(position)))
     upper.axhline(METAL_HU, color="#c62828", linestyle="--", linewidth=1.2)
-    upper.set_title(f"- - -  {METAL_HU} HU, the threshold for metal", loc="right", color="#c62828", fontsize=9)
+    upper.set_title(f"- - -  {METAL_HU:g} HU, the threshold for metal", loc="right", color="#c62828", fontsize=9)
     upper.set_title(f"Intensity per slice ({stats.slice_count} slices)", loc="left")
     upper.set_ylabel("maximum (HU)")
     lower.set_ylabel("mean, padding included (HU)")

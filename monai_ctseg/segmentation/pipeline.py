@@ -93,9 +93,12 @@ def segment(
 
     Raises:
         SaturatedScan: metal could not show above `threshold_hu`, or cannot be told from bone.
+        TypeError: `scan` is no Scan, such as a path.
         ValueError: there is no such method.
         BundleError: the network ran out of memory, or its bundle's config is broken.
     """
+    if not isinstance(scan, Scan):
+        raise TypeError(f"segment takes a Scan, not {type(scan).__name__}; read_scan makes one of a path")
     facts = ScanFacts(scan)
     if network is not None:
         return _by_network(facts, network, body_mask=body_mask, progress=progress)
