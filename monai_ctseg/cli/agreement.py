@@ -71,7 +71,8 @@ def agreement(
         Scale | None,
         typer.Option(
             metavar="SCALE",
-            help="auto, difference or ratio; auto, the default: ratios where the spread grows with size.",
+            help="difference, ratio, or auto (the default): ratios where the spread grows with size.",
+            show_default=False,
         ),
     ] = None,
     protocol: Annotated[

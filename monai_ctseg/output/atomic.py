@@ -61,8 +61,9 @@ def new_file(target: Path, *, overwrite: bool = False, durable: bool = False) ->
 def _of(error: OutputError, partial: Path, target: Path) -> OutputError:
     """The refusal, about `target` where it is about the hidden path, which nobody knows."""
     cause = error.__cause__
-    hidden = isinstance(cause, OSError) and str(partial) in str(error)
-    return output_error(cause, target) if hidden else error
+    if isinstance(cause, OSError) and str(partial) in str(error):
+        return output_error(cause, target)
+    return error
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
