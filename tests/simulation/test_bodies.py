@@ -11,7 +11,8 @@ from scipy.ndimage import binary_erosion, map_coordinates
 from monai_ctseg.grid import Grid
 from monai_ctseg.scan import Scan
 from monai_ctseg.segmentation.body import locate_body
-from monai_ctseg.simulation.phantom import BodyPhantom, find_landmarks, sample_body
+from monai_ctseg.simulation.phantom import BodyPhantom, sample_body
+from monai_ctseg.simulation.phantom.positioning import position_on_table
 from monai_ctseg.simulation.phantom.scene import BODY_PARTS
 
 SEEDS = range(2)
@@ -65,7 +66,11 @@ def test_a_part_of_the_grid_shows_the_same_patient():
 
 def test_landmarks_can_be_had_without_drawing():
     drawn = body("pelvis", 1).landmarks
-    found = find_landmarks(make_grid(), seed=1, part="pelvis", extras=False)
+    grid = make_grid()
+    marks = position_on_table(grid, np.random.default_rng(1), "pelvis", extras=False).scene.landmarks
+    index = grid.to_index([mark.point_lps for mark in marks])
+    on_grid = ((index >= 0) & (index <= np.array(grid.shape) - 1)).all(axis=1)
+    found = [mark for mark, there in zip(marks, on_grid, strict=True) if there]
     assert [m.point_lps.tolist() for m in drawn] == [m.point_lps.tolist() for m in found]
 
 

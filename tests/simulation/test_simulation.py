@@ -28,10 +28,10 @@ from monai_ctseg.simulation import (
 )
 from monai_ctseg.simulation.cases import PART_WEIGHTS
 from monai_ctseg.simulation.implants import Implant
-from monai_ctseg.simulation.insertion import PATIENT
+from monai_ctseg.simulation.insertion import PATIENT, sample_patient
 from monai_ctseg.simulation.materials import METALS, WATER, attenuation, make_beam
 from monai_ctseg.simulation.metal import FULL, mark_metal
-from monai_ctseg.simulation.phantom import find_landmarks, sample_body
+from monai_ctseg.simulation.phantom import sample_body
 from monai_ctseg.simulation.phantom.positioning import position_on_table
 from monai_ctseg.simulation.projection import Rays, backproject, filter_views, project
 from monai_ctseg.simulation.real_body import BONE_HU, sample_bone_axis
@@ -316,7 +316,7 @@ def test_what_lies_outside_lies_outside(monkeypatch):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_cup_opens_down_outwards_and_forward(seed):
     cup = sample_case(seed, CaseOptions(kinds=("hip_cup",), with_metal=True)).implants[0]
-    hips = [mark for mark in find_landmarks(PATIENT, seed=seed, part="pelvis") if mark.site == "hip"]
+    hips = [mark for mark in sample_patient(seed, "pelvis").landmarks if mark.site == "hip"]
     hip = min(hips, key=lambda mark: np.linalg.norm(mark.point_lps - (cup.low + cup.high) / 2))
     at = (hip.point_lps + np.random.default_rng(0).uniform(-34, 34, (40_000, 3))).astype(np.float32)
     opening = hip.point_lps - at[cup.distance(tuple(at.T)) < 0].mean(axis=0)

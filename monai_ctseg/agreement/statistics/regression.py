@@ -60,13 +60,6 @@ def deming(
     return Regression("Deming", slope, intercept, none, error_variance_ratio, source)
 
 
-def passing_bablok_line(rows: FloatArray) -> tuple[float, float]:
-    """Intercept and slope of `rows` [n, (reference, test)] by Passing and Bablok 1983."""
-    slopes, _ = _slopes(rows)
-    slope = _shifted_median(slopes)
-    return _intercept(rows, slope), slope
-
-
 def passing_bablok(rows: FloatArray, subjects: Sequence[str], *, level: float = 0.95) -> Regression:
     """Passing-Bablok regression (1983, doi 10.1515/cclm.1983.21.11.709).
 

@@ -17,7 +17,7 @@ positioning  the body on the table, landmarks on skin and table
 bodies       all of it on a grid
 """
 
-from monai_ctseg.simulation.phantom.bodies import BodyPhantom, find_landmarks, sample_body
+from monai_ctseg.simulation.phantom.bodies import BodyPhantom, sample_body
 from monai_ctseg.simulation.phantom.scene import Landmark
 
-__all__ = ["BodyPhantom", "Landmark", "find_landmarks", "sample_body"]
+__all__ = ["BodyPhantom", "Landmark", "sample_body"]

@@ -56,12 +56,6 @@ def sample_body(
     return BodyPhantom(paint_body(grid, patient), grid, part, tuple(inside))
 
 
-def find_landmarks(grid: Grid, *, seed: int, part: BodyPart = "pelvis", extras: bool = True) -> tuple[Landmark, ...]:
-    """The landmarks of the patient that `sample_body` paints with these arguments, without painting."""
-    patient = position_on_table(grid, np.random.default_rng(seed), part, extras=extras)
-    return tuple(mark for mark in patient.scene.landmarks if _on(grid, mark.point_lps))
-
-
 def paint_body(grid: Grid, patient: PatientOnTable) -> Floats:
     """HU of a patient on the table, [i, j, k] float32, painted slab by slab."""
     hu = np.empty(grid.shape, dtype=np.float32, order="F")
