@@ -26,17 +26,25 @@ from scipy.spatial import ConvexHull, KDTree, QhullError
 from monai_ctseg.grid import FloatArray, Grid
 from monai_ctseg.scan import BoolArray, Box, Scan, bounding_box
 
+# All chosen by hand; the module's docstring says what each does.
 BLOCK_MM = 4.0
+"""Side of a block: blocks are far fewer than voxels, and the surface is good to about one of them."""
 OPENING_MM = 7.0
+"""Radius of the opening: it removes what is thinner than about 14 mm."""
 CLOSING_MM = 15.0
+"""Radius of the closing: it bridges gaps narrower than 30 mm."""
 HULL_SHARE = 0.9
+"""Enclosed air belongs to the body where more than this share lies in its convex hull; a table's hollow has less."""
 WALL_MM = 15.0
+"""Matter so near to such air is its wall: a thin chest wall is lost in the opening."""
 SMALL_FIELD_MM = 150.0
+"""Where two of the volume's sides are shorter, the lengths shrink: the opening would remove a finger."""
 MATTER_HU = -400.0
+"""Blocks above are matter: it lies between air at -1000 HU and fat at -110 HU."""
 TISSUE_HU = -160.0
 """The median of a body part lies above: fat reads -110, carbon and foam -200 to -900."""
 SMALLEST_PART_MM = 31.0
-"""Side of the cube that a part fills at least: 30 ml."""
+"""Side of the cube that a part fills at least, 30 ml: what is smaller is taken for an object."""
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 

@@ -18,16 +18,19 @@ from monai_ctseg.errors import plural
 from monai_ctseg.scan import BoolArray, HUArray
 
 LOWEST_HU = -32768
+"""The lowest value of int16: the first bin of the histogram."""
 TWELVE_BIT_HU = 3095
 """The highest saturation level seen with a 12-bit range."""
 TWELVE_BIT_FROM_HU = 2952
+"""The lowest saturation level seen with a 12-bit range."""
 STRAY_SHARE = 0.05
-"""As many voxels, of those at the saturation level of a 12-bit range, may lie above it: hot pixels and the like."""
+"""As many voxels, of those at the saturation level of a 12-bit range, may lie above it: hot pixels. Chosen by hand."""
 LOWEST_SATURATION_HU = 1000
 """Equal voxels at a lower maximum are a uniform object (water, soft tissue), not saturation."""
 PLATEAU_VOXELS = 5
+"""A plateau, or a sentinel value, is held by at least so many voxels: fewer may coincide. Chosen by hand."""
 PLATEAU_EXCESS = 5
-"""A plateau holds at least so many voxels, and so many times the voxels per HU of the 100 HU under it."""
+"""A plateau holds so many times the voxels per HU of the 100 HU under it. Chosen by hand."""
 SENTINEL_HU = 30_000
 """From here up, and from its negative down, a value may be the end of the 16-bit scale, written on purpose."""
 METAL_HU = 3000.0

@@ -14,13 +14,19 @@ from monai_ctseg.segmentation.body import Body
 from monai_ctseg.segmentation.intensity import equals
 from monai_ctseg.segmentation.scan_facts import ScanFacts
 
+# All chosen by hand.
 SAMPLED_SLICES = 12
+"""As many slices are looked at, evenly spread, so that a long scan takes no longer than a short one."""
 NOISE_SIDE_MM = 6.0
+"""Side of a window for noise: small enough to lie within one tissue."""
 TISSUE_HU = (-150.0, 150.0)
+"""The mean of a window of soft tissue, fat included, lies between."""
 FEWEST_NOISE_WINDOWS = 200
+"""With fewer windows the commonest deviation is a matter of chance."""
 WIDEST_PIXEL_MM = 2.0
 """Wider pixels make windows that hold anatomy, not noise."""
 LOWEST_AIR_HU = -1024.0
+"""The lowest value of a 12-bit scale at the usual offset; padding below it does not read as air does."""
 AIR_MARGIN_HU = 500.0
 """A scan whose darkest voxel is so far above the training's shows no air."""
 

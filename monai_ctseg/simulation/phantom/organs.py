@@ -11,20 +11,32 @@ from monai_ctseg.simulation.phantom.person import Field, Person
 from monai_ctseg.simulation.sdf import Floats, Points, Solid, ellipsoid, tube
 
 GAS_HU = -950.0
-# points (x, y, z) and radii; the paired ones are of the left side
+"""Gas in the bowel, a little denser than pure air at -1000 HU; chosen by hand."""
+# Centre lines of tubes in the body frame: points (x, y, z) and radii, mm; the paired ones are of the left side. All are
+# chosen by hand for a patient of usual size, and varied at random.
+# From the heart up, over the arch and down to where it divides.
 AORTA = (((-2, -28, 405), (-10, -26, 440), (-8, -20, 474), (4, 0, 490), (15, 22, 476), (19, 28, 440),
           (15, 26, 360), (9, 10, 310), (6, -10, 230), (4, -14, 150)),
          (14, 14, 14, 13, 12, 11.5, 11, 10.5, 9.5, 8.5))  # fmt: skip
+# From the arch to the head.
 NECK_ARTERY = (((8, -14, 488), (24, -10, 545), (26, -8, 600), (27, 0, 650), (28, 6, 700)), (5, 3.8, 3.5, 3.5, 2.8))
+# From the arch to the shoulder and into the arm.
 ARM_ARTERY = (((18, -6, 492), (50, -12, 540), (104, -6, 536), (144, 2, 505)), (5, 4.5, 4, 3.5))
+# From the upper vena cava to the head; its first point is shared by both sides.
 NECK_VEIN = (((-22, -26, 505), (32, -22, 545), (36, -14, 600), (36, 2, 660), (34, 10, 700)), (7, 6, 6, 5.5, 4))
+# From the arch down to where the veins of the legs join.
 CAVA = (((-26, -24, 505), (-26, -22, 430), (-24, 0, 330), (-20, -6, 230), (-18, -8, 145)), (8, 9, 11, 11, 10.5))
+# From the end of the aorta through the groin to the knee.
 ARTERY = (((3, -10, 150), (28, -2, 110), (50, -22, 60), (72, -58, 15), (88, -54, -40), (80, -34, -150), (74, 20, -340)),
           (6.5, 5.5, 5, 4.8, 4.5, 4, 3.5))  # fmt: skip
+# The vein beside it.
 VEIN = (((-16, -2, 145), (20, 8, 108), (42, -12, 60), (60, -56, 15), (78, -50, -40), (84, -30, -150), (80, 24, -340)),
         (8, 7, 6.5, 6.5, 6, 5, 4.5))  # fmt: skip
+# The branch of the leg's artery into the pelvis.
 INNER = (((28, -2, 110), (44, 34, 70), (58, 40, 30)), (4, 3.5, 2.5))
+# From the end of the colon down to the anus.
 RECTUM = (((0, 48, 60), (4, 58, 30), (-2, 54, 0), (0, 46, -30), (0, 52, -62)), (17, 19, 18, 11, 6))
+# Up on the right, across, down on the left, and back to the rectum.
 COLON = (((-98, 5, 110), (-104, 10, 180), (-100, 0, 260), (-50, -60, 235), (0, -72, 215), (55, -58, 250),
           (104, 15, 280), (108, 20, 190), (102, 10, 120), (70, -20, 85), (20, 20, 90), (-10, -10, 70), (0, 48, 60)),
          (30, 27, 24, 22, 20, 20, 21, 18, 17, 17, 16, 17, 18))  # fmt: skip
