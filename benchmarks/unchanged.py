@@ -2,7 +2,7 @@
 
     python benchmarks/unchanged.py record BEFORE.json DATA     # with the old code (PYTHONPATH=<old checkout>)
     python benchmarks/unchanged.py record AFTER.json DATA      # with the new one
-    python benchmarks/unchanged.py compare BEFORE.json AFTER.json
+    python benchmarks/unchanged.py compare BEFORE.json AFTER.json [TABLE.csv]
 
 DATA holds hip-screw-ct/dicom, hip-prosthesis-ct/dicom and head-neck-ct/pt_*.nii.gz. A snapshot is {step: {key: value}}:
 the JSON that a command prints, its exit code, the SHA-256 of the voxels of each mask, the pixels of each picture, the
@@ -13,6 +13,7 @@ re-worded are printed for a person to judge.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import re
@@ -200,6 +201,16 @@ def compare(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]])
     return moved, reworded, equal
 
 
+def write_table(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]], path: Path) -> None:
+    """A row for each step: facts equal, sentences re-worded, facts moved."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["step", "facts_equal", "sentences_reworded", "facts_moved"])
+        for step in before:
+            moved, reworded, equal = compare({step: before[step]}, {step: after.get(step, {})})
+            table.writerow([step, equal, len(reworded), len(moved)])
+
+
 def is_sentence(value: Any) -> bool:
     """Whether a value is text for people."""
     return isinstance(value, str) and " " in value
@@ -210,10 +221,13 @@ def main() -> int:
     if len(sys.argv) == 4 and sys.argv[1] == "record":
         Path(sys.argv[2]).write_text(json.dumps(record(Path(sys.argv[3]).resolve()), indent=1) + "\n", "utf-8")
         return 0
-    if len(sys.argv) == 4 and sys.argv[1] == "compare":
-        moved, reworded, equal = compare(*(json.loads(Path(name).read_text("utf-8")) for name in sys.argv[2:]))
+    if len(sys.argv) in (4, 5) and sys.argv[1] == "compare":
+        before, after = (json.loads(Path(name).read_text("utf-8")) for name in sys.argv[2:4])
+        moved, reworded, equal = compare(before, after)
         print("\n".join([*moved, *reworded]))
         print(f"{equal:,} facts equal, {len(reworded)} sentences re-worded, {len(moved)} facts moved")
+        if len(sys.argv) == 5:
+            write_table(before, after, Path(sys.argv[4]))
         return 1 if moved else 0
     print(__doc__, file=sys.stderr)
     return 2
