@@ -121,15 +121,11 @@ def surface_voxels(voxels: BoolArray) -> BoolArray:
 def voxels_sha256(scan: Scan) -> str:
     """Hash of the HU, slice by slice along k: the same for the same voxels under any name and type of number."""
     digest = hashlib.sha256(str(scan.grid.shape).encode())
-    kind = "<i4" if _is_integral(scan.hu) else "<f4"
-    for k in range(scan.grid.shape[2]):
-        digest.update(np.ascontiguousarray(scan.hu[:, :, k].T, dtype=kind).data)
+    planes = [scan.hu[:, :, k] for k in range(scan.grid.shape[2])]  # views: a mask of the whole takes much memory
+    integral = scan.hu.dtype.kind == "i" or all(np.array_equal(plane, np.rint(plane)) for plane in planes)
+    for plane in planes:
+        digest.update(np.ascontiguousarray(plane.T, dtype="<i4" if integral else "<f4").data)
     return digest.hexdigest()
-
-
-def _is_integral(hu: HUArray) -> bool:
-    """Whether all values are whole numbers; slice by slice, since a mask of all would take much memory."""
-    return hu.dtype.kind == "i" or all(np.array_equal(hu[:, :, k], np.rint(hu[:, :, k])) for k in range(hu.shape[2]))
 
 
 def provenance(scan: Scan) -> dict[str, Any]:

@@ -50,10 +50,8 @@ def _lines(figures: Mapping[str, Any], before: str = "") -> list[str]:
     """Nested figures, a line for each."""
     lines = []
     for name, value in figures.items():
-        deeper = isinstance(value, Mapping)
-        lines += _lines(value, f"{before}{name}, ") if deeper else [f"{before}{name}: {_figure(value)}"]
+        if isinstance(value, Mapping):
+            lines += _lines(value, f"{before}{name}, ")
+        else:
+            lines.append(f"{before}{name}: {value:.4g}" if isinstance(value, float) else f"{before}{name}: {value}")
     return lines
-
-
-def _figure(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

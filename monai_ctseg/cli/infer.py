@@ -195,14 +195,12 @@ def _report_all(rows: Sequence[dict[str, Any]], output: Path, *, as_json: bool) 
     if as_json:
         print_json(rows)
     for row in () if as_json else rows:
-        outcome = f"{row['output']}  {_metal(row)}" if row["output"] else "refused"
+        outcome = "refused"
+        if row["output"]:
+            interval = describe_interval(row["volume_interval_mm3"])
+            outcome = f"{row['output']}  {row['voxels']:,} voxels, {row['volume_mm3']:,.0f} mm3, {interval}"
         typer.echo(f"{row['source']} -> {outcome}")
     bad = sum(row["output"] is None for row in rows)
     if bad:
         rest = f"; the others are in {output}" if bad < len(rows) else ""
         raise CtsegError(f"{bad} of {len(rows)} scans refused, for the reasons above{rest}")
-
-
-def _metal(row: dict[str, Any]) -> str:
-    interval = describe_interval(row["volume_interval_mm3"])
-    return f"{row['voxels']:,} voxels, {row['volume_mm3']:,.0f} mm3, {interval}"

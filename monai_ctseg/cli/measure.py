@@ -124,7 +124,10 @@ def describe(found: Sequence[Measurement]) -> dict[str, str]:
         elif one.quantity.endswith("_center_x"):
             facts[f"{name[:-2]}, LPS"] = f"({one.value:.1f}"
         else:
-            facts[name] = _line(one)
+            facts[name] = (
+                f"{one.value:.1f} {one.unit} ({one.low:.1f} to {one.high:.1f}), "
+                f"{one.points} points, residual {one.residual_mm:.2f} mm"
+            )
     for (side, reason), ones in missing.items():
         facts[f"{side}, not measurable"] = "\n".join(
             filter(None, (facts.get(f"{side}, not measurable"), f"{', '.join(_parts(ones))}: {reason}"))
@@ -140,8 +143,3 @@ def _parts(missing: Sequence[Measurement]) -> list[str]:
     whole = [part for part, quantities in QUANTITIES.items() if {f"{part}_{q}" for q in quantities} <= {*names}]
     rest = [name for name in names if not name.startswith(tuple(whole))]
     return [name.replace("_", " ") for name in (*whole, *rest)]
-
-
-def _line(one: Measurement) -> str:
-    line = f"{one.value:.1f} {one.unit} ({one.low:.1f} to {one.high:.1f})"
-    return f"{line}, {one.points} points, residual {one.residual_mm:.2f} mm"

@@ -79,11 +79,12 @@ def write_files(facts: ScanStats, plot: Path | None, csv: Path | None, *, overwr
 
 def describe(facts: ScanStats) -> dict[str, str]:
     """The facts as lines to read."""
+    in_fov = "all voxels are padding" if facts.mean_in_fov_hu is None else f"{facts.mean_in_fov_hu:.4f} HU"
     return {
         "maximum": f"{facts.maximum_hu:g} HU",
         "minimum": f"{facts.minimum_hu:g} HU",
         "mean, all voxels": f"{facts.mean_hu!r} HU",
-        "mean, in the field of view": _mean_in_fov(facts),
+        "mean, in the field of view": f"{in_fov}, {facts.field_of_view}",
         "centre, LPS": _point(facts.center_lps),
         "centre, RAS": _point(facts.center_ras),
         "size": f"{' x '.join(map(str, facts.shape))} voxels, {facts.slice_count} slices",
@@ -93,11 +94,6 @@ def describe(facts: ScanStats) -> dict[str, str]:
         "padding": facts.padding.describe() if facts.padding else "none found",
         "notes": "\n".join(facts.notes) or "nothing was repaired or left out",
     }
-
-
-def _mean_in_fov(facts: ScanStats) -> str:
-    value = "all voxels are padding" if facts.mean_in_fov_hu is None else f"{facts.mean_in_fov_hu:.4f} HU"
-    return f"{value}, {facts.field_of_view}"
 
 
 def _point(point: tuple[float, float, float]) -> str:

@@ -92,7 +92,8 @@ def check_dataset(dataset: DataSplit, *, threshold_hu: float = METAL_HU) -> Data
     known: dict[Section, tuple[Case, ...]] = {}
     for section in ("training", "validation"):
         cases = dataset.cases(section)
-        for whole in map(_whole, filter(_is_unknown, cases)):
+        unknown = [case for case in cases if case.metal_voxels is None or case.voxels_sha256 is None]
+        for whole in map(_whole, unknown):
             if whole not in facts:
                 facts[whole] = read_facts(whole, threshold_hu=threshold_hu)
         known[section] = tuple(_with_facts(case, facts.get(_whole(case))) for case in cases)
@@ -111,10 +112,6 @@ def check_dataset(dataset: DataSplit, *, threshold_hu: float = METAL_HU) -> Data
 
 def _whole(case: Case) -> Case:
     return replace(case, slices=None)
-
-
-def _is_unknown(case: Case) -> bool:
-    return case.metal_voxels is None or case.voxels_sha256 is None
 
 
 def _sources(read: Iterable[Facts], stated: Sequence[Case]) -> tuple[Mapping[str, Any], ...]:

@@ -49,7 +49,8 @@ def load_network(
     """
     folder = find_bundle(bundle)
     file = find_weights(folder, weights)
-    own = _same(file, folder / WEIGHTS)
+    shipped = folder / WEIGHTS
+    own = shipped.is_file() and file.is_file() and file.samefile(shipped)
     with quiet(), config_errors(folder):
         config = read_config(folder, "inference", overrides={**device_override(device), **(overrides or {})})
         part = config.get_parsed_content
@@ -137,10 +138,6 @@ def _weight(name: str, value: Any) -> float:
     if not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise BundleError(f"{name} is {value}; it takes a number from 0 to 1")
     return float(value)
-
-
-def _same(file: Path, own: Path) -> bool:
-    return own.is_file() and file.is_file() and file.samefile(own)
 
 
 _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}

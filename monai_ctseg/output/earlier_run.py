@@ -64,15 +64,13 @@ def require_free(folder: Path, *, overwrite: bool) -> None:
         what = "holds files already" if RECORD not in present else "holds a finished run"
         what = what if is_finished(folder) else "holds a run that did not end"
         raise OutputError(f"{folder}: {what}; name another folder, or give --overwrite to replace it")
-    recorded = {*map(str, read_record(folder).get("files", ()))}
+    record = read_record(folder)
+    recorded = {*map(str, record.get("files", ()))}
+    own = {RECORD} if record else set()
     folders = tuple(name for name in recorded if name.endswith("/"))
-    foreign = sorted(name for name in present - recorded - _own(folder) if not name.startswith(folders or ("//",)))
+    foreign = sorted(name for name in present - recorded - own if not name.startswith(folders or ("//",)))
     if foreign:
         raise OutputError(
             f"{folder}: holds {len(foreign)} files that no earlier run wrote ({foreign[0]}), "
             "and --overwrite would lose them; name another folder"
         )
-
-
-def _own(folder: Path) -> set[str]:
-    return {RECORD} if read_record(folder) else set()

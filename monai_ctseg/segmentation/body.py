@@ -116,7 +116,8 @@ def locate_body(scan: Scan) -> Body:
     blocks = _parts(means, matter, (i, j, k), scale)
     if blocks.any():
         blocks |= _hollows(matter, blocks, (i, j, k), scale)
-        blocks = _fill(_close(blocks, scale * CLOSING_MM, (i, j, k)))
+        closed = _close(blocks, scale * CLOSING_MM, (i, j, k))
+        blocks = np.stack([ndimage.binary_fill_holes(closed[:, :, n]) for n in range(closed.shape[2])], axis=2)
     a, b, c = (np.repeat(np.arange(len(e) - 1), np.diff(e)) for e in edges)
     return Body(blocks, (a, b, c), (i, j, k))
 
@@ -201,11 +202,6 @@ def _close(blocks: BoolArray, radius_mm: float, spacing_mm: tuple[float, float, 
     closed = _deeper_than(grown, radius_mm, spacing_mm)
     (i, _), (j, _), (k, _) = width
     return np.asarray(closed[i:-i, j:-j, k:-k] | blocks)
-
-
-def _fill(blocks: BoolArray) -> BoolArray:
-    """Holes filled, slice by slice."""
-    return np.stack([ndimage.binary_fill_holes(blocks[:, :, k]) for k in range(blocks.shape[2])], axis=2)
 
 
 def _within(blocks: BoolArray, radius_mm: float, spacing_mm: tuple[float, float, float]) -> BoolArray:

@@ -7,9 +7,8 @@ The rules were found on 26 real scans: two pelves and 24 heads and necks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -150,7 +149,8 @@ def histogram(hu: HUArray, *, from_hu: int = LOWEST_HU) -> npt.NDArray[np.int64]
     Values below `from_hu` are not counted, which is fast where few are left.
     """
     counts = np.zeros(65536, dtype=np.int64)
-    for slab in _slabs(hu):
+    slowest = int(np.argmax(np.abs(hu.strides)))  # slices across it are contiguous where the volume is
+    for slab in np.moveaxis(hu, slowest, 0):
         if slab.dtype != np.int16:
             slab = np.clip(np.rint(slab), LOWEST_HU, 32767).astype(np.int16)
         values = slab.ravel("K")
@@ -168,11 +168,6 @@ def equals(hu: HUArray, value: float) -> BoolArray:
     if value == 32767:
         return np.asarray(rounded >= value)
     return np.asarray(rounded <= value if value == LOWEST_HU else rounded == value)
-
-
-def _slabs(hu: HUArray) -> Iterator[npt.NDArray[Any]]:
-    """The volume in slices across its slowest axis, each contiguous where the volume is."""
-    yield from np.moveaxis(hu, int(np.argmax(np.abs(hu.strides))), 0)
 
 
 def _take_sentinels(hu: HUArray, counts: npt.NDArray[np.int64], padding_hu: float | None) -> tuple[ValueCount, ...]:

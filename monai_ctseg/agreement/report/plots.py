@@ -67,7 +67,7 @@ def plot_bland_altman(agreement: Agreement) -> tuple[Figure, str]:
     figure = new_figure(5.6, 4.3)
     axes = figure.subplots()
     points = _shown(found)
-    heights = [_height(point, found.scale) for point in points]
+    heights = [float(point.ratio or 0.0) if found.scale == "ratio" else point.difference for point in points]
     of: dict[str, list[tuple[float, float]]] = {}
     for point, height in zip(points, heights, strict=True):
         of.setdefault(point.subject, []).append((point.mean, height))
@@ -130,10 +130,6 @@ def _save(folder: Path, name: str, title: str, figure: Figure, caption: str) -> 
 
 def _shown(found: BlandAltman) -> list[Point]:
     return [point for point in found.points if found.scale == "difference" or point.ratio is not None]
-
-
-def _height(point: Point, scale: str) -> float:
-    return float(point.ratio or 0.0) if scale == "ratio" else point.difference
 
 
 def _line_name(line: Regression) -> str:

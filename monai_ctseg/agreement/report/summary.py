@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from monai_ctseg.agreement.report.wording import Numbers, enumerated, interval, level, number, numbers_for
 from monai_ctseg.agreement.statistics.estimate import Estimate
-from monai_ctseg.agreement.statistics.records import Agreement, Icc, Judgement
+from monai_ctseg.agreement.statistics.records import Agreement, Icc
 from monai_ctseg.errors import plural
 
 
@@ -74,13 +74,13 @@ def verdicts(agreement: Agreement) -> tuple[Line, ...]:
     if mean.verdict == limits.verdict == "not judged":
         return (Line("verdict", "not judged", limits.statement.removeprefix("not judged: ")),)
     return tuple(
-        Line(name, _verdict(judged), judged.statement)
+        Line(
+            name,
+            judged.verdict if judged.verdict == "not judged" else f"agreement {judged.verdict}",
+            judged.statement,
+        )
         for name, judged in (("single readings", limits), ("on average", mean))
     )
-
-
-def _verdict(judged: Judgement) -> str:
-    return judged.verdict if judged.verdict == "not judged" else f"agreement {judged.verdict}"
 
 
 def failures(agreement: Agreement) -> str:

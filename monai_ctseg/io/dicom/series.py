@@ -63,24 +63,25 @@ def _without_duplicates(frames: Sequence[Frame]) -> tuple[list[Frame], tuple[str
     along = np.abs(np.diff(positions_of(frames) @ normal_of(frames[0])))
     kept, dropped = [frames[0]], []
     for frame, gap, step in zip(frames[1:], gaps, along, strict=True):
+        last = kept[-1]
         if step > SAME_POSITION_MM:
             kept.append(frame)
-        elif gap <= SAME_POSITION_MM and _same_voxels(kept[-1], frame):
+        elif (
+            gap <= SAME_POSITION_MM
+            and (last.slope, last.intercept) == (frame.slope, frame.intercept)
+            and np.array_equal(stored_values(last), stored_values(frame))
+        ):
             dropped.append(frame.label)
         else:
             position = [round(mm, 3) for mm in frame.position or ()]
             raise GeometryError(
-                f"{kept[-1].label} and {frame.label} are two different slices at one position, LPS {position}; "
+                f"{last.label} and {frame.label} are two different slices at one position, LPS {position}; "
                 "remove one of them, or one of the phases"
             )
     if not dropped:
         return kept, ()
     listed = ", ".join(dropped[:3]) + (", ..." if len(dropped) > 3 else "")
     return kept, (f"dropped identical duplicates: {len(dropped)} ({listed})",)
-
-
-def _same_voxels(a: Frame, b: Frame) -> bool:
-    return (a.slope, a.intercept) == (b.slope, b.intercept) and np.array_equal(stored_values(a), stored_values(b))
 
 
 def _repairs(frames: Sequence[Frame]) -> tuple[str, ...]:

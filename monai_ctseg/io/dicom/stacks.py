@@ -92,15 +92,13 @@ def _require(frame: Frame, first: Frame) -> None:
 def _ambiguous(stacks: Sequence[Stack], path: Path) -> AmbiguousScan:
     series = {stack.name.partition("#")[0] for stack in stacks}
     if len(series) == 1:
-        sizes = ", ".join(_size(stack) for stack in stacks[:4]) + (", ..." if len(stacks) > 4 else "")
+        frames = [stack.frames for stack in stacks[:4]]
+        sizes = ", ".join(f"{len(one)} slices" if len(one) > 1 else one[0].label for one in frames)
+        sizes += ", ..." if len(stacks) > 4 else ""
         what = f"one series whose slices form {len(stacks)} stacks by matrix, spacing or orientation ({sizes})"
     else:
         what = f"{len(series)} series" + ("" if len(series) == len(stacks) else f" in {len(stacks)} stacks")
     return AmbiguousScan(f"{path}: {what}; name one with --series", series_table(series_rows(stacks)))
-
-
-def _size(stack: Stack) -> str:
-    return f"{len(stack.frames)} slices" if len(stack.frames) > 1 else stack.frames[0].label
 
 
 def _split(frames: Iterable[Frame]) -> list[tuple[Frame, ...]]:
