@@ -16,7 +16,7 @@ from monai_ctseg.segmentation.scan_facts import ScanFacts
 
 # All chosen by hand.
 SAMPLED_SLICES = 12
-"""As many slices are looked at, evenly spread, so that a long scan takes no longer than a short one."""
+"""As many slices are evaluated, evenly spread, so that a long scan takes no longer than a short one."""
 NOISE_SIDE_MM = 6.0
 """Side of a window for noise: small enough to lie within one tissue."""
 TISSUE_HU = (-150.0, 150.0)
