@@ -23,7 +23,8 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from scipy.optimize import minimize
 
-from monai_ctseg.datasets.dataset_file import DataSplit, read_dataset, write_dataset
+from monai_ctseg.datasets.dataset_file import read_dataset, write_dataset
+from monai_ctseg.datasets.records import DataSplit
 from monai_ctseg.datasets.simulated import simulate_cohort
 from monai_ctseg.io.nifti import read_mask, read_nifti
 from monai_ctseg.parallel import cores

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from monai_ctseg.errors import DatasetError
 
 if TYPE_CHECKING:
-    from monai_ctseg.datasets.dataset_file import Case
+    from monai_ctseg.datasets.records import Case
 
 
 def require_apart(one: Sequence[Case], other: Sequence[Case], where: Path | str) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from monai_ctseg.datasets.case import MadeCase, Outcome, Task, make_cases, with_names
 from monai_ctseg.datasets.cohort_folder import PARTIAL, CohortFolder
-from monai_ctseg.datasets.dataset_file import Case, DataSplit
 from monai_ctseg.datasets.facts import Facts
 from monai_ctseg.datasets.patient_split import group_patients, split_patients
+from monai_ctseg.datasets.records import Case, DataSplit
 from monai_ctseg.datasets.sources import Source
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.parallel import Progress, choose_jobs, run_in_order

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monai_ctseg.datasets.dataset_file import Case
 from monai_ctseg.datasets.label import read_label
+from monai_ctseg.datasets.records import Case
 from monai_ctseg.io.read import read_scan
 from monai_ctseg.scan import patient_keys, provenance
 from monai_ctseg.segmentation.intensity import METAL_HU

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_ctseg.datasets.dataset_file import Case, DataSplit
 from monai_ctseg.datasets.facts import SHARE, Facts
+from monai_ctseg.datasets.records import Case, DataSplit
 from monai_ctseg.errors import DatasetError
 
 

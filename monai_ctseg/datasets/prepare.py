@@ -14,8 +14,9 @@ from pathlib import Path
 from monai_ctseg.datasets.case import RESTART
 from monai_ctseg.datasets.cohort_folder import COMMAND, FAILURES, CohortFolder
 from monai_ctseg.datasets.cohort_run import CohortRun, Failure
-from monai_ctseg.datasets.dataset_file import FILE_NAME, DataSplit, write_dataset
+from monai_ctseg.datasets.dataset_file import FILE_NAME, write_dataset
 from monai_ctseg.datasets.facts import SHARE
+from monai_ctseg.datasets.records import DataSplit
 from monai_ctseg.datasets.sources import Source, group_sources, inspect_files, list_files
 from monai_ctseg.errors import DatasetError, NoScanFound, writing_errors
 from monai_ctseg.output import locked, write_json, write_run

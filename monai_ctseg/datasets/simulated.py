@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, write_dataset
+from monai_ctseg.datasets.dataset_file import FILE_NAME, write_dataset
+from monai_ctseg.datasets.records import Case, DataSplit
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.output import write_json

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from monai_ctseg.datasets.dataset_file import Case, DataSplit
 from monai_ctseg.datasets.facts import SHARE, Facts
+from monai_ctseg.datasets.records import Case, DataSplit
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.scan import BoolArray
 

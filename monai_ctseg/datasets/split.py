@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from monai_ctseg.datasets.apart import require_apart
-from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, Section, read_dataset
+from monai_ctseg.datasets.dataset_file import FILE_NAME, read_dataset
 from monai_ctseg.datasets.facts import Facts, read_facts
 from monai_ctseg.datasets.patient_split import split_patients
+from monai_ctseg.datasets.records import Case, DataSplit, Section
 from monai_ctseg.datasets.slice_split import split_blocks, split_interleaved
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.segmentation.intensity import METAL_HU

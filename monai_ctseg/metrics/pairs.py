@@ -9,7 +9,8 @@ from pathlib import Path
 from monai_ctseg.errors import CtsegError, MaskError
 from monai_ctseg.io.nifti import is_nifti, read_mask
 from monai_ctseg.io.walk import walk_files
-from monai_ctseg.metrics.scores import Score, ScoreTable, score_masks
+from monai_ctseg.metrics.score import Score
+from monai_ctseg.metrics.scores import ScoreTable, score_masks
 from monai_ctseg.output.names import case_name
 from monai_ctseg.parallel import Progress
 

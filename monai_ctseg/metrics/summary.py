@@ -11,7 +11,7 @@ import numpy as np
 from monai_ctseg.metrics.overlap import Overlap
 
 if TYPE_CHECKING:
-    from monai_ctseg.metrics.scores import Score
+    from monai_ctseg.metrics.score import Score
 
 
 @dataclass(frozen=True)

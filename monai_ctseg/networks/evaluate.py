@@ -11,7 +11,7 @@ from typing import Any
 from ignite.engine import Events
 
 from monai_ctseg.bundles import DEFAULT_BUNDLE, find_bundle, find_weights
-from monai_ctseg.datasets.dataset_file import DataSplit, Section
+from monai_ctseg.datasets.records import DataSplit, Section
 from monai_ctseg.datasets.split import open_dataset
 from monai_ctseg.errors import DatasetError
 from monai_ctseg.metrics.scores import ScoreTable

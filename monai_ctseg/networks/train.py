@@ -14,7 +14,8 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_ctseg.bundles import find_bundle
-from monai_ctseg.datasets.dataset_file import FILE_NAME, DataSplit, write_dataset
+from monai_ctseg.datasets.dataset_file import FILE_NAME, write_dataset
+from monai_ctseg.datasets.records import DataSplit
 from monai_ctseg.datasets.split import open_dataset
 from monai_ctseg.errors import BundleError, DatasetError
 from monai_ctseg.networks.config import ConfigName, device_override, open_workflow

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from monai_ctseg.bundles import DEFAULT_BUNDLE
-from monai_ctseg.datasets.dataset_file import FILE_NAME, Case, DataSplit, read_dataset
+from monai_ctseg.datasets.dataset_file import FILE_NAME, read_dataset
+from monai_ctseg.datasets.records import Case, DataSplit
 from monai_ctseg.datasets.split import SplitKind, build_dataset, check_dataset, open_dataset
 from monai_ctseg.errors import DatasetError, TrainingError
 from monai_ctseg.networks.handlers.checkpoints import LAST, is_finished, read_checkpoint

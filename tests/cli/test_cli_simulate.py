@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from benchmarks.quick_phantom import Phantom
-from monai_ctseg.datasets.dataset_file import Case, read_dataset
+from monai_ctseg.datasets.dataset_file import read_dataset
+from monai_ctseg.datasets.records import Case
 from monai_ctseg.datasets.simulated import _split
 from monai_ctseg.io.nifti import read_mask, read_nifti, write_scan
 from monai_ctseg.io.read import read_scan

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.quick_phantom import Phantom
-from monai_ctseg.datasets.dataset_file import SECTIONS, Case, DataSplit, read_dataset, write_dataset
+from monai_ctseg.datasets.dataset_file import read_dataset, write_dataset
 from monai_ctseg.datasets.facts import Facts
 from monai_ctseg.datasets.patient_split import split_patients
+from monai_ctseg.datasets.records import SECTIONS, Case, DataSplit
 from monai_ctseg.datasets.slice_split import split_blocks, split_interleaved
 from monai_ctseg.datasets.split import build_dataset, open_dataset
 from monai_ctseg.errors import DatasetError, GridMismatch, MaskError

@@ -19,7 +19,8 @@ from monai.utils import set_determinism
 
 from benchmarks.quick_phantom import Phantom
 from monai_ctseg.bundles import find_bundle
-from monai_ctseg.datasets.dataset_file import Case, DataSplit, write_dataset
+from monai_ctseg.datasets.dataset_file import write_dataset
+from monai_ctseg.datasets.records import Case, DataSplit
 from monai_ctseg.errors import DatasetError, OutputError
 from monai_ctseg.io.nifti import write_mask, write_scan
 from monai_ctseg.networks.caches import count_voxels, open_items

@@ -15,7 +15,7 @@ from monai.data import MetaTensor
 
 from benchmarks.quick_phantom import Phantom
 from monai_ctseg.bundles import find_bundle
-from monai_ctseg.datasets.dataset_file import Case, DataSplit
+from monai_ctseg.datasets.records import Case, DataSplit
 from monai_ctseg.errors import BundleError, DatasetError
 from monai_ctseg.grid import Grid
 from monai_ctseg.io.nifti import write_mask, write_scan

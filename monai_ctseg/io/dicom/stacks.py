@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from monai_ctseg.errors import AmbiguousScan, NoScanFound
 from monai_ctseg.io.dicom.files import Found, find_frames
 from monai_ctseg.io.dicom.frame import Frame
 from monai_ctseg.io.dicom.geometry import has_geometry, in_order, require_geometry, same_plane
+from monai_ctseg.io.dicom.stack import Stack
 from monai_ctseg.io.dicom.table import series_rows, series_table
 from monai_ctseg.parallel import Progress
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Frames of one series that share matrix, pixel spacing and orientation, in order along the normal."""
-
-    name: str
-    """What `--series` takes: the SeriesInstanceUID, with #1, #2 ... behind it where the series has several stacks."""
-    frames: tuple[Frame, ...]
 
 
 def find_stacks(path: Path, *, progress: Progress | None = None) -> tuple[tuple[Stack, ...], Found]:

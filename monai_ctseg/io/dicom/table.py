@@ -13,7 +13,7 @@ from monai_ctseg.io.dicom.geometry import has_geometry, normal_of, positions_of
 from monai_ctseg.io.dicom.header import text_of
 
 if TYPE_CHECKING:
-    from monai_ctseg.io.dicom.stacks import Stack
+    from monai_ctseg.io.dicom.stack import Stack
 
 
 @dataclass(frozen=True)

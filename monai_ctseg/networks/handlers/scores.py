@@ -14,7 +14,8 @@ from ignite.engine import Engine, Events
 
 from monai_ctseg.errors import SaturatedScan
 from monai_ctseg.grid import Grid
-from monai_ctseg.metrics.scores import Score, ScoreTable, score_masks
+from monai_ctseg.metrics.score import Score
+from monai_ctseg.metrics.scores import ScoreTable, score_masks
 from monai_ctseg.metrics.tables import write_scores
 from monai_ctseg.networks.transforms import tensor_to_scan, volume_of
 from monai_ctseg.plots import SheetSlice, plot_sheet, shorten
